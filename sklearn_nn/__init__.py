@@ -1,0 +1,8 @@
+"""Stochastic gradient descent and multilayer perceptrons for scikit-learn users."""
+
+from ._logistic import SGDLogisticClassifier
+from ._mlp import BackpropMLPClassifier
+
+__version__ = "0.1.0"
+
+__all__ = ["BackpropMLPClassifier", "SGDLogisticClassifier"]

@@ -1,0 +1,93 @@
+"""What a fitted model keeps, so that training can go on where it stopped."""
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ._engine.train import zero_slots
+from ._engine.types import Progress, TrainingState
+from ._inputs import Encoding, WeightScale
+
+# Parameters that only say how long to train and what to print: the path stays the same.
+NOT_THE_PATH = ("max_iter", "verbose")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that the next call needs and that fitted attributes do not show."""
+
+    state: TrainingState
+    shown_theta: Any  # (n_parameters,), what was last made attributes
+    parameters: dict  # of the constructor at the last call; see `path_parameters`
+    out_of_epochs: bool  # the last call ended because its epochs were used up
+    weight_scale: WeightScale  # of all rows seen
+    split_random_state: tuple  # from which each validation split is drawn
+    encoding: Encoding
+
+
+def first_checkpoint(theta, random_state, parameters, encoding):
+    """Return the checkpoint of a model that has not been trained: all begins at `theta`."""
+    return Checkpoint(
+        state=TrainingState(theta=theta, slots=(), random_state=random_state),
+        shown_theta=theta,
+        parameters=parameters,
+        out_of_epochs=True,
+        weight_scale=WeightScale(),
+        split_random_state=random_state,
+        encoding=encoding,
+    )
+
+
+def path_parameters(estimator):
+    """Return the parameters that decide which path training takes, as copies."""
+    return {
+        name: value
+        # A copied generator would no longer be the same object, which is its identity.
+        if isinstance(value, np.random.RandomState)
+        else copy.deepcopy(value)
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in NOT_THE_PATH
+    }
+
+
+def changed_parameters(before, now):
+    """Return the names of the parameters that are not what they were."""
+    return {
+        name
+        for name, value in now.items()
+        if value is not before[name] and not np.array_equal(value, before[name])
+    }
+
+
+def resumed_state(checkpoint, problem, theta, parameters):
+    """Return the state from which the next call goes on (or the first begins).
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    problem : Problem
+        Of the coming call.
+    theta : array of shape (n_parameters,)
+        What the fitted attributes hold now; if a user has edited them, training goes on
+        from there.
+    parameters : dict
+        `path_parameters` of the coming call.
+    """
+    state = checkpoint.state
+    changed = changed_parameters(checkpoint.parameters, parameters)
+    counters_go_on = checkpoint.out_of_epochs and not changed
+    if not np.array_equal(theta, checkpoint.shown_theta):
+        progress = Progress(rate_factor=state.progress.rate_factor)
+        state = replace(state, theta=theta, average=None, n_averaged=0, progress=progress)
+    elif state.progress.best_theta is not None and not counters_go_on:
+        # Early stopping has shown its best parameters, and that search is over.
+        state = replace(state, theta=state.progress.best_theta)
+    if not counters_go_on:
+        state = replace(state, progress=Progress())
+    if not problem.average_from:
+        state = replace(state, average=None, n_averaged=0)
+    if "solver" in changed or len(state.slots) != problem.optimizer.n_slots:
+        state = replace(state, slots=zero_slots(problem, state.theta), n_slot_updates=0)
+    return state

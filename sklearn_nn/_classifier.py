@@ -1,0 +1,464 @@
+"""The class behind both estimators: fit, partial_fit and predictions."""
+
+import warnings
+from abc import ABCMeta, abstractmethod
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from . import _inputs, _parameters
+from ._checkpoint import first_checkpoint, path_parameters, resumed_state
+from ._engine import lbfgs
+from ._engine.losses import LOSSES
+from ._engine.network import forward
+from ._engine.reference import select
+from ._engine.train import train
+from ._engine.types import Problem
+from ._monitor import Printer
+
+
+@contextmanager
+def unchanged_on_error(estimator):
+    """Give the estimator back all its attributes if the block raises."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def has_epochs(estimator):
+    """Say whether the solver works in epochs, which `partial_fit` needs."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit needs solver='sgd' or 'adam': solver='lbfgs' works on all rows "
+            "at once."
+        )
+    return True
+
+
+class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+    """Classifier trained by gradients; abstract, see the two classes of the package."""
+
+    _multilabel_allowed = False
+    _smallest_n_classes = 1
+
+    @abstractmethod
+    def _architecture(self, n_features, n_outputs):
+        """Return the Architecture of the model."""
+
+    @abstractmethod
+    def _loss_name(self):
+        """Return the name of the loss: the first part of a key of LOSSES."""
+
+    @abstractmethod
+    def _penalty(self):
+        """Return the Penalty."""
+
+    @abstractmethod
+    def _average_from(self):
+        """Return the first step whose parameters are averaged, 0 for none."""
+
+    @abstractmethod
+    def _initial_theta(self, architecture, rng, dtype):
+        """Return the parameters (n_parameters,) that training starts from."""
+
+    @abstractmethod
+    def _layers(self):
+        """Return what the fitted attributes hold as a list of Layer."""
+
+    @abstractmethod
+    def _show_model(self, layers, encoding, run):
+        """Set the attributes that hold the model to copies of `layers`."""
+
+    @abstractmethod
+    def _fitted_activation(self):
+        """Return the name of the hidden activation that the model was fitted with."""
+
+    def fit(self, X, y, sample_weight=None):
+        """Train for at most `max_iter` epochs.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data in any units; training is fastest on standardised features. float32 is
+            computed in float32, everything else in float64.
+        y : array-like of shape (n_samples,)
+            Labels: strings, booleans or numbers. BackpropMLPClassifier also takes
+            multilabel indicators of shape (n_samples, n_outputs).
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; None means 1 each. A row of weight 0 counts as absent, and only
+            ratios matter: weights are scaled to mean 1.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If data or parameters are not valid, or if training diverges. A model that
+            was fitted before stays as it was.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` epochs ended before the stopping rule was met.
+
+        Notes
+        -----
+        Ctrl-C ends training with the model of the last finished epoch and a warning; in
+        the first epoch it leaves the estimator as it was.
+        """
+        self._check_parameters()
+        with unchanged_on_error(self):
+            run = self._train(X, y, sample_weight, self._fit_encoding, one_epoch=False)
+        self._warn(run)
+        return self
+
+    @available_if(has_epochs)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one epoch over the rows given, in mini-batches.
+
+        n calls with the same rows give the model of one `fit` of n epochs, bit for bit.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            A chunk of the data.
+        y : array-like of shape (n_samples,)
+            Its labels, or multilabel indicators (n_samples, n_outputs).
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come (for multilabel y: the column numbers). The
+            first call needs it.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0, scaled by the mean of all weights that the model has seen.
+
+        Returns
+        -------
+        self : estimator
+            The estimator, one epoch further.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; and if the first call has no `classes`, y has a label that is not
+            among them, `early_stopping` is True, or `class_weight` is 'balanced'.
+        """
+        self._check_parameters()
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True, because it trains on "
+                "every row it is given. Set early_stopping=False."
+            )
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not supported by partial_fit, which never "
+                "has all labels at once. Pass a dict of class weights, or sample_weight."
+            )
+
+        def encoding_of(y, kept):
+            return _inputs.partial_fit_encoding(y, classes, kept)
+
+        with unchanged_on_error(self):
+            self._train(X, y, sample_weight, encoding_of, one_epoch=True)
+        return self
+
+    def decision_function(self, X):
+        """Return the logits, from which probabilities are computed.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs)
+            For two classes the log odds of `classes_[1]`.
+        """
+        logits = self._logits(X)
+        return logits[:, 0] if self._is_binary() else logits
+
+    def predict(self, X):
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), or of 0 and 1 (n_samples, n_outputs) if multilabel
+        """
+        decision = self._checked_encoding().decide(self._logits(X))
+        return decision if decision.ndim == 2 else self.classes_[decision]
+
+    def predict_proba(self, X):
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`; rows sum to 1, but for multilabel y, where each
+            column is a probability of its own.
+        """
+        return self._loss().predict_proba(self._logit_of_each_class(X))
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of the probability of each class.
+
+        It is computed from the logits, so that it is finite where `predict_proba` is 0.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In nats, in the order of `classes_`.
+        """
+        return self._loss().predict_log_proba(self._logit_of_each_class(X))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = self._multilabel_allowed
+        return tags
+
+    # Training, step by step.
+
+    def _check_parameters(self):
+        """Raise InvalidParameterError or ValueError for a parameter that makes no sense."""
+        self._validate_params()
+        _parameters.check_booleans(self)
+
+    def _fit_encoding(self, y, kept):
+        """Return the Encoding for `fit`; when going on it must be the kept one."""
+        encoding = _inputs.encoding_of(y)
+        if kept is not None:
+            _inputs.check_same_classes(encoding, kept)
+        return encoding
+
+    def _train(self, X, y, sample_weight, encoding_of, one_epoch):
+        """Train on (X, y) and set the fitted attributes; return the TrainingRun.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As the user passed them.
+        encoding_of : callable (y, kept Encoding or None) -> Encoding
+        one_epoch : bool
+            Whether this is a `partial_fit`.
+        """
+        kept = getattr(self, "_checkpoint", None)
+        if not (one_epoch or self.warm_start):
+            kept = None
+        data, encoding = self._dataset(X, y, sample_weight, encoding_of, kept)
+        architecture = self._architecture(data.X.shape[1], encoding.n_outputs)
+        rng = check_random_state(self.random_state) if kept is None else None
+        start = kept or self._first_checkpoint(architecture, encoding, rng, data.X.dtype)
+        data, validate, split_end = self._split(data, architecture, start)
+        chunk_mean, n_samples = _inputs.mean_weight(data), data.n_samples
+        scale = start.weight_scale if one_epoch else _inputs.WeightScale()
+        data = _inputs.scale_weights(data, scale.including(chunk_mean, n_samples).mean)
+        problem = self._problem(architecture, encoding, n_samples)
+        data = _inputs.lay_out(data, problem.batch_size)
+        state = self._start_state(start, problem, kept, split_end)
+        n_epochs = 1 if one_epoch else self.max_iter
+        run = self._run(problem, state, data, n_epochs, validate)
+        n_rows_seen = n_samples * max(1, run.state.epoch - state.epoch)
+        self._show(
+            replace(
+                start,
+                state=run.state,
+                shown_theta=self._theta_to_show(run.state),
+                parameters=path_parameters(self),
+                out_of_epochs=one_epoch or run.ended_by == "max_iter",
+                weight_scale=start.weight_scale.including(chunk_mean, n_rows_seen),
+            ),
+            architecture,
+            run,
+            kept,
+        )
+        if rng is not None:
+            # As everywhere in scikit-learn, the user's generator has then been used.
+            rng.set_state(run.state.random_state)
+        return run
+
+    def _dataset(self, X, y, sample_weight, encoding_of, kept):
+        """Return the Dataset, weights not yet scaled, and its Encoding."""
+        dtype = _inputs.FLOATS if kept is None else kept.state.theta.dtype
+        X, y = _inputs.validate_labelled(
+            self, X, y, dtype, kept is None, self._multilabel_allowed
+        )
+        y, weight, rows = _inputs.drop_weightless(X, y, sample_weight)
+        encoding = encoding_of(y, None if kept is None else kept.encoding)
+        if len(encoding.classes) < self._smallest_n_classes:
+            raise ValueError(
+                f"{type(self).__name__} needs rows of at least 2 classes, but the data "
+                f"has only one class: {encoding.classes.tolist()}."
+            )
+        weight = _inputs.combined_weight(weight, self.class_weight, encoding, y)
+        return _inputs.make_dataset(X, y, weight, rows, encoding), encoding
+
+    def _first_checkpoint(self, architecture, encoding, rng, dtype):
+        """Return the Checkpoint of an untrained model."""
+        theta = self._initial_theta(architecture, rng, dtype)
+        return first_checkpoint(theta, rng.get_state(), path_parameters(self), encoding)
+
+    def _stops_early(self):
+        """Say whether a validation score decides; lbfgs has no epochs to score."""
+        return self.early_stopping and self.solver != "lbfgs"
+
+    def _split(self, data, architecture, start):
+        """Split off validation rows for early stopping.
+
+        Returns
+        -------
+        data : Dataset
+            To train on.
+        validate : callable theta -> accuracy, or None
+        random_state : tuple
+            Of the generator after the split.
+        """
+        if not self._stops_early():
+            return data, None, start.split_random_state
+        encoding, rng = start.encoding, np.random.RandomState(0)
+        rng.set_state(start.split_random_state)
+        training, validation = _inputs.split_validation(
+            data, encoding, self.validation_fraction, rng
+        )
+        held_out = select(data, validation)
+        targets = encoding.targets(held_out.y)
+
+        def validate(theta):
+            layers = architecture.layers(theta)
+            _, logits = forward(layers, held_out.X, architecture.activation)
+            decision = encoding.decide(logits)
+            return accuracy_score(targets, decision, sample_weight=held_out.sample_weight)
+
+        return _inputs.select_samples(data, training), validate, rng.get_state()
+
+    def _problem(self, architecture, encoding, n_samples):
+        """Return the Problem that the parameters describe."""
+        return Problem(
+            architecture=architecture,
+            loss=LOSSES[self._loss_name(), encoding.out_activation],
+            penalty=self._penalty(),
+            optimizer=_parameters.optimizer_of(self),
+            schedule=_parameters.schedule_of(self),
+            stopping_rule=_parameters.stopping_rule_of(self),
+            batch_size=_parameters.batch_size_of(self, n_samples),
+            shuffle=self.shuffle,
+            average_from=self._average_from(),
+        )
+
+    def _start_state(self, start, problem, kept, split_end):
+        """Return the TrainingState in which this call begins."""
+        if kept is None:
+            theta = start.shown_theta
+            start = replace(start, state=replace(start.state, random_state=split_end))
+        else:
+            theta = problem.architecture.flatten(self._layers())
+            theta = theta.astype(start.shown_theta.dtype, copy=False)
+        return resumed_state(start, problem, theta, path_parameters(self))
+
+    def _run(self, problem, state, data, n_epochs, validate):
+        """Return the TrainingRun of the solver."""
+        monitor = Printer() if self.verbose else None
+        if self.solver == "lbfgs":
+            return lbfgs.minimise(problem, state, data, n_epochs, self.max_fun, monitor)
+        return train(problem, state, data, n_epochs, validate, monitor)
+
+    def _theta_to_show(self, state):
+        """Return the best parameters if they were looked for, else the last."""
+        best = state.progress.best_theta if self._stops_early() else None
+        return state.shown_theta if best is None else best
+
+    def _show(self, checkpoint, architecture, run, kept):
+        """Set all fitted attributes; nothing here can fail halfway."""
+        stops_early, best = self._stops_early(), checkpoint.state.progress.best
+        self._checkpoint = checkpoint
+        self.classes_ = checkpoint.encoding.classes
+        self.n_iter_ = len(run.loss_curve)
+        self.t_ = run.state.step
+        self.best_loss_ = None if stops_early else best
+        self.best_validation_score_ = -best if stops_early else None
+        if kept is None:
+            self.loss_curve_, self.validation_scores_ = [], None
+        if stops_early:
+            self.validation_scores_ = self.validation_scores_ or []
+            self.validation_scores_.extend(run.validation_scores)
+        self.loss_curve_.extend(run.loss_curve)
+        layers = architecture.layers(checkpoint.shown_theta)
+        self._show_model(layers, checkpoint.encoding, run)
+
+    def _warn(self, run):
+        """Warn if training ended before it should have."""
+        if run.ended_by == "interrupt":
+            warnings.warn(
+                f"Training was interrupted; the model is that after {self.n_iter_} "
+                "finished epochs.",
+                stacklevel=3,
+            )
+        if self.tol is None or run.ended_by not in ("max_iter", "stalled"):
+            return
+        reason = "L-BFGS found no lower point along its search direction"
+        if run.ended_by == "max_iter":
+            reason = f"max_iter={self.max_iter} was reached before convergence"
+        criterion = "validation score" if self._stops_early() else "objective"
+        warnings.warn(
+            f"{reason}: the last epoch improved the {criterion} by "
+            f"{run.state.progress.last_improvement:.3g}, with tol={self.tol:g}. Train "
+            "longer (max_iter), accept less (tol), take other steps "
+            "(learning_rate_init), or scale the features.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+    # Prediction, step by step.
+
+    def _checked_encoding(self):
+        """Return the fitted Encoding, or raise NotFittedError."""
+        check_is_fitted(self)
+        return self._checkpoint.encoding
+
+    def _is_binary(self):
+        """Say whether one logit decides between two classes."""
+        encoding = self._checked_encoding()
+        return encoding.n_outputs == 1 and encoding.out_activation == "logistic"
+
+    def _loss(self):
+        """Return the Loss, which knows how logits become probabilities."""
+        encoding = self._checked_encoding()
+        return LOSSES[self._loss_name(), encoding.out_activation]
+
+    def _logits(self, X):
+        """Return the logits of the rows of X, of shape (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        layers = self._layers()
+        # Edited coefficients may be of integer type; X must not become that.
+        dtype = np.result_type(layers[0].weight, np.float32)
+        X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
+        return forward(layers, X, self._fitted_activation())[1]
+
+    def _logit_of_each_class(self, X):
+        """Return logits with a column for each class, also where one logit decides."""
+        logits = self._logits(X)
+        return np.concatenate([-logits, logits], axis=1) if self._is_binary() else logits

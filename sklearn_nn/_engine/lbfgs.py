@@ -1,0 +1,116 @@
+"""Full-batch minimisation by scipy's L-BFGS-B, on the same objective as the epochs."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import minimize
+
+from .reference import objective_and_gradient, select
+from .types import TrainingRun
+
+
+class History:
+    """What L-BFGS has visited: scipy owns the loop, so this is all that we see of it."""
+
+    def __init__(self, problem, batch, state, monitor):
+        self.problem, self.batch = problem, batch
+        self.start, self.monitor = state, monitor
+        self.latest = None  # (theta, objective) of the last evaluation
+        self.accepted = []  # the same of each iterate; the first is the start
+
+    def evaluate(self, theta):
+        """Return objective and gradient at theta in float64, scipy's only dtype."""
+        with np.errstate(over="ignore", invalid="ignore"):  # checked by `minimise`
+            objective, gradient = objective_and_gradient(
+                self.problem, theta.astype(self.start.theta.dtype), self.batch
+            )
+        self.latest = (theta.copy(), objective)
+        if not self.accepted:
+            self.accepted.append(self.latest)
+        return objective, gradient.astype(np.float64)
+
+    def accept(self, theta):
+        """Take the latest evaluation as an iterate; scipy calls this once an iteration."""
+        self.accepted.append(self.latest)
+        if self.monitor is not None:
+            self.monitor.epoch_end(self.state(), self.latest[1], None, None)
+
+    def state(self):
+        """Return the TrainingState at the last iterate."""
+        theta, objective = self.accepted[-1]
+        n_iterations = len(self.accepted) - 1
+        before = self.accepted[-2][1] if n_iterations else objective
+        return replace(
+            self.start,
+            theta=theta.astype(self.start.theta.dtype),
+            step=self.start.step + n_iterations,
+            epoch=self.start.epoch + n_iterations,
+            progress=self.start.progress._replace(
+                best=objective, last_improvement=before - objective
+            ),
+        )
+
+
+def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
+    """Run at most `n_iterations` iterations of L-BFGS.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its `stopping_rule.tol` bounds the largest gradient component at the end.
+    state : TrainingState
+    data : Dataset
+        All of it is one batch.
+    n_iterations : int
+    max_fun : int
+        Most evaluations of the objective.
+    monitor : Monitor, optional
+
+    Returns
+    -------
+    TrainingRun
+        Its curve holds the objective before each iteration.
+
+    Raises
+    ------
+    ValueError
+        If the objective or the parameters are not finite.
+
+    References
+    ----------
+    R. Byrd, P. Lu, J. Nocedal and C. Zhu, "A limited memory algorithm for bound
+    constrained optimization", SIAM J. Sci. Comput. 16, 1995.
+    """
+    batch = select(data, slice(0, data.n_samples))
+    history = History(problem, batch, state, monitor)
+    ended_by = "interrupt"
+    try:
+        result = minimize(
+            history.evaluate,
+            state.theta.astype(np.float64),
+            jac=True,
+            method="L-BFGS-B",
+            callback=history.accept,
+            options={
+                "maxiter": n_iterations,
+                "maxfun": max_fun,
+                "gtol": max(problem.stopping_rule.tol, 0.0),
+            },
+        )
+        ended_by = {0: "stopping_rule", 1: "max_iter"}.get(result.status, "stalled")
+    except KeyboardInterrupt:
+        if len(history.accepted) < 2:
+            raise
+    check_finite(*history.accepted[-1])
+    objectives = [objective for _, objective in history.accepted]
+    return TrainingRun(history.state(), objectives[:-1], objectives[-1], [], ended_by)
+
+
+def check_finite(theta, objective):
+    """Raise ValueError if L-BFGS has left the finite numbers."""
+    if np.isfinite(objective) and np.all(np.isfinite(theta)):
+        return
+    raise ValueError(
+        f"Training diverged: objective {objective:.3g} under solver='lbfgs'. Scale the "
+        "features, for instance with StandardScaler, or try a larger alpha."
+    )

@@ -1,0 +1,96 @@
+"""Losses: functions of logits and labels, one value per sample, never of probabilities.
+
+A loss belongs to an output activation, because only together do they have a simple and
+stable gradient with respect to the logits. A confident error costs |logit| nats, where a
+loss of clipped probabilities stops at 36 (scikit-learn issue #16117).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .arrays import log1pexp, log_softmax, namespace, sigmoid, softmax
+
+
+class Loss(NamedTuple):
+    """A loss with its output activation."""
+
+    # (logits (n, k), y) -> values (n,) in nats, gradient (n, k) per logit.
+    value_and_gradient: Callable
+    predict_proba: Callable  # logits (n, k) -> probabilities (n, k)
+    predict_log_proba: Callable  # the same, in logarithms
+
+
+def binary_cross_entropy(logits, y):
+    """Return -y log p - (1 - y) log(1 - p), summed over outputs, and its gradient p - y.
+
+    Parameters
+    ----------
+    logits : array of shape (n_samples, n_outputs)
+    y : array of shape (n_samples, n_outputs)
+        0 or 1, in the dtype of the logits.
+    """
+    xp = namespace(logits)
+    # log1pexp(-z) for y = 1 and log1pexp(z) for y = 0: equal to log1pexp(z) - y z, but
+    # without cancellation where the prediction is right and sure.
+    values = log1pexp((1 - 2 * y) * logits)
+    return xp.sum(values, axis=1), sigmoid(logits) - y
+
+
+def categorical_cross_entropy(logits, y):
+    """Return -log p_y and its gradient p - one_hot(y).
+
+    Parameters
+    ----------
+    logits : array of shape (n_samples, n_classes)
+    y : integer array of shape (n_samples,)
+        Class indices.
+    """
+    xp = namespace(logits)
+    target, log_proba = one_hot(y, logits), log_softmax(logits)
+    return -xp.sum(target * log_proba, axis=1), xp.exp(log_proba) - target
+
+
+def binary_squared_error(logits, y):
+    """Return 1/2 (p - y)^2 with p = sigmoid(logit), summed over outputs, and its gradient.
+
+    Shapes as in `binary_cross_entropy`. By the chain rule the gradient is
+    (p - y) p (1 - p); 1 - p is taken as sigmoid(-logit), which is exact where p is near 1.
+    """
+    xp = namespace(logits)
+    proba = sigmoid(logits)
+    error = proba - y
+    gradient = error * (proba * sigmoid(-logits))
+    return 0.5 * xp.sum(error * error, axis=1), gradient
+
+
+def categorical_squared_error(logits, y):
+    """Return 1/2 ||p - one_hot(y)||^2 with p = softmax(logits), and its gradient.
+
+    Shapes as in `categorical_cross_entropy`. The softmax's Jacobian is diag(p) - p p^T, so
+    with e = p - one_hot(y) the gradient is p (e - sum_j e_j p_j).
+    """
+    xp = namespace(logits)
+    proba = softmax(logits)
+    error = proba - one_hot(y, logits)
+    gradient = proba * (error - xp.sum(error * proba, axis=1, keepdims=True))
+    return 0.5 * xp.sum(error * error, axis=1), gradient
+
+
+def one_hot(y, logits):
+    """Return y (n,) as rows of zeros with a one, in the shape and dtype of `logits`."""
+    xp = namespace(logits)
+    return xp.astype(y[:, None] == xp.arange(logits.shape[1]), logits.dtype)
+
+
+def log_sigmoid(logits):
+    """Return log sigmoid(z) = -log(1 + exp(-z)), finite for any finite z."""
+    return -log1pexp(-logits)
+
+
+# By (loss, output activation).
+LOSSES = {
+    ("log_loss", "logistic"): Loss(binary_cross_entropy, sigmoid, log_sigmoid),
+    ("log_loss", "softmax"): Loss(categorical_cross_entropy, softmax, log_softmax),
+    ("squared_error", "logistic"): Loss(binary_squared_error, sigmoid, log_sigmoid),
+    ("squared_error", "softmax"): Loss(categorical_squared_error, softmax, log_softmax),
+}

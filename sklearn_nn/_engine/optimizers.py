@@ -1,0 +1,114 @@
+"""Optimizers: theta and gradient in, theta out; their memory (`slots`) is explicit.
+
+`proximal(theta, step_size)` is the penalty's proximal step, or None. Each optimizer calls
+it with the step size by which a gradient moves each coordinate, and lets the displacement
+act like one more gradient (an implicit subgradient of the l1 norm at the new point). Only
+so is a fixed point of the iteration an optimum of the objective.
+"""
+
+from dataclasses import dataclass
+from math import sqrt
+
+from .arrays import namespace
+
+
+@dataclass(frozen=True)
+class SGD:
+    """theta <- theta - learning_rate * gradient (Robbins and Monro 1951)."""
+
+    n_slots = 0
+
+    def step(self, theta, slots, gradient, learning_rate, t, proximal):
+        """Return the new theta and slots; see `Adam.step` for the arguments."""
+        theta = theta - learning_rate * gradient
+        return (proximal(theta, learning_rate) if proximal else theta), slots
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """v <- momentum * v - learning_rate * gradient; theta <- theta + v (Polyak 1964)."""
+
+    momentum: float
+
+    n_slots = 1
+
+    def step(self, theta, slots, gradient, learning_rate, t, proximal):
+        """Return the new theta and slots; see `Adam.step` for the arguments."""
+        velocity = self.momentum * slots[0] - learning_rate * gradient
+        moved = theta + velocity
+        if proximal:
+            moved = proximal(moved, learning_rate)
+            velocity = moved - theta
+        return moved, (velocity,)
+
+
+@dataclass(frozen=True)
+class Nesterov:
+    """v <- momentum * v - learning_rate * gradient; theta <- theta + momentum * v - ...
+
+    theta is the point looked ahead to, as in MLPClassifier (Sutskever, Martens, Dahl and
+    Hinton 2013, equations 3 and 4, in Bengio's variables): its step is
+    momentum * v - learning_rate * gradient.
+    """
+
+    momentum: float
+
+    n_slots = 1
+
+    def step(self, theta, slots, gradient, learning_rate, t, proximal):
+        """Return the new theta and slots; see `Adam.step` for the arguments."""
+        descent = learning_rate * gradient
+        velocity = self.momentum * slots[0] - descent
+        moved = theta + (self.momentum * velocity - descent)
+        if proximal:
+            # A gradient enters theta (1 + momentum) times as strongly as the velocity.
+            gain = 1 + self.momentum
+            shrunk = proximal(moved, gain * learning_rate)
+            velocity = velocity + (shrunk - moved) / gain
+            moved = shrunk
+        return moved, (velocity,)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Steps scaled by running moments of the gradient (Kingma and Ba 2015, algorithm 1).
+
+    In the efficient form of their section 2: epsilon is added to the root of the
+    uncorrected second moment, as in MLPClassifier.
+    """
+
+    beta_1: float
+    beta_2: float
+    epsilon: float
+
+    n_slots = 2
+
+    def step(self, theta, slots, gradient, learning_rate, t, proximal):
+        """Return the new theta and slots.
+
+        Parameters
+        ----------
+        theta, gradient : array of shape (n_parameters,)
+        slots : tuple of n_slots arrays of shape (n_parameters,)
+            Zeros before the first step.
+        learning_rate : float
+        t : int
+            Number of this step since the slots were zero, from 1.
+        proximal : callable (theta, step_size) -> theta, or None
+        """
+        xp = namespace(theta)
+        first = self.beta_1 * slots[0] + (1 - self.beta_1) * gradient
+        second = self.beta_2 * slots[1] + (1 - self.beta_2) * gradient * gradient
+        rate = learning_rate * sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        denominator = xp.sqrt(second) + self.epsilon
+        theta = theta - rate * first / denominator
+        if proximal:
+            theta = proximal(theta, rate / denominator)
+        return theta, (first, second)
+
+
+def stochastic_gradient_descent(momentum, nesterovs_momentum):
+    """Return plain, Polyak's or Nesterov's gradient descent, as the arguments say."""
+    if momentum == 0:
+        return SGD()
+    return Nesterov(momentum) if nesterovs_momentum else Momentum(momentum)

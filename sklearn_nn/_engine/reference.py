@@ -1,0 +1,129 @@
+"""One epoch as the textbook writes it: the specification, in any array library.
+
+for each batch:
+    objective, gradient = J(theta), dJ/dtheta on the batch
+    theta, slots        = optimizer.step(theta, slots, gradient, learning_rate)
+    average             = mean of the thetas so far, where one is asked for
+"""
+
+from dataclasses import replace
+
+from . import network
+from .arrays import namespace, take_rows
+from .types import Dataset
+
+
+def run_epoch(problem, state, data, order, learning_rates):
+    """Return the state after one pass over the data, and the epoch's objective.
+
+    A pure function: what is random or scheduled comes in as arrays.
+
+    Parameters
+    ----------
+    problem : Problem
+    state : TrainingState
+    data : Dataset of n_samples rows
+    order : integer array of shape (n_samples,), or None for the order of the data
+    learning_rates : list of float, one per batch
+
+    Returns
+    -------
+    state : TrainingState
+        With new theta, slots, average and step numbers.
+    objective : float
+        Mean over the rows of the loss before each step, plus the penalty (nats).
+    """
+    theta, slots, t = state.theta, state.slots, state.n_slot_updates
+    average, n_averaged = state.average, state.n_averaged
+    total = 0.0
+    step_of_batch = enumerate(learning_rates, start=1)
+    for batch, (k, learning_rate) in zip(
+        batches(data, order, problem.batch_size), step_of_batch, strict=True
+    ):
+        objective, gradient = objective_and_gradient(problem, theta, batch)
+        total += objective * batch.n_samples
+        theta, slots = problem.optimizer.step(
+            theta, slots, gradient, learning_rate, t + k, proximal_step(problem)
+        )
+        if problem.average_from and state.step + k >= problem.average_from:
+            n_averaged += 1
+            average = running_mean(average, theta, n_averaged)
+    state = replace(
+        state,
+        theta=theta,
+        slots=slots,
+        n_slot_updates=t + len(learning_rates),
+        step=state.step + len(learning_rates),
+        epoch=state.epoch + 1,
+        average=average,
+        n_averaged=n_averaged,
+    )
+    return state, total / data.n_samples
+
+
+def batches(data, order, batch_size):
+    """Yield the mini-batches of `data` in the given order, the last one maybe shorter."""
+    n_samples = data.n_samples
+    for start in range(0, n_samples, batch_size):
+        stop = min(start + batch_size, n_samples)
+        yield select(data, slice(start, stop) if order is None else order[start:stop])
+
+
+def select(data, index):
+    """Return the samples `index` (a slice or integers) of `data` as a Dataset of their own."""
+    rows = index if data.rows is None else data.rows[index]
+    weight = None if data.sample_weight is None else data.sample_weight[index]
+    return Dataset(take_rows(data.X, rows), data.y[index], weight)
+
+
+def objective_and_gradient(problem, theta, batch):
+    """Return J(theta) on the rows of `batch` as a float, and dJ/dtheta (n_parameters,).
+
+    J = 1/n sum_i w_i loss(y_i, f(x_i)) + penalty(W); intercepts are not penalised. The
+    gradient is that of J without its l1 part, which is taken by the proximal step.
+    """
+    xp, architecture = namespace(theta), problem.architecture
+    layers = architecture.layers(theta)
+    inputs, logits = network.forward(layers, batch.X, architecture.activation)
+    values, delta = problem.loss.value_and_gradient(logits, batch.y)
+    if batch.sample_weight is not None:
+        values = values * batch.sample_weight
+        delta = delta * batch.sample_weight[:, None]
+    delta = delta / batch.n_samples
+    gradients = network.backward(layers, inputs, delta, architecture.activation)
+    # float64, because a float32 sum over many rows loses digits.
+    loss = float(xp.sum(values, dtype=xp.float64)) / batch.n_samples
+    objective = loss + problem.penalty.value(theta[: architecture.n_weights])
+    return objective, flat_gradient(problem, layers, gradients)
+
+
+def flat_gradient(problem, layers, gradients):
+    """Return the gradients of all layers plus the penalty's as one vector like theta."""
+    weights, intercepts = [], []
+    for layer, gradient in zip(layers, gradients, strict=True):
+        weight = problem.penalty.add_gradient(gradient.weight, layer.weight)
+        weights.append(weight.reshape((-1,)))
+        trained = problem.architecture.fit_intercept
+        intercepts.append(gradient.intercept if trained else 0 * gradient.intercept)
+    return namespace(weights[0]).concat(weights + intercepts)
+
+
+def proximal_step(problem):
+    """Return the penalty's proximal step on theta, or None where it has no l1 part."""
+    if not problem.penalty.l1:
+        return None
+    n_weights = problem.architecture.n_weights
+
+    def proximal(theta, step_size):
+        xp = namespace(theta)
+        if not isinstance(step_size, float):
+            step_size = step_size[:n_weights]
+        shrunk = problem.penalty.proximal(theta[:n_weights], step_size)
+        return xp.concat([shrunk, theta[n_weights:]])
+
+    return proximal
+
+
+def running_mean(mean, value, n):
+    """Return the mean of n values, given that of the first n - 1 and the n-th."""
+    return value if n == 1 else mean + (value - mean) / n

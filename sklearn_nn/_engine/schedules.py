@@ -1,0 +1,46 @@
+"""Learning-rate schedules: number of the update step -> learning rate."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def constant(steps, power_t):
+    """Return 1 for each of `steps`."""
+    return np.ones(len(steps))
+
+
+def inverse_scaling(steps, power_t):
+    """Return 1 / step**power_t for each of `steps`, which count from 1."""
+    return 1 / steps**power_t
+
+
+# 'adaptive' is constant between the moments at which the stopping rule lowers it.
+SCHEDULES = {
+    "constant": constant,
+    "invscaling": inverse_scaling,
+    "adaptive": constant,
+}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """learning_rate_init times the named decay.
+
+    Parameters
+    ----------
+    name : a key of SCHEDULES
+    learning_rate_init : float > 0
+    power_t : float >= 0, the exponent of 'invscaling'
+    """
+
+    name: str
+    learning_rate_init: float
+    power_t: float = 0.5
+
+    def learning_rates(self, step, n_steps, rate_factor):
+        """Return the rates (list of float) of the `n_steps` updates after update `step`."""
+        steps = np.arange(step + 1, step + n_steps + 1, dtype=np.float64)
+        decay = SCHEDULES[self.name](steps, self.power_t)
+        # Python floats: a NumPy scalar would turn float32 parameters into float64.
+        return (self.learning_rate_init * rate_factor * decay).tolist()

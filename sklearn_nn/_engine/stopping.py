@@ -1,0 +1,61 @@
+"""When to stop, and when to lower the learning rate."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+# A rate this small changes nothing visible any more; the value is MLPClassifier's.
+SMALLEST_ADAPTIVE_RATE = 1e-6
+ADAPTIVE_DIVISOR = 5.0  # MLPClassifier's and SGDClassifier's
+
+
+class Decision(Enum):
+    """What follows from an epoch's criterion."""
+
+    GO_ON = "go on"
+    LOWER_RATE = "lower the learning rate"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class StoppingRule:
+    """Stop after `n_iter_no_change` epochs in a row without an improvement of `tol`.
+
+    Parameters
+    ----------
+    tol : float >= 0, or -inf for a rule that never stops
+    n_iter_no_change : int >= 1 or inf
+    lowers_rate : bool
+        Whether the learning rate is divided by 5 instead, while it is above 1e-6.
+    """
+
+    tol: float
+    n_iter_no_change: float
+    lowers_rate: bool = False
+
+    def update(self, progress, criterion, learning_rate):
+        """Return the new progress and the decision after an epoch.
+
+        Parameters
+        ----------
+        progress : Progress
+        criterion : float
+            The epoch's objective, or minus its validation score: lower is better.
+        learning_rate : float
+            Of the epoch's last step.
+        """
+        stalled = criterion > progress.best - self.tol
+        n_no_improvement = progress.n_no_improvement + 1 if stalled else 0
+        decision, rate_factor = Decision.GO_ON, progress.rate_factor
+        if n_no_improvement >= self.n_iter_no_change:
+            decision = Decision.STOP
+            if self.lowers_rate and learning_rate > SMALLEST_ADAPTIVE_RATE:
+                decision = Decision.LOWER_RATE
+                rate_factor /= ADAPTIVE_DIVISOR
+                n_no_improvement = 0
+        progress = progress._replace(
+            best=min(progress.best, criterion),
+            n_no_improvement=n_no_improvement,
+            last_improvement=progress.best - criterion,
+            rate_factor=rate_factor,
+        )
+        return progress, decision

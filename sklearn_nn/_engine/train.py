@@ -1,0 +1,153 @@
+"""Training, in words and symbols.
+
+Minimise over theta, the weights W and intercepts b of a network f in one vector,
+
+    J(theta) = 1/n sum_i w_i loss(f(x_i; theta), y_i)  +  alpha * penalty(W)
+                         |        |                                 |
+                     losses.py  network.py                     penalties.py
+
+by repeated steps along the gradient of J on a batch of rows,
+
+    theta_{t+1}, slots_{t+1} = optimizer.step(theta_t, slots_t, grad J_batch, learning_rate_t)
+                               optimizers.py                              schedules.py
+
+This file is the loop over epochs: it draws the order of the rows, has an epoch run, checks
+that the numbers are finite, and asks stopping.py whether to go on.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from . import compiled, reference
+from .stopping import Decision
+from .types import TrainingRun
+
+# An epoch this many times worse than knowing nothing (all logits zero) has diverged, even
+# if its numbers are still finite.
+DIVERGED = 1e10
+
+
+def zero_slots(problem, theta):
+    """Return the optimizer's memory before its first step."""
+    return tuple(0 * theta for _ in range(problem.optimizer.n_slots))
+
+
+def train(problem, state, data, n_epochs, validate=None, monitor=None):
+    """Run at most `n_epochs` epochs.
+
+    Parameters
+    ----------
+    problem : Problem
+    state : TrainingState
+        Of a new model or of any earlier run; it is not changed.
+    data : Dataset
+    n_epochs : int
+    validate : callable theta -> float, optional
+        Score of the validation data, higher is better. It takes the objective's place
+        in the stopping rule, and the best theta is kept in `state.progress`.
+    monitor : Monitor, optional
+
+    Returns
+    -------
+    TrainingRun
+
+    Raises
+    ------
+    ValueError
+        If training diverges.
+    KeyboardInterrupt
+        If it comes before the first epoch has ended; later it ends the run.
+    """
+    first_epoch = state.epoch
+    rng = np.random.RandomState(0)
+    rng.set_state(state.random_state)
+    run_epoch = fastest_epoch(problem, data)
+    limit = divergence_limit(problem, data)
+    objectives, scores, ended_by = [], [], "max_iter"
+    try:
+        for _ in range(n_epochs):
+            if monitor is not None:
+                monitor.epoch_begin()
+            order = draw_order(problem, data, rng)
+            rates = learning_rates(problem, state, data)
+            with np.errstate(over="ignore", invalid="ignore"):  # checked just below
+                new, objective = run_epoch(problem, state, data, order, rates)
+            check_convergent(new, objective, limit, rates[-1])
+            score = None if validate is None else validate(new.shown_theta)
+            progress, decision = judge(problem, new, objective, score, rates[-1])
+            objectives.append(objective)
+            if score is not None:
+                scores.append(score)
+            state = replace(new, progress=progress, random_state=rng.get_state())
+            if monitor is not None and monitor.epoch_end(
+                state, objective, score, rates[-1]
+            ):
+                ended_by = "monitor"
+                break
+            if decision is Decision.STOP:
+                ended_by = "stopping_rule"
+                break
+    except KeyboardInterrupt:
+        if state.epoch == first_epoch:
+            raise
+        ended_by = "interrupt"
+    # An interrupt may fall between the curves' growth and the new state.
+    n_epochs = state.epoch - first_epoch
+    del objectives[n_epochs:], scores[n_epochs:]
+    return TrainingRun(state, objectives, objectives[-1], scores, ended_by)
+
+
+def fastest_epoch(problem, data):
+    """Return the implementation of `run_epoch` for this problem and kind of data."""
+    if compiled.supports(problem, data):
+        return compiled.run_epoch
+    return reference.run_epoch
+
+
+def draw_order(problem, data, rng):
+    """Return the order of the rows in an epoch; None where one batch holds them all."""
+    if not problem.shuffle or problem.batch_size >= data.n_samples:
+        return None
+    return rng.permutation(data.n_samples)
+
+
+def learning_rates(problem, state, data):
+    """Return the learning rate of each step of the coming epoch."""
+    n_batches = -(-data.n_samples // problem.batch_size)  # rounded up
+    return problem.schedule.learning_rates(
+        state.step, n_batches, state.progress.rate_factor
+    )
+
+
+def judge(problem, state, objective, score, learning_rate):
+    """Return the progress after an epoch, the best theta included, and the decision."""
+    criterion = objective if score is None else -score
+    before = state.progress
+    progress, decision = problem.stopping_rule.update(before, criterion, learning_rate)
+    if score is not None and criterion < before.best:
+        progress = progress._replace(best_theta=state.shown_theta)
+    return progress, decision
+
+
+def divergence_limit(problem, data):
+    """Return the objective above which training has diverged."""
+    n_outputs = problem.architecture.layer_sizes[-1]
+    dtype = np.float64 if data.y.ndim == 1 else data.y.dtype
+    values, _ = problem.loss.value_and_gradient(
+        np.zeros((1, n_outputs), dtype=dtype), data.y[:1]
+    )
+    # A single class has loss 0 at zero logits; then 1 nat is the measure.
+    return DIVERGED * (float(values[0]) or 1.0)
+
+
+def check_convergent(state, objective, limit, learning_rate):
+    """Raise ValueError if the epoch that led to `state` shows divergence."""
+    finite = np.isfinite(objective) and np.all(np.isfinite(state.theta))
+    if finite and objective <= limit:
+        return
+    raise ValueError(
+        f"Training diverged in epoch {state.epoch}: objective {objective:.3g}, "
+        f"learning rate {learning_rate:.3g}. Try a smaller learning_rate_init (or number "
+        "for learning_rate), or scale the features, for instance with StandardScaler."
+    )

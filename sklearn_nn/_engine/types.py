@@ -1,0 +1,181 @@
+"""The nouns of the engine: frozen records of arrays and numbers, without mathematics."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+
+class Layer(NamedTuple):
+    """The parameters of one layer (or a gradient with respect to them)."""
+
+    weight: Any  # (fan_in, fan_out)
+    intercept: Any  # (fan_out,)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of a network, and how its parameters lie in one vector.
+
+    `theta` holds all weights, layer after layer in C order, then all intercepts. So
+    whatever acts on weights alone (the penalty) acts on the prefix `theta[:n_weights]`.
+
+    Parameters
+    ----------
+    layer_sizes : tuple of int
+        (n_features, *hidden_layer_sizes, n_outputs).
+    activation : str
+        Name of the hidden layers' activation, a key of `activations.ACTIVATIONS`.
+    fit_intercept : bool
+        Whether intercepts are trained; if not, they keep their initial value.
+    """
+
+    layer_sizes: tuple
+    activation: str = "identity"
+    fit_intercept: bool = True
+
+    @property
+    def n_weights(self):
+        """Number of weights, the penalised part of theta."""
+        return sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.layer_sizes))
+
+    @property
+    def n_parameters(self):
+        """Length of theta."""
+        return self.n_weights + sum(self.layer_sizes[1:])
+
+    def layers(self, theta):
+        """Return the layers of `theta` (n_parameters,) as views, input side first."""
+        layers, start, intercept_start = [], 0, self.n_weights
+        for fan_in, fan_out in pairwise(self.layer_sizes):
+            weight = theta[start : start + fan_in * fan_out]
+            intercept = theta[intercept_start : intercept_start + fan_out]
+            layers.append(Layer(weight.reshape((fan_in, fan_out)), intercept))
+            start += fan_in * fan_out
+            intercept_start += fan_out
+        return layers
+
+    def flatten(self, layers):
+        """Return the parameters of `layers`, of this shape, as one vector like theta."""
+        shapes = [(layer.weight.shape, layer.intercept.shape) for layer in layers]
+        expected = [((m, n), (n,)) for m, n in pairwise(self.layer_sizes)]
+        if shapes != expected:
+            raise ValueError(
+                f"Training goes on only with parameters of the same shapes: expected "
+                f"weights and intercepts {expected}, got {shapes}. Fit a new model "
+                "instead (warm_start=False)."
+            )
+        weights = [layer.weight.reshape(-1) for layer in layers]
+        return np.concatenate(weights + [layer.intercept for layer in layers])
+
+    def initial(self, rng, dtype):
+        """Draw theta as MLPClassifier does (Glorot and Bengio 2010, equation 16).
+
+        Uniform in +-sqrt(f / (fan_in + fan_out)) with f = 2 for 'logistic' and 6
+        otherwise; per layer first the weights, then the intercepts.
+
+        Parameters
+        ----------
+        rng : numpy.random.RandomState
+        dtype : dtype of the returned vector
+
+        Returns
+        -------
+        ndarray of shape (n_parameters,)
+        """
+        factor = 2.0 if self.activation == "logistic" else 6.0
+        weights, intercepts = [], []
+        for fan_in, fan_out in pairwise(self.layer_sizes):
+            bound = np.sqrt(factor / (fan_in + fan_out))
+            weights.append(rng.uniform(-bound, bound, fan_in * fan_out))
+            intercepts.append(rng.uniform(-bound, bound, fan_out))
+        return np.concatenate(weights + intercepts).astype(dtype)
+
+
+class Dataset(NamedTuple):
+    """Rows to learn from, already encoded.
+
+    `rows` says which rows of X take part, so that leaving rows out (weight 0, a
+    validation part) copies none of X. `y` and `sample_weight` belong to those rows.
+    """
+
+    X: Any  # (n_rows_of_X, n_features), dense or CSR
+    y: Any  # (n_samples,) class index for softmax, (n_samples, n_outputs) of 0/1 else
+    sample_weight: Any = None  # (n_samples,) of mean 1, or None for all ones
+    rows: Any = None  # (n_samples,) indices into X, or None for all rows in order
+
+    @property
+    def n_samples(self):
+        """Number of rows that take part."""
+        return self.y.shape[0]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is minimised and how: fixed while training runs."""
+
+    architecture: Architecture
+    loss: Any  # losses.Loss
+    penalty: Any  # penalties.Penalty
+    optimizer: Any  # one of optimizers.OPTIMIZERS
+    schedule: Any  # schedules.Schedule
+    stopping_rule: Any  # stopping.StoppingRule
+    batch_size: int  # rows a step; more than there are means all
+    shuffle: bool = True
+    average_from: int = 0  # first step whose theta is averaged; 0 = no averaging
+
+
+class Progress(NamedTuple):
+    """What the stopping rule remembers. A criterion is better when lower."""
+
+    best: float = np.inf
+    n_no_improvement: int = 0  # consecutive epochs
+    last_improvement: float = np.inf
+    rate_factor: float = 1.0  # what 'adaptive' multiplies the learning rate with
+    best_theta: Any = None  # (n_parameters,), kept only with a validation score
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """All that changes during training: with it, training can be cut anywhere."""
+
+    theta: Any  # (n_parameters,)
+    slots: tuple  # the optimizer's memory, vectors of shape (n_parameters,)
+    random_state: tuple  # of numpy's RandomState.get_state()
+    n_slot_updates: int = 0  # steps since the slots began at zero
+    step: int = 0  # updates of theta
+    epoch: int = 0  # passes over the data
+    average: Any = None  # (n_parameters,), mean of `n_averaged` thetas
+    n_averaged: int = 0
+    progress: Progress = Progress()
+
+    @property
+    def shown_theta(self):
+        """The parameters that the model predicts with: the average once it has begun."""
+        return self.average if self.n_averaged else self.theta
+
+
+class TrainingRun(NamedTuple):
+    """What one call of `train` did."""
+
+    state: TrainingState
+    loss_curve: list  # objective of each epoch, nats per sample
+    last_loss: float  # the last epoch's, or for L-BFGS that of the final theta
+    validation_scores: list  # of each epoch, empty without validation
+    # 'max_iter', 'stopping_rule', 'monitor', 'interrupt', or 'stalled': L-BFGS found no
+    # lower point along its direction.
+    ended_by: str
+
+
+class Monitor(Protocol):
+    """Who watches training: the engine's only view of callbacks and printing."""
+
+    def epoch_begin(self): ...
+
+    def epoch_end(self, state, objective, score, learning_rate):
+        """Return True to stop training after this epoch."""
+
+
+Validate = Callable[[Any], float]  # theta -> score, higher is better

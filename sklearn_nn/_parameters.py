@@ -1,0 +1,113 @@
+"""Constructor parameters: what they may be, and what they mean to the engine.
+
+`Interval`, `Options` and `StrOptions` are scikit-learn's own way to check parameters; the
+module is private in name, and was checked with scikit-learn 1.6 to 1.9.
+"""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
+
+from ._engine.optimizers import SGD, Adam, stochastic_gradient_descent
+from ._engine.schedules import SCHEDULES, Schedule
+from ._engine.stopping import StoppingRule
+
+# MLPClassifier's: large enough that NumPy's overhead is small beside the arithmetic.
+AUTO_BATCH_SIZE = 200
+
+# The parameters that both estimators share.
+CONSTRAINTS = {
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "learning_rate": [
+        StrOptions(set(SCHEDULES)),
+        Interval(Real, 0, None, closed="neither"),
+    ],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "batch_size": [
+        StrOptions({"auto", "full"}),
+        Interval(Integral, 1, None, closed="left"),
+    ],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "tol": [Interval(Real, 0, None, closed="left"), None],
+    "n_iter_no_change": [
+        Interval(Integral, 1, None, closed="left"),
+        Options(Real, {np.inf}),
+    ],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "class_weight": [StrOptions({"balanced"}), dict, None],
+    "warm_start": ["boolean"],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+
+def check_booleans(estimator):
+    """Raise if a bool stands where only other types make sense.
+
+    Python's bool is an int, so scikit-learn's Interval lets `learning_rate=True` through
+    as a step of size 1.
+    """
+    for name, constraints in estimator._parameter_constraints.items():
+        value = getattr(estimator, name)
+        accepts_bool = "boolean" in constraints or "verbose" in constraints
+        if isinstance(value, (bool, np.bool_)) and not accepts_bool:
+            expected = ", ".join(str(constraint) for constraint in constraints)
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {type(estimator).__name__} must not be a "
+                f"bool but one of: {expected}. Got {value!r} instead."
+            )
+
+
+def optimizer_of(estimator):
+    """Return the optimizer that `solver` and its parameters name.
+
+    L-BFGS is not a step but a loop of scipy's; it leaves no memory behind, like SGD.
+    """
+    if estimator.solver == "lbfgs":
+        return SGD()
+    if estimator.solver == "adam":
+        return Adam(estimator.beta_1, estimator.beta_2, estimator.epsilon)
+    return stochastic_gradient_descent(estimator.momentum, estimator.nesterovs_momentum)
+
+
+def schedule_of(estimator):
+    """Return the schedule; a number as `learning_rate` is a constant step of that size."""
+    if isinstance(estimator.learning_rate, str):
+        return Schedule(
+            estimator.learning_rate,
+            float(estimator.learning_rate_init),
+            float(estimator.power_t),
+        )
+    return Schedule("constant", float(estimator.learning_rate))
+
+
+def stopping_rule_of(estimator):
+    """Return the stopping rule; tol=None never stops, as in SGDClassifier."""
+    return StoppingRule(
+        tol=-np.inf if estimator.tol is None else estimator.tol,
+        n_iter_no_change=estimator.n_iter_no_change,
+        lowers_rate=estimator.learning_rate == "adaptive",
+    )
+
+
+def batch_size_of(estimator, n_samples):
+    """Return the number of rows in a batch."""
+    if estimator.batch_size == "full":
+        return n_samples
+    if estimator.batch_size == "auto":
+        return min(AUTO_BATCH_SIZE, n_samples)
+    return min(int(estimator.batch_size), n_samples)
