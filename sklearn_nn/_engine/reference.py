@@ -70,7 +70,7 @@ def batches(data, order, batch_size):
 
 
 def select(data, index):
-    """Return the samples `index` (a slice or integers) of `data` as a Dataset of their own."""
+    """Return the samples `index` (a slice or integers) of `data` as a new Dataset."""
     rows = index if data.rows is None else data.rows[index]
     weight = None if data.sample_weight is None else data.sample_weight[index]
     return Dataset(take_rows(data.X, rows), data.y[index], weight)

@@ -8,7 +8,7 @@ Minimise over theta, the weights W and intercepts b of a network f in one vector
 
 by repeated steps along the gradient of J on a batch of rows,
 
-    theta_{t+1}, slots_{t+1} = optimizer.step(theta_t, slots_t, grad J_batch, learning_rate_t)
+    theta_{t+1}, slots_{t+1} = optimizer.step(theta_t, slots_t, grad J_batch, rate_t)
                                optimizers.py                              schedules.py
 
 This file is the loop over epochs: it draws the order of the rows, has an epoch run, checks

@@ -1,7 +1,7 @@
 """The nouns of the engine: frozen records of arrays and numbers, without mathematics."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -149,7 +149,7 @@ class TrainingState:
     epoch: int = 0  # passes over the data
     average: Any = None  # (n_parameters,), mean of `n_averaged` thetas
     n_averaged: int = 0
-    progress: Progress = Progress()
+    progress: Progress = field(default_factory=Progress)
 
     @property
     def shown_theta(self):
