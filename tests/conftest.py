@@ -1,0 +1,46 @@
+"""Data and settings that several test files use."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+# The matrices here are small: threads of BLAS would only wait for each other, the more so
+# when several test processes share the machine.
+threadpool_limits(1, user_api="blas")
+
+LOADERS = {
+    "iris": load_iris,
+    "wine": load_wine,
+    "breast_cancer": load_breast_cancer,
+    "digits": load_digits,
+}
+
+
+@pytest.fixture(scope="session")
+def standardised():
+    """Return a function name -> (X, y) of scikit-learn's data, features standardised."""
+
+    def load(name):
+        X, y = LOADERS[name](return_X_y=True)
+        return StandardScaler().fit_transform(X), y
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """Return a function (n_classes, sparse) -> (X, y, sample_weight), 70 random rows."""
+
+    def make(n_classes=3, sparse=False, n_samples=70, n_features=6):
+        rng = np.random.RandomState(7)
+        X = rng.normal(size=(n_samples, n_features))
+        X[rng.uniform(size=X.shape) < 0.3] = 0.0
+        y = np.arange(n_samples) % n_classes
+        X[:, 0] += y  # so that there is something to learn
+        weight = rng.uniform(0.5, 2.0, size=n_samples)
+        return (csr_array(X) if sparse else X), y, weight
+
+    return make

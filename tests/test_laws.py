@@ -1,0 +1,758 @@
+"""The laws that both estimators keep, over many configurations."""
+
+import copy
+import pickle
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn._engine.activations import ACTIVATIONS
+from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.penalties import PENALTIES, Penalty
+from sklearn_nn._engine.reference import objective_and_gradient
+from sklearn_nn._engine.schedules import SCHEDULES, Schedule
+from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.types import Architecture, Dataset, Problem
+
+# The grid of law 1: everything that has memory, alone and together.
+LOGISTIC = {
+    "default": {},
+    "plain": {"momentum": 0, "batch_size": 1},
+    "polyak": {"nesterovs_momentum": False, "batch_size": 16},
+    "adam": {"solver": "adam", "batch_size": 16},
+    "adam_l1": {"solver": "adam", "penalty": "l1", "alpha": 0.01, "batch_size": 16},
+    "momentum_elasticnet": {"penalty": "elasticnet", "alpha": 0.01, "batch_size": 7},
+    "average": {"average": True, "batch_size": 16},
+    "average_later": {"average": 12, "batch_size": 16, "solver": "adam"},
+    "invscaling": {"learning_rate": "invscaling", "batch_size": 16},
+    "adaptive": {"learning_rate": "adaptive", "tol": 0.02, "n_iter_no_change": 2},
+    "number": {"learning_rate": 0.02, "batch_size": 16},
+    "full_batch": {"batch_size": "full"},
+    "no_shuffle": {"shuffle": False, "batch_size": 16},
+    "no_intercept": {"fit_intercept": False, "penalty": None, "batch_size": 16},
+    "class_weight": {"class_weight": {0: 2.0, 1: 1.0}, "batch_size": 16},
+}
+MLP = {
+    "default": {},
+    "adam_batches": {"batch_size": 16, "activation": "tanh"},
+    "sgd": {"solver": "sgd", "batch_size": 16, "learning_rate": "invscaling"},
+    "adaptive": {
+        "solver": "adam",
+        "learning_rate": "adaptive",
+        "tol": 0.02,
+        "n_iter_no_change": 2,
+        "learning_rate_init": 0.01,
+    },
+    "deep": {"hidden_layer_sizes": (5, 4, 3), "activation": "logistic", "batch_size": 9},
+    "squared": {"loss": "squared_error", "batch_size": 16, "solver": "sgd"},
+    "linear": {"hidden_layer_sizes": (), "batch_size": 16},
+}
+CONFIGURATIONS = [
+    pytest.param(SGDLogisticClassifier, parameters, id=f"logistic-{name}")
+    for name, parameters in LOGISTIC.items()
+] + [
+    pytest.param(
+        BackpropMLPClassifier, {"hidden_layer_sizes": (8,), **parameters}, id=f"mlp-{name}"
+    )
+    for name, parameters in MLP.items()
+]
+both = pytest.mark.parametrize(
+    "estimator_class", [SGDLogisticClassifier, BackpropMLPClassifier]
+)
+every_configuration = pytest.mark.parametrize(
+    ("estimator_class", "parameters"), CONFIGURATIONS
+)
+either_seed = pytest.mark.parametrize(
+    "seed", [lambda: 3, lambda: np.random.RandomState(3)], ids=["int", "RandomState"]
+)
+either_storage = pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+
+N_EPOCHS = 8
+
+
+def parameters_of(model):
+    """Return all fitted parameters of a model as one vector."""
+    if isinstance(model, SGDLogisticClassifier):
+        return np.concatenate([model.coef_.ravel(), model.intercept_])
+    return np.concatenate([p.ravel() for p in model.coefs_ + model.intercepts_])
+
+
+def fit(model, *args, **kwargs):
+    """Fit without the warning that a few epochs are not enough."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(*args, **kwargs)
+
+
+def assert_same_model(a, b, X, y, weight):
+    """Two models are the same now and after one more epoch, to the last bit."""
+    for _ in range(2):
+        np.testing.assert_array_equal(parameters_of(a), parameters_of(b), strict=True)
+        assert a.loss_curve_ == b.loss_curve_
+        assert a.best_loss_ == b.best_loss_
+        assert a.t_ == b.t_
+        a.partial_fit(X, y, sample_weight=weight)
+        b.partial_fit(X, y, sample_weight=weight)
+
+
+# Law 1. One path.
+
+
+@every_configuration
+@either_seed
+@either_storage
+def test_fit_is_partial_fits(estimator_class, parameters, seed, sparse, rows):
+    X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3, sparse=sparse)
+    whole = estimator_class(max_iter=N_EPOCHS, random_state=seed(), **parameters)
+    fit(whole, X, y, sample_weight=weight)
+    pieces = estimator_class(max_iter=N_EPOCHS, random_state=seed(), **parameters)
+    for _ in range(whole.n_iter_):
+        pieces.partial_fit(X, y, classes=np.unique(y), sample_weight=weight)
+    assert pieces.n_iter_ == 1
+    assert_same_model(whole, pieces, X, y, weight)
+
+
+@every_configuration
+@either_seed
+def test_fit_is_warm_starts(estimator_class, parameters, seed, rows):
+    X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
+    whole = estimator_class(max_iter=N_EPOCHS, random_state=seed(), **parameters)
+    whole.set_params(warm_start=True)
+    fit(whole, X, y, sample_weight=weight)
+    pieces = estimator_class(max_iter=3, random_state=seed(), **parameters)
+    pieces.set_params(warm_start=True)
+    fit(pieces, X, y, sample_weight=weight)
+    pieces.set_params(max_iter=N_EPOCHS - 3)
+    fit(pieces, X, y, sample_weight=weight)
+    assert whole.n_iter_ == 3 + pieces.n_iter_
+    assert_same_model(whole, pieces, X, y, weight)
+
+
+@every_configuration
+@either_seed
+@pytest.mark.parametrize("copied", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy])
+def test_fit_goes_on_from_a_copy(estimator_class, parameters, seed, copied, rows):
+    X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
+    model = estimator_class(max_iter=3, random_state=seed(), warm_start=True, **parameters)
+    fit(model, X, y, sample_weight=weight)
+    twin = copied(model)
+    for each in (model, twin):
+        fit(each, X, y, sample_weight=weight)
+    assert_same_model(model, twin, X, y, weight)
+
+
+@both
+def test_early_stopping_goes_on_over_the_same_split(estimator_class, standardised):
+    X, y = standardised("wine")
+    parameters = {"early_stopping": True, "random_state": 0, "warm_start": True}
+    whole = fit(estimator_class(max_iter=6, **parameters), X, y)
+    pieces = fit(estimator_class(max_iter=2, **parameters), X, y)
+    fit(pieces.set_params(max_iter=4), X, y)
+    np.testing.assert_array_equal(parameters_of(whole), parameters_of(pieces))
+    assert whole.validation_scores_ == pieces.validation_scores_
+    assert whole.loss_curve_ == pieces.loss_curve_
+
+
+@both
+def test_stopping_counter_goes_on_after_max_iter(estimator_class, rows):
+    X, y, _ = rows()
+    # No epoch improves by 10 nats, so the rule stops after the first epoch plus 5.
+    parameters = {"tol": 10, "n_iter_no_change": 5, "warm_start": True, "random_state": 0}
+    whole = fit(estimator_class(max_iter=20, **parameters), X, y)
+    assert whole.n_iter_ == 6
+    pieces = fit(estimator_class(max_iter=4, **parameters), X, y)
+    fit(pieces.set_params(max_iter=20), X, y)
+    assert pieces.n_iter_ == 2
+
+
+@both
+@pytest.mark.parametrize("change", [{"tol": 9}, {"alpha": 1e-3}, {"momentum": 0.8}])
+def test_stopping_counter_restarts_when_a_parameter_changed(estimator_class, change, rows):
+    X, y, _ = rows()
+    model = estimator_class(
+        max_iter=4, tol=10, n_iter_no_change=5, warm_start=True, random_state=0
+    )
+    fit(model, X, y)
+    fit(model.set_params(max_iter=20, **change), X, y)
+    assert model.n_iter_ == 6
+
+
+@both
+def test_stopping_counter_restarts_after_convergence(estimator_class, rows):
+    X, y, _ = rows()
+    model = estimator_class(tol=10, n_iter_no_change=5, warm_start=True, random_state=0)
+    assert [fit(model, X, y).n_iter_ for _ in range(2)] == [6, 6]
+
+
+@both
+def test_changed_solver_restarts_its_memory(estimator_class, rows):
+    X, y, _ = rows()
+    model = estimator_class(max_iter=3, tol=None, warm_start=True, random_state=0)
+    fit(model.set_params(solver="sgd"), X, y)
+    begun = estimator_class(max_iter=3, tol=None, warm_start=True, random_state=0)
+    fit(begun.set_params(solver="sgd"), X, y)
+    fit(model.set_params(solver="adam"), X, y)
+    # Adam from zero moments, from the same parameters and the same position in the
+    # stream of random numbers, must do the same as Adam that never knew of SGD.
+    state = begun._checkpoint.state
+    fresh = copy.deepcopy(begun)
+    object.__setattr__(fresh._checkpoint, "state", _without_memory(state))
+    fit(fresh.set_params(solver="adam"), X, y)
+    np.testing.assert_array_equal(parameters_of(model), parameters_of(fresh))
+
+
+def _without_memory(state):
+    """Return a training state whose optimizer has never made a step."""
+    return replace(state, slots=(), n_slot_updates=0)
+
+
+@both
+def test_edited_coefficients_are_where_training_goes_on(estimator_class, rows):
+    X, y, _ = rows()
+    # Without momentum the next epoch depends on the parameters alone.
+    parameters = {"solver": "sgd", "momentum": 0, "shuffle": False, "random_state": 0}
+    model = estimator_class(**parameters).partial_fit(X, y, classes=[0, 1, 2])
+    first = copy.deepcopy(model)
+    model.partial_fit(X, y)
+    for name in ("coef_", "intercept_", "coefs_", "intercepts_"):
+        if hasattr(model, name):
+            setattr(model, name, copy.deepcopy(getattr(first, name)))
+    model.partial_fit(X, y)
+    first.partial_fit(X, y)
+    np.testing.assert_array_equal(parameters_of(model), parameters_of(first))
+
+
+@both
+def test_edited_in_place_is_edited(estimator_class, rows):
+    X, y, _ = rows()
+    model = estimator_class(solver="sgd", random_state=0)
+    model.partial_fit(X, y, classes=[0, 1, 2])
+    first = model.coef_ if hasattr(model, "coef_") else model.coefs_[0]
+    first[0, 0] = 50.0
+    model.partial_fit(X, y)
+    first = model.coef_ if hasattr(model, "coef_") else model.coefs_[0]
+    assert abs(first[0, 0] - 50.0) < 1.0
+
+
+def test_edited_coefficients_restart_the_average(rows):
+    X, y, _ = rows()
+    model = SGDLogisticClassifier(average=True, random_state=0, learning_rate_init=1e-3)
+    for _ in range(30):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    model.coef_ = model.coef_ + 100
+    model.partial_fit(X, y)
+    assert np.all(model.coef_ > 99)
+
+
+# Law 2. A weight is a repetition.
+
+
+@every_configuration
+def test_integer_weights_are_repetitions_in_full_batches(estimator_class, parameters, rows):
+    X, y, _ = rows(n_classes=2 if "class_weight" in parameters else 3)
+    counts = np.random.RandomState(0).randint(0, 4, size=len(y))
+    parameters = {**parameters, "batch_size": "full", "tol": None, "max_iter": 20}
+    weighted = estimator_class(random_state=0, **parameters)
+    fit(weighted, X, y, sample_weight=counts)
+    repeated = estimator_class(random_state=0, **parameters)
+    fit(repeated, np.repeat(X, counts, axis=0), np.repeat(y, counts))
+    # Rounding of sums in another order, over 20 steps that may enlarge it.
+    scale = np.max(np.abs(parameters_of(repeated)))
+    np.testing.assert_allclose(
+        parameters_of(weighted), parameters_of(repeated), rtol=0, atol=1e-11 * scale
+    )
+
+
+@every_configuration
+@either_storage
+def test_weight_zero_is_absence(estimator_class, parameters, sparse, rows):
+    X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3, sparse=sparse)
+    absent = np.random.RandomState(0).uniform(size=len(y)) < 0.3
+    weight[absent] = 0
+    model = estimator_class(max_iter=N_EPOCHS, random_state=0, **parameters)
+    fit(model, X, y, sample_weight=weight)
+    without = estimator_class(max_iter=N_EPOCHS, random_state=0, **parameters)
+    fit(without, X[np.flatnonzero(~absent)], y[~absent], sample_weight=weight[~absent])
+    np.testing.assert_array_equal(parameters_of(model), parameters_of(without))
+    assert model.t_ == without.t_
+
+
+@both
+def test_weight_zero_is_absence_from_early_stopping_too(estimator_class, standardised):
+    X, y = standardised("wine")
+    weight = np.ones(len(y))
+    weight[::3] = 0
+    parameters = {"early_stopping": True, "max_iter": 5, "tol": None, "random_state": 0}
+    model = estimator_class(**parameters).fit(X, y, sample_weight=weight)
+    without = estimator_class(**parameters).fit(X[weight > 0], y[weight > 0])
+    np.testing.assert_array_equal(parameters_of(model), parameters_of(without))
+    assert model.validation_scores_ == without.validation_scores_
+
+
+@every_configuration
+def test_only_ratios_of_weights_matter(estimator_class, parameters, rows):
+    X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
+    models = [
+        fit(
+            estimator_class(max_iter=N_EPOCHS, random_state=0, **parameters),
+            X,
+            y,
+            sample_weight=scale * weight,
+        )
+        for scale in (1, 4096.0)  # a power of two: no rounding at all
+    ]
+    np.testing.assert_array_equal(*map(parameters_of, models))
+
+
+@both
+def test_weights_of_one_are_no_weights(estimator_class, rows):
+    X, y, _ = rows()
+    models = [estimator_class(max_iter=5, tol=None, random_state=0) for _ in range(2)]
+    models[0].fit(X, y)
+    models[1].fit(X, y, sample_weight=np.full(len(y), 7.0))
+    np.testing.assert_array_equal(*map(parameters_of, models))
+
+
+@both
+def test_class_weight_is_sample_weight(estimator_class, rows):
+    X, y, weight = rows()
+    by_class = {0: 1.0, 1: 3.0, 2: 0.5}
+    one = estimator_class(max_iter=5, tol=None, random_state=0, class_weight=by_class)
+    other = estimator_class(max_iter=5, tol=None, random_state=0)
+    one.fit(X, y, sample_weight=weight)
+    other.fit(X, y, sample_weight=weight * np.array([by_class[label] for label in y]))
+    np.testing.assert_array_equal(parameters_of(one), parameters_of(other))
+
+
+@both
+def test_balanced_gives_each_class_the_same_total_weight(estimator_class, rows):
+    X, y, weight = rows()
+    weight[y == 0] *= 9
+    totals = np.bincount(y, weight)
+    balanced = {k: weight.sum() / (3 * totals[k]) for k in range(3)}
+    models = [
+        estimator_class(max_iter=5, tol=None, random_state=0, class_weight=class_weight)
+        for class_weight in ("balanced", balanced)
+    ]
+    for model in models:
+        model.fit(X, y, sample_weight=weight)
+    np.testing.assert_array_equal(*map(parameters_of, models))
+
+
+@both
+def test_partial_fit_scales_by_the_mean_of_all_weights_seen(estimator_class, rows):
+    X, y, _ = rows()
+    # Chunks of weight 1 and 3: the second has the mean 2, so it counts 3 / 2.
+    parameters = {"solver": "sgd", "momentum": 0, "shuffle": False, "batch_size": "full"}
+    model = estimator_class(random_state=0, alpha=0, learning_rate_init=0.1, **parameters)
+    model.partial_fit(X, y, classes=[0, 1, 2], sample_weight=np.ones(len(y)))
+    faster = copy.deepcopy(model).set_params(learning_rate_init=0.15)
+    model.partial_fit(X, y, sample_weight=np.full(len(y), 3.0))
+    faster.partial_fit(X, y)
+    np.testing.assert_allclose(parameters_of(model), parameters_of(faster), rtol=1e-12)
+
+
+# Law 3. No hidden layer = logistic regression.
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("batch_size", [1, 16, "full"])
+@either_storage
+def test_no_hidden_layer_is_logistic_regression(
+    n_classes, solver, batch_size, sparse, rows, monkeypatch
+):
+    X, y, weight = rows(n_classes=n_classes, sparse=sparse)
+    monkeypatch.setattr(  # the same start, and no random numbers drawn for it
+        Architecture, "initial", lambda self, rng, dtype: np.zeros(self.n_parameters, dtype)
+    )
+    parameters = {"solver": solver, "batch_size": batch_size, "learning_rate_init": 0.01}
+    parameters |= {"max_iter": 6, "tol": None, "random_state": 5, "alpha": 0.01}
+    logistic = SGDLogisticClassifier(**parameters).fit(X, y, sample_weight=weight)
+    network = BackpropMLPClassifier((), **parameters).fit(X, y, sample_weight=weight)
+    np.testing.assert_array_equal(network.coefs_[0], logistic.coef_.T)
+    np.testing.assert_array_equal(network.intercepts_[0], logistic.intercept_)
+    assert network.loss_curve_ == logistic.loss_curve_
+    np.testing.assert_allclose(
+        network.predict_proba(X), logistic.predict_proba(X), rtol=1e-12
+    )
+
+
+# Law 4. Storage does not matter.
+
+
+def _memory_map(X, tmp_path):
+    """Return X as a read-only memory map."""
+    np.save(tmp_path / "X.npy", X)
+    return np.load(tmp_path / "X.npy", mmap_mode="r")
+
+
+def _frame(X, tmp_path):
+    """Return X as a pandas data frame."""
+    import pandas as pd
+
+    return pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
+
+
+def _polars(X, tmp_path):
+    """Return X as a polars data frame."""
+    import polars as pl
+
+    return pl.DataFrame(X, schema=[f"x{j}" for j in range(X.shape[1])])
+
+
+DENSE = {
+    "fortran": lambda X, tmp_path: np.asfortranarray(X),
+    "strided": lambda X, tmp_path: np.repeat(X, 2, axis=1)[:, ::2],
+    "big_endian": lambda X, tmp_path: X.astype(">f8"),
+    "list": lambda X, tmp_path: X.tolist(),
+    "memmap": _memory_map,
+    "pandas": _frame,
+    "polars": _polars,
+}
+SPARSE = {
+    "csr_array": csr_array,
+    "csr_matrix": csr_matrix,
+    "csc_matrix": csc_matrix,
+    "coo_array": coo_array,
+    "int64": lambda X: _with_long_indices(csr_array(X)),
+}
+
+
+def _with_long_indices(X):
+    """Return a CSR array with int64 indices."""
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    return X
+
+
+@both
+@pytest.mark.parametrize("batch_size", [1, 16, "full"])
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("storage", DENSE)
+def test_dense_storage_does_not_matter(
+    estimator_class, batch_size, shuffle, storage, rows, tmp_path
+):
+    X, y, weight = rows()
+    parameters = {"batch_size": batch_size, "shuffle": shuffle, "random_state": 0}
+    model = estimator_class(max_iter=4, tol=None, **parameters)
+    plain = clone(model).fit(X, y, sample_weight=weight)
+    model.fit(DENSE[storage](X, tmp_path), y, sample_weight=weight)
+    np.testing.assert_array_equal(parameters_of(model), parameters_of(plain))
+
+
+@both
+@pytest.mark.parametrize("batch_size", [1, 16, "full"])
+@pytest.mark.parametrize("storage", SPARSE)
+def test_sparse_storage_does_not_matter(estimator_class, batch_size, storage, rows):
+    X, y, weight = rows()
+    model = estimator_class(max_iter=4, tol=None, batch_size=batch_size, random_state=0)
+    plain = clone(model).fit(X, y, sample_weight=weight)
+    model.fit(SPARSE[storage](X), y, sample_weight=weight)
+    # 4 epochs of at most 70 steps, each with some roundings.
+    scale = np.max(np.abs(parameters_of(plain)))
+    np.testing.assert_allclose(
+        parameters_of(model), parameters_of(plain), rtol=0, atol=1e-12 * scale
+    )
+    np.testing.assert_allclose(
+        model.predict_proba(SPARSE[storage](X)), plain.predict_proba(X), atol=1e-12
+    )
+
+
+@both
+@either_storage
+def test_float32_is_computed_in_float32(estimator_class, sparse, rows):
+    X, y, weight = rows(sparse=sparse)
+    model = estimator_class(max_iter=4, tol=None, random_state=0)
+    model.fit(X.astype(np.float32), y, sample_weight=weight)
+    assert parameters_of(model).dtype == np.float32
+    assert model.predict_proba(X.astype(np.float32)).dtype == np.float32
+    model.partial_fit(X, y)
+    assert parameters_of(model).dtype == np.float32
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int64, np.bool_, np.float16])
+def test_other_dtypes_are_computed_in_float64(estimator_class, dtype, rows):
+    X, y, _ = rows()
+    X = (X > 0.5).astype(dtype)
+    model = estimator_class(max_iter=4, tol=None, random_state=0).fit(X, y)
+    plain = clone(model).fit(X.astype(np.float64), y)
+    np.testing.assert_array_equal(parameters_of(model), parameters_of(plain), strict=True)
+
+
+@both
+def test_int64_labels_or_strings_give_the_same_model(estimator_class, rows):
+    X, y, _ = rows()
+    names = np.array(["ant", "bee", "cat"])
+    model = estimator_class(max_iter=4, tol=None, random_state=0)
+    by_number, by_name = clone(model).fit(X, y), clone(model).fit(X, names[y])
+    np.testing.assert_array_equal(parameters_of(by_number), parameters_of(by_name))
+    np.testing.assert_array_equal(names[by_number.predict(X)], by_name.predict(X))
+
+
+# Law 5. The gradient is the gradient.
+
+
+def random_problem(loss, activation, depth, penalty, fit_intercept=True):
+    """Return a Problem with `depth` hidden layers and a batch of 6 weighted rows."""
+    rng = np.random.RandomState(11)
+    n_outputs = 3
+    architecture = Architecture(
+        (4, *(5, 3, 4)[:depth], n_outputs), activation, fit_intercept
+    )
+    problem = Problem(
+        architecture=architecture,
+        loss=LOSSES[loss],
+        penalty=PENALTIES[penalty](0.1, 0.15),
+        optimizer=SGD(),
+        schedule=Schedule("constant", 0.1),
+        stopping_rule=StoppingRule(1e-4, 10),
+        batch_size=6,
+    )
+    y = rng.randint(0, n_outputs, size=6)
+    if loss[1] == "logistic":
+        y = rng.randint(0, 2, size=(6, n_outputs)).astype(float)
+    batch = Dataset(rng.normal(size=(6, 4)), y, rng.uniform(0.5, 2, size=6))
+    return problem, architecture.initial(rng, np.float64) * 2, batch
+
+
+def central_differences(function, theta, h):
+    """Return the gradient of `function` (theta -> float) at theta, numerically."""
+    gradient = np.empty_like(theta)
+    for j in range(len(theta)):
+        step = np.zeros_like(theta)
+        step[j] = h
+        gradient[j] = (function(theta + step) - function(theta - step)) / (2 * h)
+    return gradient
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids="-".join)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+@pytest.mark.parametrize("penalty", ["l2", None])
+@either_storage
+def test_gradient_equals_central_differences(loss, activation, depth, penalty, sparse):
+    problem, theta, batch = random_problem(loss, activation, depth, penalty)
+    if sparse:
+        batch = batch._replace(X=csr_array(batch.X))
+    _, gradient = objective_and_gradient(problem, theta, batch)
+    numeric = central_differences(
+        lambda theta: objective_and_gradient(problem, theta, batch)[0], theta, h=1e-5
+    )
+    # The differences' own error: h^2 times a third derivative, plus eps / h = 2e-11.
+    np.testing.assert_allclose(gradient, numeric, rtol=0, atol=1e-8)
+    assert np.max(np.abs(gradient)) > 1e-3
+
+
+def test_gradient_of_a_fixed_intercept_is_zero():
+    problem, theta, batch = random_problem(
+        ("log_loss", "softmax"), "tanh", 1, "l2", fit_intercept=False
+    )
+    _, gradient = objective_and_gradient(problem, theta, batch)
+    n_weights = problem.architecture.n_weights
+    assert np.all(gradient[n_weights:] == 0)
+    assert np.all(gradient[:n_weights] != 0)
+
+
+# The fixed point under l1 is the optimum.
+
+L1_STEPS = {
+    "sgd": {"solver": "sgd", "momentum": 0, "learning_rate_init": 0.3},
+    "polyak": {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.05},
+    "nesterov": {"solver": "sgd", "nesterovs_momentum": True, "learning_rate_init": 0.05},
+    "adam": {"solver": "adam", "learning_rate_init": 0.003},
+}
+
+
+def l1_model(X, y, penalty, step, n_epochs):
+    """Return a model trained by full batches, and the strengths (l1, l2) of its penalty."""
+    alpha, l1_ratio = 0.02, 0.6
+    model = SGDLogisticClassifier(
+        penalty,
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        batch_size="full",
+        max_iter=n_epochs,
+        tol=None,
+        **L1_STEPS[step],
+    )
+    l1 = alpha if penalty == "l1" else alpha * l1_ratio
+    return model.fit(X, y), l1, alpha - l1
+
+
+def smooth_gradient(model, X, y, l2):
+    """Return the gradient of loss plus l2 at the model, by the textbook's formula."""
+    residual = model.predict_proba(X) - (y[:, None] == model.classes_)
+    residual = residual[:, -len(model.intercept_) :]
+    return residual.T @ X / len(y) + l2 * model.coef_, residual.mean(axis=0)
+
+
+@pytest.mark.parametrize("step", L1_STEPS)
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+@pytest.mark.parametrize("name", ["breast_cancer", "iris"])
+def test_l1_training_ends_at_the_optimum(step, penalty, name, standardised):
+    X, y = standardised(name)
+    n_epochs = {"l1": 20_000, "elasticnet": 8_000}[penalty]
+    if step == "adam":
+        n_epochs *= 3
+    model, l1, l2 = l1_model(X, y, penalty, step, n_epochs)
+    gradient, intercept_gradient = smooth_gradient(model, X, y, l2)
+    # Optimality: gradient = -l1 sign(w) where w is not 0, and at most l1 where it is.
+    active = model.coef_ != 0
+    violation = np.where(
+        active, np.abs(gradient + l1 * np.sign(model.coef_)), np.abs(gradient) - l1
+    )
+    # Adam's step does not shrink with the gradient, so that it hovers near the optimum.
+    assert violation.max() < (1e-4 if step == "adam" else 1e-6) * l1
+    assert np.abs(intercept_gradient).max() < 1e-4 * l1
+    assert 0 < active.sum() < active.size  # some weights are exactly 0
+
+
+@pytest.fixture(scope="module")
+def l1_optimum(standardised):
+    """Return a function name -> (model, l1, gradient) at the optimum under l1."""
+
+    @cache
+    def train(name):
+        X, y = standardised(name)
+        model, l1, _ = l1_model(X, y, "l1", "nesterov", 20_000)
+        return model, l1, smooth_gradient(model, X, y, 0.0)[0]
+
+    return train
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "iris"])
+@pytest.mark.parametrize("learning_rate", [1e-3, 0.1])
+@pytest.mark.parametrize(
+    "optimizer",
+    [SGD(), Momentum(0.9), Nesterov(0.9), Adam(0.9, 0.999, 1e-8)],
+    ids=lambda optimizer: type(optimizer).__name__,
+)
+def test_l1_optimum_is_a_fixed_point(optimizer, learning_rate, name, l1_optimum):
+    model, l1, gradient = l1_optimum(name)
+    theta, g = model.coef_.ravel(), gradient.ravel()
+    # The memory of an optimizer that has seen this gradient for ever.
+    slots = [(), (0 * g,), (g, g * g)][optimizer.n_slots]
+    moved, slots_after = optimizer.step(
+        theta, slots, g, learning_rate, 10**6, Penalty(l1=l1).proximal
+    )
+    # The optimum itself is known to 1e-14; Adam divides by gradients down to 2e-3.
+    np.testing.assert_allclose(moved, theta, rtol=0, atol=1e-11)
+    for before, after in zip(slots, slots_after, strict=True):
+        np.testing.assert_allclose(after, before, rtol=0, atol=1e-11)
+
+
+# Law 6. Same seed, same model; predictions change nothing.
+
+
+@every_configuration
+@either_seed
+def test_same_seed_same_model(estimator_class, parameters, seed, rows):
+    X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
+    models = [
+        fit(
+            estimator_class(max_iter=4, random_state=seed(), **parameters),
+            X,
+            y,
+            sample_weight=weight,
+        )
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*map(parameters_of, models))
+
+
+@both
+def test_shared_generator_moves_on(estimator_class, rows):
+    X, y, _ = rows()
+    model = estimator_class(
+        max_iter=3, tol=None, batch_size=16, random_state=np.random.RandomState(0)
+    )
+    first = parameters_of(model.fit(X, y))
+    second = parameters_of(model.fit(X, y))
+    assert np.any(first != second)
+
+
+@both
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
+def test_predictions_from_eight_threads_are_the_same(estimator_class, method, rows):
+    X, y, _ = rows(n_samples=700)
+    model = estimator_class(max_iter=3, tol=None, random_state=0).fit(X, y)
+    before = pickle.dumps(model)
+    predict = getattr(model, method)
+    expected = predict(X)
+    with ThreadPoolExecutor(8) as threads:
+        for result in threads.map(lambda _: predict(X), range(80)):
+            np.testing.assert_array_equal(result, expected)
+    assert pickle.dumps(model) == before
+
+
+# Law 7. Nothing silent.
+
+
+@both
+def test_divergence_is_an_error_that_names_epoch_and_rate(estimator_class, rows):
+    X, y, _ = rows()
+    model = estimator_class(solver="sgd", learning_rate=1e6, alpha=1.0, random_state=0)
+    with pytest.raises(ValueError, match=r"diverged in epoch \d+.*learning rate 1e\+06"):
+        model.fit(X, y)
+
+
+@both
+def test_divergence_in_the_last_step_is_an_error(estimator_class, rows):
+    X, y, _ = rows()
+    # One full-batch step: the loss before it is fine, the parameters after it are not.
+    model = estimator_class(
+        solver="sgd", learning_rate=1e308, max_iter=1, tol=None, random_state=0
+    )
+    with pytest.raises(ValueError, match="diverged in epoch 1"):
+        model.fit(1e3 * X, y)
+
+
+@both
+def test_divergence_leaves_a_fitted_model_as_it_was(estimator_class, rows):
+    X, y, _ = rows()
+    model = estimator_class(solver="sgd", max_iter=3, tol=None, random_state=0)
+    model.fit(X, y)
+    before, attributes = parameters_of(model), set(vars(model))
+    with pytest.raises(ValueError, match="diverged"):
+        model.set_params(learning_rate=1e6, alpha=1.0, max_iter=50).fit(X[:, :4], y)
+    np.testing.assert_array_equal(parameters_of(model), before)
+    assert set(vars(model)) == attributes
+    assert model.n_features_in_ == X.shape[1]
+
+
+@both
+def test_finite_divergence_is_an_error(estimator_class, rows):
+    X, y, _ = rows(n_classes=2)
+    # A rate just too large for the penalty doubles the weights in each step: the loss
+    # stays finite for a thousand epochs and must be caught long before.
+    model = estimator_class(
+        solver="sgd", momentum=0, learning_rate=0.3, alpha=10.0, max_iter=500, tol=None
+    )
+    with pytest.raises(ValueError, match=r"diverged in epoch \d+: objective [\d.e+]+,"):
+        model.set_params(random_state=0).fit(X, y)
+
+
+@both
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_running_out_of_epochs_warns_with_the_improvement(
+    estimator_class, early_stopping, rows
+):
+    X, y, _ = rows()
+    model = estimator_class(max_iter=2, random_state=0, early_stopping=early_stopping)
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=2 .* improved .* tol=0.0001"):
+        model.fit(X, y)
+
+
+def test_schedules_are_all_in_the_grid():
+    used = {parameters.get("learning_rate", "constant") for parameters in LOGISTIC.values()}
+    assert set(SCHEDULES) <= used
