@@ -1,5 +1,6 @@
 """The class behind both estimators: fit, partial_fit and predictions."""
 
+import copy
 import warnings
 from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
@@ -246,6 +247,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         """Raise InvalidParameterError or ValueError for a parameter that makes no sense."""
         self._validate_params()
         _parameters.check_booleans(self)
+        _parameters.check_class_weight(self)
 
     def _fit_encoding(self, y, kept):
         """Return the Encoding for `fit`; when going on it must be the kept one."""
@@ -270,8 +272,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             kept = None
         data, encoding = self._dataset(X, y, sample_weight, encoding_of, kept)
         architecture = self._architecture(data.X.shape[1], encoding.n_outputs)
-        rng = check_random_state(self.random_state) if kept is None else None
-        start = kept or self._first_checkpoint(architecture, encoding, rng, data.X.dtype)
+        start = kept or self._first_checkpoint(architecture, encoding, data.X.dtype)
         data, validate, split_end = self._split(data, architecture, start)
         chunk_mean, n_samples = _inputs.mean_weight(data), data.n_samples
         scale = start.weight_scale if one_epoch else _inputs.WeightScale()
@@ -295,8 +296,9 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             run,
             kept,
         )
-        if rng is not None:
-            # As everywhere in scikit-learn, the user's generator has then been used.
+        if kept is None:
+            # As everywhere in scikit-learn, fitting has used the user's generator.
+            rng = check_random_state(self.random_state)
             rng.set_state(run.state.random_state)
         return run
 
@@ -309,15 +311,18 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         y, weight, rows = _inputs.drop_weightless(X, y, sample_weight)
         encoding = encoding_of(y, None if kept is None else kept.encoding)
         if len(encoding.classes) < self._smallest_n_classes:
+            plural = "es" if self._smallest_n_classes > 1 else ""
             raise ValueError(
-                f"{type(self).__name__} needs rows of at least 2 classes, but the data "
-                f"has only one class: {encoding.classes.tolist()}."
+                f"{type(self).__name__} needs at least {self._smallest_n_classes} "
+                f"class{plural} to tell apart; got {encoding.classes.tolist()}."
             )
         weight = _inputs.combined_weight(weight, self.class_weight, encoding, y)
         return _inputs.make_dataset(X, y, weight, rows, encoding), encoding
 
-    def _first_checkpoint(self, architecture, encoding, rng, dtype):
+    def _first_checkpoint(self, architecture, encoding, dtype):
         """Return the Checkpoint of an untrained model."""
+        # A copy, so that a failed call leaves the user's generator as it was.
+        rng = copy.deepcopy(check_random_state(self.random_state))
         theta = self._initial_theta(architecture, rng, dtype)
         return first_checkpoint(theta, rng.get_state(), path_parameters(self), encoding)
 

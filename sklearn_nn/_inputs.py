@@ -174,6 +174,11 @@ def partial_fit_encoding(y, classes, kept):
             )
         return kept
     given = Encoding(unique_labels(classes), multilabel=y.ndim == 2)
+    if given.multilabel and not np.array_equal(given.classes, np.arange(y.shape[1])):
+        raise ValueError(
+            f"For multilabel y, classes are the column numbers {list(range(y.shape[1]))}; "
+            f"got {given.classes.tolist()}."
+        )
     if kept is not None and not np.array_equal(given.classes, kept.classes):
         raise ValueError(
             f"classes={given.classes.tolist()} are not those of the first call, "
@@ -215,10 +220,11 @@ def drop_weightless(X, y, sample_weight):
     sample_weight = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
+    check_finite_weight(sample_weight, "sample_weight")  # numbers pass unchecked
     rows = positive_rows(sample_weight)
-    return (
-        (y, sample_weight, None) if rows is None else (y[rows], sample_weight[rows], rows)
-    )
+    if rows is None:
+        return y, sample_weight, None
+    return y[rows], sample_weight[rows], rows
 
 
 def combined_weight(sample_weight, class_weight, encoding, y):
@@ -241,16 +247,21 @@ def combined_weight(sample_weight, class_weight, encoding, y):
     indices, n_classes = encoding.class_indices(y), len(encoding.classes)
     if sample_weight is None:
         sample_weight = np.ones(len(indices))
-    if class_weight == "balanced":
-        weight_of_class = np.bincount(indices, sample_weight, minlength=n_classes)
-        by_class = sample_weight.sum() / (n_classes * weight_of_class)
-    else:
-        by_class = compute_class_weight(class_weight, classes=encoding.classes, y=y)
-        if not np.all(by_class >= 0) or not np.all(np.isfinite(by_class)):
-            raise ValueError(
-                f"class_weight must hold finite weights >= 0; got {class_weight!r}."
-            )
-    return sample_weight * by_class[indices]
+    with np.errstate(over="ignore"):  # checked below
+        if class_weight == "balanced":
+            weight_of_class = np.bincount(indices, sample_weight, minlength=n_classes)
+            by_class = sample_weight.sum() / n_classes / weight_of_class
+        else:
+            by_class = compute_class_weight(class_weight, classes=encoding.classes, y=y)
+        weight = sample_weight * by_class[indices]
+    check_finite_weight(weight, f"sample_weight times class_weight={class_weight!r}")
+    return weight
+
+
+def check_finite_weight(weight, name):
+    """Raise ValueError unless all weights are finite."""
+    if not np.all(np.isfinite(weight)):
+        raise ValueError(f"{name} must be finite for each row; got NaN or infinity.")
 
 
 def make_dataset(X, y, weight, rows, encoding):
@@ -296,7 +307,10 @@ def scale_weights(data, mean):
 
 def mean_weight(data):
     """Return the mean weight of the rows of `data` as a float."""
-    return 1.0 if data.sample_weight is None else float(np.mean(data.sample_weight))
+    if data.sample_weight is None:
+        return 1.0
+    largest = float(np.max(data.sample_weight))  # without it, a sum could overflow
+    return largest * float(np.mean(data.sample_weight / largest))
 
 
 def lay_out(data, batch_size):
@@ -369,11 +383,12 @@ def fraction_message(counts, classes, fraction):
     """Return what to say where a part of the split would lose a class."""
     smallest = np.min(counts[counts > 0])
     rare = classes[counts == smallest].tolist()
+    lower = np.ceil(1e4 / smallest) / 1e4  # rounded so that both bounds work as printed
     return (
         f"validation_fraction={fraction} would leave a class out of the training or the "
         f"validation rows: the smallest classes, {rare}, have {smallest} of "
-        f"{counts.sum()} rows. validation_fraction must be at least {1 / smallest:.4g} "
-        f"and at most {1 - 1 / smallest:.4g}."
+        f"{counts.sum()} rows. validation_fraction must be at least {lower:.4f} and at "
+        f"most {1 - lower:.4f}."
     )
 
 

@@ -72,6 +72,19 @@ def check_booleans(estimator):
             )
 
 
+def check_class_weight(estimator):
+    """Raise unless a dict as `class_weight` holds finite numbers >= 0."""
+    class_weight = estimator.class_weight
+    if not isinstance(class_weight, dict):
+        return
+    for weight in class_weight.values():
+        if not isinstance(weight, Real) or not 0 <= weight < np.inf:
+            raise InvalidParameterError(
+                f"The 'class_weight' parameter of {type(estimator).__name__} must hold "
+                f"finite numbers >= 0; got {class_weight!r}."
+            )
+
+
 def optimizer_of(estimator):
     """Return the optimizer that `solver` and its parameters name.
 

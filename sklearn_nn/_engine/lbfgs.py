@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import minimize
 
+from . import divergence
 from .reference import objective_and_gradient, select
 from .types import TrainingRun
 
@@ -20,7 +21,7 @@ class History:
 
     def evaluate(self, theta):
         """Return objective and gradient at theta in float64, scipy's only dtype."""
-        with np.errstate(over="ignore", invalid="ignore"):  # checked by `minimise`
+        with np.errstate(over="ignore", invalid="ignore"):  # `minimise` checks
             objective, gradient = objective_and_gradient(
                 self.problem, theta.astype(self.start.theta.dtype), self.batch
             )
@@ -74,7 +75,7 @@ def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
     Raises
     ------
     ValueError
-        If the objective or the parameters are not finite.
+        If the objective or the parameters are not finite, or far beyond sense.
 
     References
     ----------
@@ -101,16 +102,7 @@ def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
     except KeyboardInterrupt:
         if len(history.accepted) < 2:
             raise
-    check_finite(*history.accepted[-1])
+    limit = divergence.divergence_limit(problem, data)
+    divergence.check_epoch(history.state(), history.accepted[-1][1], limit, None)
     objectives = [objective for _, objective in history.accepted]
     return TrainingRun(history.state(), objectives[:-1], objectives[-1], [], ended_by)
-
-
-def check_finite(theta, objective):
-    """Raise ValueError if L-BFGS has left the finite numbers."""
-    if np.isfinite(objective) and np.all(np.isfinite(theta)):
-        return
-    raise ValueError(
-        f"Training diverged: objective {objective:.3g} under solver='lbfgs'. Scale the "
-        "features, for instance with StandardScaler, or try a larger alpha."
-    )

@@ -19,13 +19,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import compiled, reference
+from . import compiled, divergence, reference
 from .stopping import Decision
 from .types import TrainingRun
-
-# An epoch this many times worse than knowing nothing (all logits zero) has diverged, even
-# if its numbers are still finite.
-DIVERGED = 1e10
 
 
 def zero_slots(problem, theta):
@@ -63,7 +59,7 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
     rng = np.random.RandomState(0)
     rng.set_state(state.random_state)
     run_epoch = fastest_epoch(problem, data)
-    limit = divergence_limit(problem, data)
+    limit = divergence.divergence_limit(problem, data)
     objectives, scores, ended_by = [], [], "max_iter"
     try:
         for _ in range(n_epochs):
@@ -71,10 +67,11 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
                 monitor.epoch_begin()
             order = draw_order(problem, data, rng)
             rates = learning_rates(problem, state, data)
-            with np.errstate(over="ignore", invalid="ignore"):  # checked just below
+            # What is not finite is found by the checks, not by NumPy's warnings.
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 new, objective = run_epoch(problem, state, data, order, rates)
-            check_convergent(new, objective, limit, rates[-1])
-            score = None if validate is None else validate(new.shown_theta)
+                divergence.check_epoch(new, objective, limit, rates[-1])
+                score = None if validate is None else validate(new.shown_theta)
             progress, decision = judge(problem, new, objective, score, rates[-1])
             objectives.append(objective)
             if score is not None:
@@ -92,6 +89,7 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
         if state.epoch == first_epoch:
             raise
         ended_by = "interrupt"
+    divergence.check_end(problem, state, data, limit, rates[-1])
     # An interrupt may fall between the curves' growth and the new state.
     n_epochs = state.epoch - first_epoch
     del objectives[n_epochs:], scores[n_epochs:]
@@ -128,26 +126,3 @@ def judge(problem, state, objective, score, learning_rate):
     if score is not None and criterion < before.best:
         progress = progress._replace(best_theta=state.shown_theta)
     return progress, decision
-
-
-def divergence_limit(problem, data):
-    """Return the objective above which training has diverged."""
-    n_outputs = problem.architecture.layer_sizes[-1]
-    dtype = np.float64 if data.y.ndim == 1 else data.y.dtype
-    values, _ = problem.loss.value_and_gradient(
-        np.zeros((1, n_outputs), dtype=dtype), data.y[:1]
-    )
-    # A single class has loss 0 at zero logits; then 1 nat is the measure.
-    return DIVERGED * (float(values[0]) or 1.0)
-
-
-def check_convergent(state, objective, limit, learning_rate):
-    """Raise ValueError if the epoch that led to `state` shows divergence."""
-    finite = np.isfinite(objective) and np.all(np.isfinite(state.theta))
-    if finite and objective <= limit:
-        return
-    raise ValueError(
-        f"Training diverged in epoch {state.epoch}: objective {objective:.3g}, "
-        f"learning rate {learning_rate:.3g}. Try a smaller learning_rate_init (or number "
-        "for learning_rate), or scale the features, for instance with StandardScaler."
-    )

@@ -1,0 +1,59 @@
+"""When training has left sense: what counts as divergence, and what to say then."""
+
+import numpy as np
+
+from .reference import objective_and_gradient, select
+
+# An objective this many times worse than knowing nothing (all logits zero) has diverged,
+# even if its numbers are still finite.
+DIVERGED = 1e10
+
+# Parameters up to this size keep the logits finite on any data that did not overflow
+# the objective before, so that the last step needs no second look at the data.
+LARGE_PARAMETER = 1e8
+
+
+def divergence_limit(problem, data):
+    """Return the objective above which training has diverged."""
+    n_outputs = problem.architecture.layer_sizes[-1]
+    dtype = np.float64 if data.y.ndim == 1 else data.y.dtype
+    logits = np.zeros((1, n_outputs), dtype=dtype)
+    values, _ = problem.loss.value_and_gradient(logits, data.y[:1])
+    # A single class has loss 0 at zero logits; then 1 nat is the measure.
+    return DIVERGED * (float(values[0]) or 1.0)
+
+
+def check_epoch(state, objective, limit, learning_rate):
+    """Raise ValueError if the epoch that led to `state` shows divergence.
+
+    `learning_rate` is that of the last step, or None for L-BFGS.
+    """
+    if not (objective <= limit and np.all(np.isfinite(state.theta))):
+        raise ValueError(message(state, f"objective {objective:.3g}", learning_rate))
+
+
+def check_end(problem, state, data, limit, learning_rate):
+    """Raise ValueError if the last step shows divergence: no epoch's objective sees it."""
+    if not all(np.all(np.isfinite(slot)) for slot in state.slots):
+        raise ValueError(message(state, "gradients too large to square", learning_rate))
+    if not np.max(np.abs(state.theta)) > LARGE_PARAMETER:
+        return
+    everything = select(data, slice(0, data.n_samples))
+    with np.errstate(over="ignore", invalid="ignore"):
+        objective, _ = objective_and_gradient(problem, state.theta, everything)
+    if not objective <= limit:
+        raise ValueError(message(state, f"objective {objective:.3g}", learning_rate))
+
+
+def message(state, what, learning_rate):
+    """Return the text of the error: where, what, and what to try."""
+    if learning_rate is None:
+        return (
+            f"Training diverged in iteration {state.epoch} of lbfgs: {what}. Scale the "
+            "features, for instance with StandardScaler, or try a larger alpha."
+        )
+    return (
+        f"Training diverged in epoch {state.epoch}: {what}, learning rate "
+        f"{learning_rate:.3g}. Try a smaller learning_rate_init (or number for "
+        "learning_rate), or scale the features, for instance with StandardScaler."
+    )
