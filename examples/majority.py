@@ -1,0 +1,111 @@
+"""Learn the majority vote of three bits by gradient descent, then by single rows.
+
+Part one repeats a TensorFlow tutorial: 200 steps of full-batch gradient descent in
+float32. Its rate of 0.1 belongs to the loss summed over 8 rows; ours is the mean's, so
+our rate is 0.8. Part two repeats a Keras tutorial: 200 epochs, one row at a time, rate
+0.1, in a new random order each epoch. Its result depends on the order, so the published
+numbers are bands that 400 different orders fell into.
+
+Expect two tables of probabilities beside the published ones, each line ending in "agrees".
+One line differs: the published float64 weight, 3.616647722316, is 4e-11 away from ours.
+The same 200 steps in 40-digit arithmetic give 3.616647722276, as ours, so that the
+published digits are probably at fault; the intercept agrees.
+"""
+
+import numpy as np
+
+from sklearn_nn import SGDLogisticClassifier
+
+X = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)], dtype=np.float64)
+N_BITS = X.sum(axis=1).astype(int)
+y = (N_BITS >= 2).astype(int)
+ROWS = ["".join(str(int(bit)) for bit in row) for row in X]
+
+# By the number of bits set, 0 to 3.
+PUBLISHED_PROBA = np.array([0.00520364, 0.16293728, 0.87869316, 0.9963038])
+PUBLISHED_FLOAT32 = (3.6166463, -5.25318)  # each weight, intercept
+PUBLISHED_FLOAT64 = (3.616647722316, -5.253182198612)
+# Each weight and intercept after the same 200 steps in 40-digit arithmetic (mpmath), an
+# arbiter where float64 and the published digits disagree.
+EXACT = (3.616647722275908, -5.253182198612336)
+
+# By row, 000 to 111.
+BAND_FROM = [0.004983, 0.159674, 0.159805, 0.878263, 0.159522, 0.877979, 0.878134, 0.996365]
+BAND_TO = [0.005084, 0.163498, 0.164089, 0.882476, 0.164013, 0.882418, 0.882865, 0.996544]
+LOSS_BANDS = {199: (0.11741, 0.11760), 200: (0.11695, 0.11713)}
+
+
+def verdict(agrees):
+    """Return the word that a table's line ends with."""
+    return "agrees" if agrees else "DIFFERS"
+
+
+def model_of(learning_rate, batch_size):
+    """Return an untrained model for exactly 200 epochs of plain gradient steps."""
+    return SGDLogisticClassifier(
+        penalty=None,
+        learning_rate=learning_rate,
+        momentum=0,
+        batch_size=batch_size,
+        max_iter=200,
+        tol=None,
+        random_state=0,
+    )
+
+
+def gradient_descent():
+    """Part one: full batch, float32 as the tutorial and float64."""
+    print("1. Gradient descent, 200 steps, all rows at once (TensorFlow, float32)")
+    single = model_of(0.8, "full").fit(X.astype(np.float32), y)
+    double = model_of(0.8, "full").fit(X, y)
+    probas = single.predict_proba(X.astype(np.float32))[:, 1]
+    print("   row  probability  published")
+    for row, proba, theirs in zip(ROWS, probas, PUBLISHED_PROBA[N_BITS], strict=True):
+        # One or two units of float32 in the last place of the tutorial's numbers.
+        print(
+            f"   {row}  {proba:.8f}   {theirs:.8f} {verdict(abs(proba - theirs) <= 2e-7)}"
+        )
+    # 5e-13 is half a unit of the last published digit.
+    compare("float32", single, "published", PUBLISHED_FLOAT32, (4e-6, 5e-6))
+    compare("float64", double, "published", PUBLISHED_FLOAT64, (5e-13, 5e-13))
+    compare("float64", double, "40-digit arithmetic", EXACT, (5e-13, 5e-13))
+
+
+def compare(dtype, model, source, expected, tolerances):
+    """Print (each weight, intercept) of the model beside the expected two numbers."""
+    weight, intercept = model.coef_[0], model.intercept_[0]
+    error = (np.abs(weight - expected[0]).max(), abs(intercept - expected[1]))
+    agrees = np.all(np.array(error) <= tolerances)
+    print(f"   {dtype}, w and intercept:  {weight[0]:.12f}  {intercept:.12f}")
+    print(
+        f"   {source + ':':<26}{expected[0]:<14.12f}  {expected[1]:<15.12f} "
+        f"{verdict(agrees)} (off by {error[0]:.1e}, {error[1]:.1e}; "
+        f"allowed {tolerances[0]:g}, {tolerances[1]:g})"
+    )
+
+
+def one_row_at_a_time():
+    """Part two: batches of one row, reshuffled in each epoch."""
+    print("\n2. One row at a time, reshuffled, 200 epochs (Keras; bands of 400 orders)")
+    model = model_of(0.1, 1).fit(X, y)
+    probas = model.predict_proba(X)[:, 1]
+    print("   row  probability  published band")
+    for row, proba, low, high in zip(ROWS, probas, BAND_FROM, BAND_TO, strict=True):
+        inside = low <= proba <= high
+        print(f"   {row}  {proba:.6f}     {low:.6f} to {high:.6f} {verdict(inside)}")
+    for epoch, (low, high) in LOSS_BANDS.items():
+        loss = model.loss_curve_[epoch - 1]
+        inside = low <= loss <= high
+        print(
+            f"   loss of epoch {epoch}: {loss:.5f}, band {low} to {high} {verdict(inside)}"
+        )
+
+
+def main():
+    """Run both parts."""
+    gradient_descent()
+    one_row_at_a_time()
+
+
+if __name__ == "__main__":
+    main()
