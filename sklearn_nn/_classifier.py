@@ -311,10 +311,12 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         y, weight, rows = _inputs.drop_weightless(X, y, sample_weight)
         encoding = encoding_of(y, None if kept is None else kept.encoding)
         if len(encoding.classes) < self._smallest_n_classes:
-            plural = "es" if self._smallest_n_classes > 1 else ""
+            few, wanted = len(encoding.classes), self._smallest_n_classes
             raise ValueError(
-                f"{type(self).__name__} needs at least {self._smallest_n_classes} "
-                f"class{plural} to tell apart; got {encoding.classes.tolist()}."
+                f"{type(self).__name__} needs at least {wanted} "
+                f"class{'es' if wanted > 1 else ''}, and there "
+                f"{f'is {few} class' if few == 1 else f'are {few} classes'}: "
+                f"{encoding.classes.tolist()}."
             )
         weight = _inputs.combined_weight(weight, self.class_weight, encoding, y)
         return _inputs.make_dataset(X, y, weight, rows, encoding), encoding
