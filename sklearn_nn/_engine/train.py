@@ -16,12 +16,13 @@ that the numbers are finite, and asks stopping.py whether to go on.
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from . import compiled, divergence, reference
 from .stopping import Decision
-from .types import TrainingRun
+from .types import TrainingRun, TrainingState
 
 
 def zero_slots(problem, theta):
@@ -58,42 +59,59 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
     first_epoch = state.epoch
     rng = np.random.RandomState(0)
     rng.set_state(state.random_state)
-    run_epoch = fastest_epoch(problem, data)
     limit = divergence.divergence_limit(problem, data)
     objectives, scores, ended_by = [], [], "max_iter"
     try:
         for _ in range(n_epochs):
             if monitor is not None:
                 monitor.epoch_begin()
-            order = draw_order(problem, data, rng)
-            rates = learning_rates(problem, state, data)
-            # What is not finite is found by the checks, not by NumPy's warnings.
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                new, objective = run_epoch(problem, state, data, order, rates)
-                divergence.check_epoch(new, objective, limit, rates[-1])
-                score = None if validate is None else validate(new.shown_theta)
-            progress, decision = judge(problem, new, objective, score, rates[-1])
-            objectives.append(objective)
-            if score is not None:
-                scores.append(score)
-            state = replace(new, progress=progress, random_state=rng.get_state())
-            if monitor is not None and monitor.epoch_end(
-                state, objective, score, rates[-1]
-            ):
+            epoch = advance(problem, state, data, rng, limit, validate)
+            objectives.append(epoch.objective)
+            if epoch.score is not None:
+                scores.append(epoch.score)
+            state = epoch.state
+            if monitor is not None and monitor.epoch_end(*epoch[:4]):
                 ended_by = "monitor"
                 break
-            if decision is Decision.STOP:
+            if epoch.decision is Decision.STOP:
                 ended_by = "stopping_rule"
                 break
     except KeyboardInterrupt:
         if state.epoch == first_epoch:
             raise
         ended_by = "interrupt"
-    divergence.check_end(problem, state, data, limit, rates[-1])
+    divergence.check_end(problem, state, data, limit, epoch.learning_rate)
     # An interrupt may fall between the curves' growth and the new state.
     n_epochs = state.epoch - first_epoch
     del objectives[n_epochs:], scores[n_epochs:]
     return TrainingRun(state, objectives, objectives[-1], scores, ended_by)
+
+
+class Epoch(NamedTuple):
+    """What one epoch led to."""
+
+    state: TrainingState
+    objective: float  # nats per sample
+    score: float | None  # of the validation data
+    learning_rate: float  # of the last step
+    decision: Decision
+
+
+def advance(problem, state, data, rng, limit, validate):
+    """Return the next Epoch; `limit` is the objective that counts as divergence."""
+    order = draw_order(problem, data, rng)
+    rates = learning_rates(problem, state, data)
+    # What is not finite is found by the checks, not by NumPy's warnings.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        run_epoch = fastest_epoch(problem, data)
+        state, objective = run_epoch(problem, state, data, order, rates)
+        divergence.check_epoch(state, objective, limit, rates[-1])
+        score = None if validate is None else validate(state.shown_theta)
+    progress, decision = judge(problem, state, objective, score, rates[-1])
+    # Taking the generator's state costs as much as a small epoch.
+    random_state = state.random_state if order is None else rng.get_state()
+    state = replace(state, progress=progress, random_state=random_state)
+    return Epoch(state, objective, score, rates[-1], decision)
 
 
 def fastest_epoch(problem, data):

@@ -1,6 +1,5 @@
 """The nouns of the engine: frozen records of arrays and numbers, without mathematics."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
@@ -176,6 +175,3 @@ class Monitor(Protocol):
 
     def epoch_end(self, state, objective, score, learning_rate):
         """Return True to stop training after this epoch."""
-
-
-Validate = Callable[[Any], float]  # theta -> score, higher is better
