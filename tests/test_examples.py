@@ -1,0 +1,88 @@
+"""Examples and the README's code run and say what they promise."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run_example(name, *arguments, folder):
+    """Return what an example prints, run in `folder` with warnings as errors."""
+    result = subprocess.run(
+        [sys.executable, "-W", "error", ROOT / "examples" / name, *arguments],
+        cwd=folder,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("name", ["or_gate.py", "gradients.py", "xor.py", "majority.py"])
+def test_example_agrees_with_its_tutorial(name, tmp_path):
+    printed = run_example(name, folder=tmp_path)
+    assert len(printed.splitlines()) > 5
+    assert "DIFFERS" not in printed
+
+
+def test_exam_scores_says_what_data_it_needs(tmp_path):
+    assert "--data" in run_example("exam_scores.py", folder=tmp_path)
+
+
+def test_mnist_trains_on_a_local_file(tmp_path):
+    rng = np.random.RandomState(0)
+    arrays = {}
+    for part, n in (("train", 300), ("test", 100)):
+        arrays[f"y_{part}"] = y = np.arange(n) % 10
+        X = rng.randint(0, 30, size=(n, 784))
+        X[np.arange(n), y] = 255  # one pixel tells the digit
+        arrays[f"X_{part}"] = X.astype(np.uint8)
+    np.savez(tmp_path / "digits.npz", **arrays)
+    printed = run_example(
+        "mnist.py", "--data", "digits.npz", "--epochs", "40", folder=tmp_path
+    )
+    accuracy = float(re.search(r"test data: +([\d.]+) %", printed)[1])
+    assert accuracy > 60
+
+
+def readme_blocks(language):
+    """Return the fenced blocks of the README in a language."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.M | re.S)
+
+
+def test_ten_lines_of_the_readme_print_what_they_say(capsys):
+    exec(readme_blocks("python")[0], {})
+    printed = float(capsys.readouterr().out)
+    promised = re.search(r"# ([\d.]+)$", readme_blocks("python")[0], flags=re.M)[1]
+    assert f"{printed:.2f}" == promised
+
+
+def test_readme_training_goes_on_bit_for_bit():
+    from sklearn_nn import SGDLogisticClassifier
+
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(50, 3))
+    y = (X[:, 0] > 0).astype(int)
+    names = {"SGDLogisticClassifier": SGDLogisticClassifier, "np": np, "X": X, "y": y}
+    exec(readme_blocks("python")[1], names)
+    np.testing.assert_array_equal(names["model"].coef_, names["pieces"].coef_)
+
+
+def test_readme_has_the_two_commands():
+    assert len(readme_blocks("bash")) == 2
+
+
+def test_package_and_metadata_have_the_same_version():
+    import sklearn_nn
+
+    build = (ROOT / "meson.build").read_text(encoding="utf-8")
+    assert re.search(r"version: '([^']+)'", build)[1] == sklearn_nn.__version__
