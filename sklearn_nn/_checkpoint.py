@@ -26,6 +26,16 @@ class Checkpoint:
     split_random_state: tuple  # from which each validation split is drawn
     encoding: Encoding
 
+    def after_split(self, random_state):
+        """Return the checkpoint with `random_state`, which the split has led to.
+
+        Only when training begins: later splits are the first one again, and the order
+        of rows goes on from where it was.
+        """
+        if self.state.epoch:
+            return self
+        return replace(self, state=replace(self.state, random_state=random_state))
+
 
 def first_checkpoint(theta, random_state, parameters, encoding):
     """Return the checkpoint of a model that has not been trained: all begins at `theta`."""

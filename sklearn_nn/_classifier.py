@@ -272,30 +272,32 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             kept = None
         data, encoding = self._dataset(X, y, sample_weight, encoding_of, kept)
         architecture = self._architecture(data.X.shape[1], encoding.n_outputs)
-        start = kept or self._first_checkpoint(architecture, encoding, data.X.dtype)
-        data, validate, split_end = self._split(data, architecture, start)
+        parameters = path_parameters(self)
+        start = kept or first_checkpoint(
+            *self._initial(architecture, data.X.dtype), parameters, encoding
+        )
+        theta = start.shown_theta
+        if kept is not None:  # a user may have edited the attributes
+            theta = architecture.flatten(self._layers()).astype(data.X.dtype)
+        data, validate, start = self._split(data, architecture, start)
+        problem = self._problem(architecture, encoding, data.n_samples)
+        state = resumed_state(start, problem, theta, parameters)
         chunk_mean, n_samples = _inputs.mean_weight(data), data.n_samples
         scale = start.weight_scale if one_epoch else _inputs.WeightScale()
         data = _inputs.scale_weights(data, scale.including(chunk_mean, n_samples).mean)
-        problem = self._problem(architecture, encoding, n_samples)
         data = _inputs.lay_out(data, problem.batch_size)
-        state = self._start_state(start, problem, kept, split_end)
         n_epochs = 1 if one_epoch else self.max_iter
         run = self._run(problem, state, data, n_epochs, validate)
         n_rows_seen = n_samples * max(1, run.state.epoch - state.epoch)
-        self._show(
-            replace(
-                start,
-                state=run.state,
-                shown_theta=self._theta_to_show(run.state),
-                parameters=path_parameters(self),
-                out_of_epochs=one_epoch or run.ended_by == "max_iter",
-                weight_scale=start.weight_scale.including(chunk_mean, n_rows_seen),
-            ),
-            architecture,
-            run,
-            kept,
+        checkpoint = replace(
+            start,
+            state=run.state,
+            shown_theta=self._theta_to_show(run.state),
+            parameters=parameters,
+            out_of_epochs=one_epoch or run.ended_by == "max_iter",
+            weight_scale=start.weight_scale.including(chunk_mean, n_rows_seen),
         )
+        self._show(checkpoint, architecture, run, kept)
         if kept is None:
             # As everywhere in scikit-learn, fitting has used the user's generator.
             rng = check_random_state(self.random_state)
@@ -321,12 +323,11 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         weight = _inputs.combined_weight(weight, self.class_weight, encoding, y)
         return _inputs.make_dataset(X, y, weight, rows, encoding), encoding
 
-    def _first_checkpoint(self, architecture, encoding, dtype):
-        """Return the Checkpoint of an untrained model."""
+    def _initial(self, architecture, dtype):
+        """Return the initial theta, and the generator's state after drawing it."""
         # A copy, so that a failed call leaves the user's generator as it was.
         rng = copy.deepcopy(check_random_state(self.random_state))
-        theta = self._initial_theta(architecture, rng, dtype)
-        return first_checkpoint(theta, rng.get_state(), path_parameters(self), encoding)
+        return self._initial_theta(architecture, rng, dtype), rng.get_state()
 
     def _stops_early(self):
         """Say whether a validation score decides; lbfgs has no epochs to score."""
@@ -340,11 +341,11 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         data : Dataset
             To train on.
         validate : callable theta -> accuracy, or None
-        random_state : tuple
-            Of the generator after the split.
+        start : Checkpoint
+            Whose generator has drawn the split, if training begins.
         """
         if not self._stops_early():
-            return data, None, start.split_random_state
+            return data, None, start
         encoding, rng = start.encoding, np.random.RandomState(0)
         rng.set_state(start.split_random_state)
         training, validation = _inputs.split_validation(
@@ -359,7 +360,8 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             decision = encoding.decide(logits)
             return accuracy_score(targets, decision, sample_weight=held_out.sample_weight)
 
-        return _inputs.select_samples(data, training), validate, rng.get_state()
+        start = start.after_split(rng.get_state())
+        return _inputs.select_samples(data, training), validate, start
 
     def _problem(self, architecture, encoding, n_samples):
         """Return the Problem that the parameters describe."""
@@ -375,16 +377,6 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             average_from=self._average_from(),
         )
 
-    def _start_state(self, start, problem, kept, split_end):
-        """Return the TrainingState in which this call begins."""
-        if kept is None:
-            theta = start.shown_theta
-            start = replace(start, state=replace(start.state, random_state=split_end))
-        else:
-            theta = problem.architecture.flatten(self._layers())
-            theta = theta.astype(start.shown_theta.dtype, copy=False)
-        return resumed_state(start, problem, theta, path_parameters(self))
-
     def _run(self, problem, state, data, n_epochs, validate):
         """Return the TrainingRun of the solver."""
         monitor = Printer() if self.verbose else None
@@ -398,7 +390,9 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         return state.shown_theta if best is None else best
 
     def _show(self, checkpoint, architecture, run, kept):
-        """Set all fitted attributes; nothing here can fail halfway."""
+        """Set all fitted attributes."""
+        layers = architecture.layers(checkpoint.shown_theta)
+        self._show_model(layers, checkpoint.encoding, run)
         stops_early, best = self._stops_early(), checkpoint.state.progress.best
         self._checkpoint = checkpoint
         self.classes_ = checkpoint.encoding.classes
@@ -412,8 +406,6 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             self.validation_scores_ = self.validation_scores_ or []
             self.validation_scores_.extend(run.validation_scores)
         self.loss_curve_.extend(run.loss_curve)
-        layers = architecture.layers(checkpoint.shown_theta)
-        self._show_model(layers, checkpoint.encoding, run)
 
     def _warn(self, run):
         """Warn if training ended before it should have."""
@@ -423,14 +415,16 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
                 "finished epochs.",
                 stacklevel=3,
             )
-        if self.tol is None or run.ended_by not in ("max_iter", "stalled"):
+        reasons = {
+            "max_iter": f"max_iter={self.max_iter} was reached before convergence",
+            "max_fun": "max_fun evaluations were made before convergence",
+            "stalled": "L-BFGS found no lower point along its search direction",
+        }
+        if self.tol is None or run.ended_by not in reasons:
             return
-        reason = "L-BFGS found no lower point along its search direction"
-        if run.ended_by == "max_iter":
-            reason = f"max_iter={self.max_iter} was reached before convergence"
         criterion = "validation score" if self._stops_early() else "objective"
         warnings.warn(
-            f"{reason}: the last epoch improved the {criterion} by "
+            f"{reasons[run.ended_by]}: the last epoch improved the {criterion} by "
             f"{run.state.progress.last_improvement:.3g}, with tol={self.tol:g}. Train "
             "longer (max_iter), accept less (tol), take other steps "
             "(learning_rate_init), or scale the features.",

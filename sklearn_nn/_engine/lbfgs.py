@@ -98,7 +98,7 @@ def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
                 "gtol": max(problem.stopping_rule.tol, 0.0),
             },
         )
-        ended_by = {0: "stopping_rule", 1: "max_iter"}.get(result.status, "stalled")
+        ended_by = end_of(result, n_iterations)
     except KeyboardInterrupt:
         if len(history.accepted) < 2:
             raise
@@ -106,3 +106,12 @@ def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
     divergence.check_epoch(history.state(), history.accepted[-1][1], limit, None)
     objectives = [objective for _, objective in history.accepted]
     return TrainingRun(history.state(), objectives[:-1], objectives[-1], [], ended_by)
+
+
+def end_of(result, n_iterations):
+    """Return why scipy ended, in the words of `TrainingRun.ended_by`."""
+    if result.status == 0:
+        return "stopping_rule"
+    if result.status == 1:
+        return "max_iter" if result.nit >= n_iterations else "max_fun"
+    return "stalled"

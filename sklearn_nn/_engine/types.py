@@ -163,8 +163,8 @@ class TrainingRun(NamedTuple):
     loss_curve: list  # objective of each epoch, nats per sample
     last_loss: float  # the last epoch's, or for L-BFGS that of the final theta
     validation_scores: list  # of each epoch, empty without validation
-    # 'max_iter', 'stopping_rule', 'monitor', 'interrupt', or 'stalled': L-BFGS found no
-    # lower point along its direction.
+    # 'max_iter', 'stopping_rule', 'monitor', 'interrupt'; or, of L-BFGS, 'max_fun', or
+    # 'stalled' where it found no lower point along its direction.
     ended_by: str
 
 
