@@ -1,0 +1,118 @@
+"""Activations are the functions of their names, and know their derivatives."""
+
+import mpmath
+import numpy as np
+import pytest
+
+from sklearn_nn._engine.activations import ACTIVATIONS
+
+# The textbook's definitions, computed by mpmath.
+EXACT = {
+    "identity": lambda z: z,
+    "logistic": lambda z: 1 / (1 + mpmath.exp(-z)),
+    "tanh": mpmath.tanh,
+    "relu": lambda z: max(z, mpmath.mpf(0)),
+}
+BOUNDED = ["logistic", "tanh"]
+# Not 0, where relu has no derivative.
+POINTS = [-40.0, -2.5, -1.0, -1e-8, 1e-8, 0.3, 1.0, 2.5, 40.0]
+
+every_activation = pytest.mark.parametrize("name", ACTIVATIONS)
+either_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def derivative(name, z):
+    """Return f'(z) as backpropagation uses it."""
+    activation = ACTIVATIONS[name]
+    return activation.multiply_derivative(np.ones_like(z), activation.function(z))
+
+
+def test_every_activation_has_its_definition_here():
+    assert set(EXACT) == set(ACTIVATIONS)
+
+
+@every_activation
+@either_dtype
+def test_function_is_within_4_eps_of_mpmath(name, dtype):
+    z = np.array([*POINTS, 0.0, -700.0, 700.0], dtype)
+    exact = [float(EXACT[name](mpmath.mpf(float(value)))) for value in z]
+    # 2 eps of NumPy's exp and tanh and two more operations.
+    info = np.finfo(dtype)
+    np.testing.assert_allclose(
+        ACTIVATIONS[name].function(z),
+        exact,
+        rtol=4 * float(info.eps),
+        atol=float(info.smallest_subnormal),
+    )
+
+
+@every_activation
+@either_dtype
+def test_derivative_is_within_8_eps_of_mpmath(name, dtype):
+    z = np.array(POINTS, dtype)
+    with mpmath.workdps(60):
+        exact = [float(mpmath.diff(EXACT[name], float(value))) for value in z]
+    # Absolute: 1 - a and 1 - a^2 lose digits where a is near 1, but only of a number
+    # that is itself small. a has 4 eps, and each of four operations half an eps.
+    np.testing.assert_allclose(
+        derivative(name, z), exact, rtol=0, atol=8 * float(np.finfo(dtype).eps)
+    )
+
+
+@every_activation
+def test_derivative_multiplies_what_comes_back(name):
+    z = np.array(POINTS)
+    delta = np.linspace(-3, 3, len(z))
+    activation = ACTIVATIONS[name]
+    product = activation.multiply_derivative(delta, activation.function(z))
+    # One product more, perhaps in another order.
+    np.testing.assert_allclose(product, delta * derivative(name, z), rtol=1e-15)
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_relu_of_zero_is_zero_and_so_is_its_derivative(zero):
+    z = np.array([zero])
+    assert ACTIVATIONS["relu"].function(z)[0] == 0
+    assert derivative("relu", z)[0] == 0
+
+
+def test_relu_derivative_is_exactly_zero_or_one():
+    tiny = np.finfo(float).smallest_subnormal
+    z = np.array([-1e300, -tiny, tiny, 1e300])
+    assert derivative("relu", z).tolist() == [0, 0, 1, 1]
+
+
+def test_derivatives_at_zero_are_the_known_ones():
+    slopes = {name: derivative(name, np.zeros(1))[0] for name in ACTIVATIONS}
+    assert slopes == {"identity": 1, "logistic": 0.25, "tanh": 1, "relu": 0}
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+@either_dtype
+def test_saturated_derivative_is_zero(name, dtype):
+    z = np.array([-700.0, 700.0], dtype)
+    # logistic'(-700) is exp(-700), about 1e-304.
+    np.testing.assert_allclose(derivative(name, z), 0, atol=1e-300)
+
+
+@every_activation
+def test_nan_is_not_hidden(name):
+    assert np.isnan(ACTIVATIONS[name].function(np.array([np.nan])))
+
+
+@every_activation
+@either_dtype
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (4, 3)])
+def test_shape_and_dtype_stay(name, dtype, shape):
+    z = np.ones(shape, dtype)
+    for array in (ACTIVATIONS[name].function(z), derivative(name, z)):
+        assert (array.shape, array.dtype) == (shape, dtype)
+
+
+@every_activation
+def test_arguments_are_not_written_to(name):
+    z, delta = np.array(POINTS), np.ones(len(POINTS))
+    z.flags.writeable = delta.flags.writeable = False
+    a = ACTIVATIONS[name].function(z)
+    a.flags.writeable = False
+    ACTIVATIONS[name].multiply_derivative(delta, a)

@@ -1,0 +1,226 @@
+"""sigmoid, softmax and their logarithms are accurate everywhere; rows come in C order."""
+
+import mpmath
+import numpy as np
+import pytest
+from scipy import special
+from scipy.sparse import csr_array
+
+from sklearn_nn._engine.arrays import (
+    log1pexp,
+    log_softmax,
+    namespace,
+    sigmoid,
+    softmax,
+    take_rows,
+)
+
+# 0, linear, curved, saturated, below the smallest normal float32, near exp's overflow.
+MAGNITUDES = [0.0, 1e-8, 1.0, 40.0, 100.0, 700.0]
+LOGITS = sorted({sign * z for z in MAGNITUDES for sign in (-1, 1)})
+FUNCTIONS = {f.__name__: f for f in (sigmoid, log1pexp, log_softmax, softmax)}
+BY_ELEMENT = ["sigmoid", "log1pexp"]
+
+either_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+every_function = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+@pytest.fixture(autouse=True)
+def digits():
+    """Compute with 700 digits in mpmath: exp(-1400) counts beside 1."""
+    with mpmath.workdps(700):
+        yield
+
+
+def exactly(array):
+    """Return the numbers of a vector in mpmath, without rounding."""
+    return [mpmath.mpf(float(value)) for value in array]
+
+
+def assert_close(computed, exact, n_eps, absolute=0.0):
+    """Every |computed - exact| is within n_eps * eps * max(|exact|, absolute).
+
+    Plus the smallest number there is, which is what underflow may lose. `n_eps` is a
+    number or has one for each value.
+    """
+    info = np.finfo(computed.dtype)
+    bounds = np.broadcast_to(n_eps, computed.shape)
+    for value, expected, bound in zip(exactly(computed), exact, bounds, strict=True):
+        allowed = float(bound) * float(info.eps) * max(abs(expected), absolute)
+        assert abs(value - expected) <= allowed + 2 * float(info.smallest_subnormal)
+
+
+def rows_of_logits(dtype):
+    """Return all triples of LOGITS (n, 3) with few values in the third place."""
+    return np.array([(a, b, c) for a in LOGITS for b in LOGITS for c in (0, -40)], dtype)
+
+
+# Accuracy. exp, log1p and log of NumPy are right to 2 eps, + and / to half an eps each:
+# about 4 eps for what is made of them.
+
+
+@either_dtype
+def test_sigmoid_is_within_4_eps_of_mpmath(dtype):
+    z = np.array(LOGITS, dtype)
+    exact = [1 / (1 + mpmath.exp(-value)) for value in exactly(z)]
+    assert_close(sigmoid(z), exact, 4)
+
+
+@either_dtype
+def test_log1pexp_is_within_4_eps_of_mpmath(dtype):
+    z = np.array(LOGITS, dtype)
+    exact = [mpmath.log1p(mpmath.exp(value)) for value in exactly(z)]
+    assert_close(log1pexp(z), exact, 4)
+
+
+@either_dtype
+def test_log_softmax_is_within_4_eps_of_mpmath(dtype):
+    z = rows_of_logits(dtype)
+    for row, log_proba in zip(z, log_softmax(z), strict=True):
+        total = mpmath.fsum(mpmath.exp(value) for value in exactly(row))
+        exact = [value - mpmath.log(total) for value in exactly(row)]
+        # Absolute where p is near 1: log p is a difference from the largest logit.
+        assert_close(log_proba, exact, 4, absolute=1.0)
+
+
+@either_dtype
+def test_softmax_is_within_4_eps_and_the_rounding_of_its_argument_of_mpmath(dtype):
+    z = rows_of_logits(dtype)
+    for row, proba in zip(z, softmax(z), strict=True):
+        powers = [mpmath.exp(value) for value in exactly(row)]
+        exact = [power / mpmath.fsum(powers) for power in powers]
+        # z - max(z) is rounded, by eps/2 of its size; exp makes that a relative error.
+        assert_close(proba, exact, 4 + (row.max() - row))
+
+
+@pytest.mark.parametrize(
+    ("ours", "scipys"),
+    [
+        (sigmoid, special.expit),
+        (log_softmax, lambda z: special.log_softmax(z, axis=1)),
+        (softmax, lambda z: special.softmax(z, axis=1)),
+    ],
+    ids=["sigmoid", "log_softmax", "softmax"],
+)
+def test_function_is_scipys(ours, scipys):
+    z = np.random.RandomState(0).uniform(-30, 30, size=(50, 4))
+    # Differences up to 60 are rounded before exp: 60 eps, and as much again in scipy.
+    np.testing.assert_allclose(ours(z), scipys(z), rtol=120 * np.finfo(float).eps)
+
+
+# Values known without a computer.
+
+
+def test_sigmoid_of_zero_is_a_half():
+    assert sigmoid(np.array([0.0, -0.0])).tolist() == [0.5, 0.5]
+
+
+def test_sigmoid_of_opposite_logits_sum_to_one():
+    z = np.array(LOGITS)
+    # Two roundings of numbers up to 1.
+    np.testing.assert_allclose(sigmoid(z) + sigmoid(-z), 1, rtol=2 * np.finfo(float).eps)
+
+
+def test_log1pexp_of_a_large_logit_is_the_logit():
+    assert log1pexp(np.array([700.0, 1e300])).tolist() == [700.0, 1e300]
+
+
+@either_dtype
+@pytest.mark.parametrize("n_classes", [1, 2, 3, 8])
+@pytest.mark.parametrize("logit", [0.0, -700.0, 700.0, 1e30])
+def test_ties_share_the_probability(logit, n_classes, dtype):
+    z = np.full((2, n_classes), logit, dtype)
+    # One division.
+    np.testing.assert_allclose(softmax(z), 1 / n_classes, rtol=np.finfo(dtype).eps)
+
+
+@either_dtype
+def test_softmax_sums_to_one(dtype):
+    total = np.sum(softmax(rows_of_logits(dtype)), axis=1)
+    # Three quotients and two sums.
+    np.testing.assert_allclose(total, 1, rtol=4 * np.finfo(dtype).eps)
+
+
+def test_a_single_class_has_log_probability_zero():
+    assert log_softmax(np.array([[-700.0], [0.0], [3.0]])).ravel().tolist() == [0, 0, 0]
+
+
+def test_log_softmax_is_finite_where_softmax_is_zero():
+    z = np.array([[0.0, -1e6]])
+    assert softmax(z)[0, 1] == 0
+    assert log_softmax(z)[0, 1] == -1e6
+
+
+# All of them.
+
+
+@every_function
+@pytest.mark.parametrize("n_samples", [0, 1, 5])
+def test_shape_stays(name, n_samples):
+    assert FUNCTIONS[name](np.zeros((n_samples, 3))).shape == (n_samples, 3)
+
+
+@every_function
+@either_dtype
+def test_dtype_stays(name, dtype):
+    assert FUNCTIONS[name](np.zeros((4, 3), dtype)).dtype == dtype
+
+
+@every_function
+def test_argument_is_not_written_to(name):
+    z = rows_of_logits(np.float64)
+    z.flags.writeable = False
+    FUNCTIONS[name](z)
+
+
+@every_function
+def test_rows_do_not_know_of_each_other(name):
+    z = rows_of_logits(np.float64)
+    alone = np.concatenate([FUNCTIONS[name](row[None, :]) for row in z])
+    # Vectorised exp may end a row by other instructions: 2 eps, where it is not 0.
+    np.testing.assert_allclose(FUNCTIONS[name](z), alone, rtol=1e-15, atol=1e-300)
+
+
+@pytest.mark.parametrize("name", BY_ELEMENT)
+def test_any_shape_is_taken(name):
+    assert FUNCTIONS[name](np.zeros((2, 3, 4))).shape == (2, 3, 4)
+
+
+def test_namespace_of_an_ndarray_is_numpy():
+    assert namespace(np.zeros(1)) is np
+
+
+# Rows.
+
+INDICES = {
+    "slice": slice(1, 4),
+    "everything": slice(None),
+    "integers": np.array([3, 0, 3]),
+    "none": np.array([], dtype=int),
+}
+every_index = pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+
+
+@every_index
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_dense_rows_are_in_c_order(index, order):
+    X = np.array(np.arange(15.0).reshape(5, 3), order=order)
+    rows = take_rows(X, index)
+    np.testing.assert_array_equal(rows, np.arange(15.0).reshape(5, 3)[index])
+    assert rows.flags.c_contiguous
+
+
+@every_index
+def test_sparse_rows_are_those_of_the_dense_matrix(index):
+    X = np.arange(15.0).reshape(5, 3)
+    np.testing.assert_array_equal(take_rows(csr_array(X), index).toarray(), X[index])
+
+
+def test_a_slice_of_c_ordered_rows_is_no_copy():
+    X = np.zeros((5, 3))
+    assert np.shares_memory(take_rows(X, slice(1, 4)), X)
+
+
+def test_rows_by_number_are_a_copy():
+    X = np.zeros((5, 3))
+    assert not np.shares_memory(take_rows(X, np.array([1, 2])), X)

@@ -1,0 +1,244 @@
+"""What a model keeps, and from where the next call goes on."""
+
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+import pytest
+
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn._checkpoint import (
+    NOT_THE_PATH,
+    changed_parameters,
+    first_checkpoint,
+    path_parameters,
+    resumed_state,
+)
+from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.penalties import Penalty
+from sklearn_nn._engine.schedules import Schedule
+from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.types import Architecture, Problem, Progress
+from sklearn_nn._inputs import Encoding, WeightScale
+
+PARAMETERS = {"solver": "sgd", "alpha": 0.1, "class_weight": {0: 1.0}}
+THETA, EDITED, BEST = np.array([1.0, 2.0]), np.array([1.0, 3.0]), np.array([5.0, 6.0])
+AVERAGE, VELOCITY = np.array([7.0, 8.0]), np.array([0.5, 0.25])
+for vector in (THETA, EDITED, BEST, AVERAGE, VELOCITY):
+    vector.flags.writeable = False
+
+both = pytest.mark.parametrize(
+    "estimator_class", [SGDLogisticClassifier, BackpropMLPClassifier]
+)
+
+
+def make_problem(optimizer=Momentum(0.9), average_from=0):  # noqa: B008, it is frozen
+    """Return a linear model of one feature."""
+    return Problem(
+        architecture=Architecture((1, 1)),
+        loss=LOSSES["log_loss", "logistic"],
+        penalty=Penalty(),
+        optimizer=optimizer,
+        schedule=Schedule("constant", 0.1),
+        stopping_rule=StoppingRule(-inf, inf),
+        batch_size=2,
+        average_from=average_from,
+    )
+
+
+def begun():
+    """Return the checkpoint of a model before its first step."""
+    random_state = np.random.RandomState(0).get_state()
+    return first_checkpoint(THETA, random_state, PARAMETERS, Encoding(np.arange(2)))
+
+
+def trained(best_theta=None, averaged=False, out_of_epochs=True):
+    """Return the checkpoint of a model after 4 epochs of 2 steps."""
+    checkpoint = begun()
+    state = replace(
+        checkpoint.state,
+        slots=(VELOCITY,),
+        n_slot_updates=8,
+        step=8,
+        epoch=4,
+        average=AVERAGE if averaged else None,
+        n_averaged=3 if averaged else 0,
+        progress=Progress(0.5, 2, 0.125, 0.2, best_theta),
+    )
+    shown = AVERAGE if averaged else THETA if best_theta is None else best_theta
+    return replace(checkpoint, state=state, shown_theta=shown, out_of_epochs=out_of_epochs)
+
+
+# The first checkpoint.
+
+
+def test_training_begins_at_theta_with_all_counters_at_zero():
+    state = begun().state
+    assert state.theta is THETA
+    assert (state.step, state.epoch, state.n_slot_updates, state.n_averaged) == (0,) * 4
+    assert state.progress == Progress()
+    assert begun().weight_scale == WeightScale()
+
+
+def test_training_begins_with_slots_of_zeros():
+    state = resumed_state(begun(), make_problem(), THETA, PARAMETERS)
+    assert [slot.tolist() for slot in state.slots] == [[0, 0]]
+
+
+def test_split_moves_the_generator_when_training_begins():
+    after = np.random.RandomState(1).get_state()
+    checkpoint = begun().after_split(after)
+    assert checkpoint.state.random_state is after
+    np.testing.assert_equal(checkpoint.split_random_state, begun().split_random_state)
+
+
+def test_split_does_not_move_the_generator_later():
+    checkpoint = trained()
+    assert checkpoint.after_split(np.random.RandomState(1).get_state()) is checkpoint
+
+
+# Which parameters count.
+
+
+@both
+def test_parameters_of_the_path_are_all_but_length_and_printing(estimator_class):
+    model = estimator_class()
+    assert set(model.get_params()) - set(path_parameters(model)) == set(NOT_THE_PATH)
+
+
+@both
+def test_parameters_are_copies(estimator_class):
+    model = estimator_class(class_weight={0: 1.0})
+    before = path_parameters(model)
+    model.class_weight[0] = 2.0
+    assert changed_parameters(before, path_parameters(model)) == {"class_weight"}
+
+
+@both
+def test_a_generator_stays_the_same_when_it_has_moved_on(estimator_class):
+    model = estimator_class(random_state=np.random.RandomState(0))
+    before = path_parameters(model)
+    model.random_state.uniform()
+    assert changed_parameters(before, path_parameters(model)) == set()
+
+
+CHANGES = {
+    "equal": (0.5, 0.5, False),
+    "name to number": ("constant", 0.5, True),
+    "number to name": (0.5, "constant", True),
+    "none to name": (None, "l1", True),
+    "tuple to equal list": ((5, 4), [5, 4], False),
+    "tuple to equal array": ((5, 4), np.array([5, 4]), False),
+    "another length": ((5,), (5, 4), True),
+    "equal dict": ({0: 1.0}, {0: 1.0}, False),
+    "another dict": ({0: 1.0}, {0: 2.0}, True),
+    "dict to name": ({0: 1.0}, "balanced", True),
+    "another generator": (np.random.RandomState(0), np.random.RandomState(0), True),
+}
+
+
+@pytest.mark.parametrize(("before", "now", "changed"), CHANGES.values(), ids=CHANGES)
+def test_parameter_has_changed_if_its_value_is_another(before, now, changed):
+    names = changed_parameters({"a": before, "b": 1}, {"a": now, "b": 1})
+    assert names == ({"a"} if changed else set())
+
+
+# Going on.
+
+
+def test_nothing_changed_goes_on_with_everything():
+    checkpoint = trained()
+    state = resumed_state(checkpoint, make_problem(), THETA.copy(), PARAMETERS)
+    assert state == checkpoint.state
+
+
+def test_average_goes_on():
+    checkpoint = trained(averaged=True)
+    state = resumed_state(checkpoint, make_problem(average_from=1), AVERAGE, PARAMETERS)
+    assert state.theta is THETA
+    assert (state.average, state.n_averaged) == (AVERAGE, 3)
+
+
+def test_average_ends_when_none_is_asked_for():
+    state = resumed_state(trained(averaged=True), make_problem(), AVERAGE, PARAMETERS)
+    assert (state.average, state.n_averaged) == (None, 0)
+
+
+def test_edited_parameters_are_the_start():
+    state = resumed_state(trained(), make_problem(), EDITED, PARAMETERS)
+    assert state.theta is EDITED
+    assert state.slots == (VELOCITY,)
+
+
+def test_edited_parameters_restart_the_average():
+    problem = make_problem(average_from=1)
+    state = resumed_state(trained(averaged=True), problem, EDITED, PARAMETERS)
+    assert (state.average, state.n_averaged) == (None, 0)
+
+
+def test_edited_parameters_restart_the_stopping_rule_but_not_the_rate():
+    state = resumed_state(trained(), make_problem(), EDITED, PARAMETERS)
+    assert state.progress == Progress(rate_factor=0.2)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_changed_parameter_restarts_the_stopping_rule(name):
+    parameters = {**PARAMETERS, name: "another"}
+    state = resumed_state(trained(), make_problem(), THETA, parameters)
+    assert state.progress == Progress()
+    assert (state.theta is THETA, state.step, state.epoch) == (True, 8, 4)
+
+
+def test_a_finished_search_restarts_the_stopping_rule():
+    checkpoint = trained(out_of_epochs=False)
+    state = resumed_state(checkpoint, make_problem(), THETA, PARAMETERS)
+    assert state.progress == Progress()
+
+
+def test_a_finished_search_goes_on_from_its_best_parameters():
+    checkpoint = trained(best_theta=BEST, out_of_epochs=False)
+    state = resumed_state(checkpoint, make_problem(), BEST, PARAMETERS)
+    assert state.theta is BEST
+
+
+def test_an_unfinished_search_goes_on_from_its_last_parameters():
+    checkpoint = trained(best_theta=BEST)
+    state = resumed_state(checkpoint, make_problem(), BEST, PARAMETERS)
+    assert state.theta is THETA
+    assert state.progress.best_theta is BEST
+
+
+# The optimizer's memory.
+
+
+def test_another_solver_begins_with_slots_of_zeros():
+    problem = make_problem(Adam(0.9, 0.999, 1e-8))
+    parameters = {**PARAMETERS, "solver": "adam"}
+    state = resumed_state(trained(), problem, THETA, parameters)
+    assert [slot.tolist() for slot in state.slots] == [[0, 0], [0, 0]]
+    assert (state.n_slot_updates, state.step) == (0, 8)
+
+
+def test_another_solver_with_as_many_slots_begins_with_zeros_too():
+    parameters = {**PARAMETERS, "solver": "another"}
+    state = resumed_state(trained(), make_problem(), THETA, parameters)
+    assert [slot.tolist() for slot in state.slots] == [[0, 0]]
+    assert state.n_slot_updates == 0
+
+
+def test_another_momentum_keeps_the_velocity():
+    state = resumed_state(trained(), make_problem(Nesterov(0.5)), THETA, PARAMETERS)
+    assert (state.slots, state.n_slot_updates) == ((VELOCITY,), 8)
+
+
+def test_no_momentum_drops_the_velocity():
+    state = resumed_state(trained(), make_problem(SGD()), THETA, PARAMETERS)
+    assert (state.slots, state.n_slot_updates) == ((), 0)
+
+
+def test_checkpoint_is_not_changed():
+    checkpoint = trained(best_theta=BEST, averaged=True)
+    before = replace(checkpoint.state)
+    resumed_state(checkpoint, make_problem(SGD()), EDITED, {**PARAMETERS, "alpha": 1.0})
+    assert all(vars(checkpoint.state)[name] is v for name, v in vars(before).items())

@@ -1,0 +1,147 @@
+"""Divergence is found in each place where it can show, and said in words."""
+
+import re
+from math import inf, log, nan
+
+import numpy as np
+import pytest
+
+from sklearn_nn._engine import divergence
+from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.optimizers import SGD
+from sklearn_nn._engine.penalties import Penalty
+from sklearn_nn._engine.schedules import Schedule
+from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.train import train
+from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+
+# Losses at zero logits, by hand: log 2 of each of 3 outputs, log 3; 1/2 (1/2)^2 of each
+# of 3 outputs, 1/2 ((2/3)^2 + 2 (1/3)^2).
+KNOWING_NOTHING = {
+    ("log_loss", "logistic"): 3 * log(2),
+    ("log_loss", "softmax"): log(3),
+    ("squared_error", "logistic"): 3 / 8,
+    ("squared_error", "softmax"): 1 / 3,
+}
+LIMIT = 1e10
+NOT_FINITE = [nan, inf, -inf]
+
+
+def make_problem(key=("log_loss", "softmax"), n_outputs=3, learning_rate=0.1):
+    """Return a linear model of one feature."""
+    return Problem(
+        architecture=Architecture((1, n_outputs)),
+        loss=LOSSES[key],
+        penalty=Penalty(l2=1.0),
+        optimizer=SGD(),
+        schedule=Schedule("constant", learning_rate),
+        stopping_rule=StoppingRule(-inf, inf),
+        batch_size=2,
+    )
+
+
+def make_data(key=("log_loss", "softmax"), dtype=np.float64):
+    """Return two rows of three classes."""
+    y = np.array([0, 2])
+    if key[1] == "logistic":
+        y = np.array([[0, 1, 1], [1, 0, 0]], dtype)
+    return Dataset(np.array([[1.0], [-1.0]], dtype), y)
+
+
+def state_at(theta, slots=()):
+    """Return the state after 7 epochs."""
+    theta = np.array(theta, float)
+    return TrainingState(theta, slots, np.random.RandomState(0).get_state(), epoch=7)
+
+
+def test_every_loss_has_its_measure_here():
+    assert set(KNOWING_NOTHING) == set(LOSSES)
+
+
+@pytest.mark.parametrize("key", LOSSES, ids="-".join)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_limit_is_ten_to_the_10_times_knowing_nothing(key, dtype):
+    limit = divergence.divergence_limit(make_problem(key), make_data(key, dtype))
+    # Three roundings.
+    eps = float(np.finfo(dtype).eps)
+    assert limit == pytest.approx(1e10 * KNOWING_NOTHING[key], rel=3 * eps)
+
+
+def test_limit_of_a_single_class_is_ten_to_the_10_nats():
+    data = Dataset(np.ones((2, 1)), np.array([0, 0]))
+    assert divergence.divergence_limit(make_problem(n_outputs=1), data) == 1e10
+
+
+# After an epoch.
+
+
+@pytest.mark.parametrize("objective", [0.0, 1.0, LIMIT])
+def test_epoch_up_to_the_limit_passes(objective):
+    divergence.check_epoch(state_at([0.0]), objective, LIMIT, 0.1)
+
+
+@pytest.mark.parametrize("objective", [1.01e10, inf, nan])
+def test_epoch_above_the_limit_raises(objective):
+    with pytest.raises(ValueError, match=re.escape(f"epoch 7: objective {objective:.3g}")):
+        divergence.check_epoch(state_at([0.0]), objective, LIMIT, 0.1)
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_epoch_with_a_parameter_that_is_not_finite_raises(value):
+    with pytest.raises(ValueError, match="diverged in epoch 7"):
+        divergence.check_epoch(state_at([0.0, value]), 1.0, LIMIT, 0.1)
+
+
+# At the end.
+
+
+def test_end_with_small_parameters_does_not_look_at_the_data():
+    theta = [divergence.LARGE_PARAMETER, *[0.0] * 5]
+    divergence.check_end(make_problem(), state_at(theta), None, LIMIT, 0.1)
+
+
+def test_end_with_large_parameters_and_a_small_objective_passes():
+    # Only an intercept, which costs nothing where its class is right.
+    data = Dataset(np.ones((1, 1)), np.array([0]))
+    theta = [0.0, 0.0, 0.0, 1e9, 0.0, 0.0]
+    divergence.check_end(make_problem(), state_at(theta), data, LIMIT, 0.1)
+
+
+@pytest.mark.parametrize("size", [1e9, 1e200])
+def test_end_with_a_large_objective_raises(size):
+    state = state_at([size] * 6)  # the l2 penalty is at least 1e18
+    with pytest.raises(ValueError, match="diverged in epoch 7: objective"):
+        divergence.check_end(make_problem(), state, make_data(), LIMIT, 0.1)
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_end_with_memory_that_is_not_finite_raises(value):
+    state = state_at([0.0], slots=(np.zeros(1), np.array([value])))
+    with pytest.raises(ValueError, match="gradients too large to square"):
+        divergence.check_end(make_problem(), state, make_data(), LIMIT, 0.1)
+
+
+# In training.
+
+
+@pytest.mark.parametrize("n_epochs", [1, 50])
+def test_training_raises_with_epoch_and_rate(n_epochs):
+    problem = make_problem(learning_rate=1e30)
+    start = state_at(np.linspace(-1, 1, 6))
+    with pytest.raises(ValueError, match=r"epoch \d+: objective .*learning rate 1e\+30"):
+        train(problem, start, make_data(), n_epochs)
+
+
+def test_message_says_what_to_try():
+    text = divergence.message(state_at([0.0]), "objective inf", 0.25)
+    assert text == (
+        "Training diverged in epoch 7: objective inf, learning rate 0.25. Try a smaller "
+        "learning_rate_init (or number for learning_rate), or scale the features, for "
+        "instance with StandardScaler."
+    )
+
+
+def test_message_of_lbfgs_speaks_of_iterations():
+    text = divergence.message(state_at([0.0]), "objective inf", None)
+    assert "iteration 7 of lbfgs" in text
+    assert "learning" not in text

@@ -1,0 +1,239 @@
+"""Docstrings are numpydoc's, complete and true; functions are short."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import sklearn_nn
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+
+PACKAGE = Path(sklearn_nn.__file__).parent
+PUBLIC = [getattr(sklearn_nn, name) for name in sklearn_nn.__all__]
+MODULES = [
+    ".".join(["sklearn_nn", *path.relative_to(PACKAGE).with_suffix("").parts])
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.stem != "__init__"
+]
+LONGEST_BODY = 50  # lines without the docstring
+
+every_class = pytest.mark.parametrize("public", PUBLIC)
+every_module = pytest.mark.parametrize("module", MODULES)
+
+
+def sections_of(thing):
+    """Return {title: lines} of a docstring; a title is underlined."""
+    lines = (inspect.getdoc(thing) or " ").splitlines()
+    sections, title = {"": []}, ""
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if re.fullmatch(r"-{3,}", following) and len(following) == len(line):
+            title = line
+            sections[title] = []
+        elif not re.fullmatch(r"-{3,}", line):
+            sections[title].append(line)
+    return sections
+
+
+def entries_of(lines):
+    """Return {name: type and default} of a section like Parameters."""
+    entries = {}
+    for line in lines:
+        if match := re.fullmatch(r"(\w+(?:, \w+)*) : (.+)", line):
+            names = match[1].split(", ")
+            # "beta_1, beta_2 : float, default=0.9 and 0.999" is two entries.
+            kind, _, default = match[2].partition("default=")
+            defaults = default.split(" and ") if default else [""] * len(names)
+            entries |= {n: (kind, d) for n, d in zip(names, defaults, strict=True)}
+    return entries
+
+
+def own_methods(public):
+    """Return {name: function} of the public methods that this package defines."""
+    owners = [c for c in public.__mro__ if c.__module__.startswith("sklearn_nn")]
+    names = {n for owner in owners for n in vars(owner) if not n.startswith("_")}
+    return {name: getattr(public, name) for name in sorted(names)}
+
+
+PUBLIC_METHODS = [
+    pytest.param(method, id=f"{public.__name__}.{name}")
+    for public in PUBLIC
+    for name, method in own_methods(public).items()
+]
+
+
+# Parameters.
+
+
+@every_class
+def test_every_parameter_is_documented_in_order(public):
+    documented = entries_of(sections_of(public)["Parameters"])
+    assert list(documented) == list(inspect.signature(public).parameters)
+
+
+@every_class
+def test_documented_defaults_are_true(public):
+    documented = entries_of(sections_of(public)["Parameters"])
+    stated = {name: ast.literal_eval(default) for name, (_, default) in documented.items()}
+    parameters = inspect.signature(public).parameters.values()
+    assert stated == {parameter.name: parameter.default for parameter in parameters}
+
+
+@every_class
+def test_documented_choices_are_those_allowed(public):
+    for name, (kind, _) in entries_of(sections_of(public)["Parameters"]).items():
+        allowed = {
+            option
+            for constraint in public._parameter_constraints[name]
+            for option in getattr(constraint, "options", [])
+            if isinstance(option, str)
+        }
+        assert set(re.findall(r"'(\w+)'", kind)) == allowed, name
+
+
+@pytest.mark.parametrize("method", PUBLIC_METHODS)
+def test_every_argument_of_a_method_is_documented(method):
+    arguments = [name for name in inspect.signature(method).parameters if name != "self"]
+    documented = entries_of(sections_of(method).get("Parameters", []))
+    assert list(documented) == arguments
+
+
+@pytest.mark.parametrize("method", PUBLIC_METHODS)
+def test_every_method_says_what_it_returns(method):
+    assert "".join(sections_of(method)["Returns"]).strip()
+
+
+def test_there_are_methods_to_test():
+    names = set(own_methods(SGDLogisticClassifier))
+    assert {"fit", "partial_fit", "predict", "predict_proba"} <= names
+
+
+# Attributes.
+
+FITS = {
+    "epochs": {},
+    "early stopping": {"early_stopping": True},
+    "lbfgs": {"solver": "lbfgs"},
+}
+
+
+@pytest.mark.parametrize(
+    ("public", "fit"),
+    [
+        (public, fit)
+        for public in PUBLIC
+        for fit in FITS
+        if fit != "lbfgs" or public is BackpropMLPClassifier
+    ],
+)
+def test_documented_attributes_are_those_after_fit(public, fit, rows):
+    X, y, _ = rows()
+    frame = pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
+    model = public(max_iter=2, tol=None, random_state=0, **FITS[fit]).fit(frame, y)
+    fitted = {n for n in vars(model) if n.endswith("_") and not n.startswith("_")}
+    assert set(entries_of(sections_of(public)["Attributes"])) == fitted
+
+
+# Form.
+
+
+@every_class
+@pytest.mark.parametrize(
+    "title",
+    ["Parameters", "Attributes", "See Also", "Notes", "References", "Examples"],
+)
+def test_class_has_the_section(public, title):
+    assert "".join(sections_of(public)[title]).strip()
+
+
+ORDER = [
+    "",
+    "Parameters",
+    "Attributes",
+    "Returns",
+    "Raises",
+    "Warns",
+    "See Also",
+    "Notes",
+    "References",
+    "Examples",
+]
+
+
+@every_module
+def test_sections_stand_in_numpydocs_order(module):
+    for name, thing in documented_things(module):
+        titles = list(sections_of(thing))
+        assert titles == [title for title in ORDER if title in titles], name
+
+
+def documented_things(module):
+    """Yield (name, object) of each class, function and method written in a module."""
+    module = importlib.import_module(module)
+    for name, thing in vars(module).items():
+        if getattr(thing, "__module__", None) != module.__name__:
+            continue
+        if inspect.isfunction(thing) or inspect.isclass(thing):
+            yield name, thing
+        if inspect.isclass(thing):
+            for method in vars(thing):
+                found = inspect.getattr_static(thing, method)
+                found = found.fget if isinstance(found, property) else found
+                written_here = getattr(found, "__module__", None) == module.__name__
+                # Python's own names (__init__) say what they do.
+                own_name = not method.startswith("__")
+                if inspect.isfunction(found) and written_here and own_name:
+                    yield f"{name}.{method}", found
+
+
+@every_module
+def test_every_function_has_a_docstring(module):
+    missing = [
+        name for name, thing in documented_things(module) if not inspect.getdoc(thing)
+    ]
+    assert missing == []
+
+
+@every_module
+def test_every_docstring_begins_with_a_sentence(module):
+    for name, thing in documented_things(module):
+        first_paragraph = (inspect.getdoc(thing) or ".").split("\n\n")[0]
+        assert first_paragraph.endswith("."), name
+
+
+@every_module
+def test_every_module_has_a_docstring(module):
+    assert importlib.import_module(module).__doc__
+
+
+@every_module
+def test_functions_are_short(module):
+    source = Path(importlib.import_module(module).__file__).read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            n_lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            assert n_lines <= LONGEST_BODY, node.name
+
+
+# Examples.
+
+
+def examples_in(thing):
+    """Return the doctests of a module or class that have examples."""
+    return [test for test in doctest.DocTestFinder().find(thing) if test.examples]
+
+
+@every_class
+def test_class_has_an_example(public):
+    assert examples_in(public)
+
+
+@every_module
+def test_examples_run_and_print_what_they_say(module):
+    for test in examples_in(importlib.import_module(module)):
+        assert doctest.DocTestRunner().run(test).failed == 0

@@ -1,0 +1,461 @@
+"""Labels, weights, rows and the validation split, from the user's side to the engine's."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.class_weight import compute_sample_weight
+
+from sklearn_nn import _inputs
+from sklearn_nn._engine.types import Dataset
+from sklearn_nn._inputs import Encoding, WeightScale
+
+ENCODINGS = {
+    "one class": Encoding(np.array([4])),
+    "two classes": Encoding(np.array(["no", "yes"])),
+    "three classes": Encoding(np.array([-1, 0, 5])),
+    "multilabel": Encoding(np.arange(3), multilabel=True),
+}
+every_encoding = pytest.mark.parametrize("kind", ENCODINGS)
+
+
+def labels_of(kind):
+    """Return labels of each kind, the classes in no order."""
+    if kind == "multilabel":
+        return np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]])
+    classes = ENCODINGS[kind].classes
+    return classes[np.array([2, 0, 1, 0]) % len(classes)]
+
+
+def make_rows(n_samples=6, order="C"):
+    """Return X (n_samples, 2) whose rows are told by their number; not writeable."""
+    X = np.array(np.arange(2.0 * n_samples).reshape(n_samples, 2), order=order)
+    X.flags.writeable = False
+    return X
+
+
+# Encoding.
+
+
+@pytest.mark.parametrize(
+    ("kind", "n_outputs", "out_activation"),
+    [
+        ("one class", 1, "softmax"),
+        ("two classes", 1, "logistic"),
+        ("three classes", 3, "softmax"),
+        ("multilabel", 3, "logistic"),
+    ],
+)
+def test_classes_decide_the_output(kind, n_outputs, out_activation):
+    encoding = ENCODINGS[kind]
+    assert (encoding.n_outputs, encoding.out_activation) == (n_outputs, out_activation)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_each_label_of_multilabel_has_an_output(n_outputs):
+    encoding = _inputs.encoding_of(np.zeros((3, n_outputs)))
+    assert (encoding.n_outputs, encoding.out_activation) == (n_outputs, "logistic")
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("one class", [0, 0, 0, 0]),
+        ("two classes", [[0], [0], [1], [0]]),
+        ("three classes", [2, 0, 1, 0]),
+        ("multilabel", [[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]]),
+    ],
+)
+def test_labels_become_what_losses_take(kind, expected):
+    encoded = ENCODINGS[kind].encode(labels_of(kind), np.float32)
+    assert encoded.tolist() == expected
+
+
+@pytest.mark.parametrize("kind", ["two classes", "multilabel"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_labels_of_sigmoids_have_the_dtype_of_the_logits(kind, dtype):
+    assert ENCODINGS[kind].encode(labels_of(kind), dtype).dtype == dtype
+
+
+@every_encoding
+def test_decision_of_a_sure_logit_is_the_target(kind):
+    encoding = ENCODINGS[kind]
+    encoded = encoding.encode(labels_of(kind), np.float64)
+    if encoding.out_activation == "softmax":
+        logits = 700.0 * (encoded[:, None] == np.arange(encoding.n_outputs))
+    else:
+        logits = 700.0 * (2 * encoded - 1)
+    np.testing.assert_array_equal(encoding.decide(logits), encoding.targets(encoded))
+
+
+@every_encoding
+def test_ties_go_to_the_first_class_and_to_no_label(kind):
+    decision = ENCODINGS[kind].decide(np.zeros((2, ENCODINGS[kind].n_outputs)))
+    assert not np.any(decision)
+
+
+def test_classes_are_sorted():
+    assert _inputs.encoding_of(np.array([3, -1, 3, 2])).classes.tolist() == [-1, 2, 3]
+
+
+@every_encoding
+def test_labels_are_not_written_to(kind):
+    y = labels_of(kind)
+    y.flags.writeable = False
+    _inputs.encoding_of(y).encode(y, np.float64)
+
+
+def test_unknown_labels_are_named():
+    with pytest.raises(ValueError, match=r"labels \[7, 9\].*classes \[-1, 0, 5\]"):
+        ENCODINGS["three classes"].class_indices(np.array([0, 9, 7]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "y"),
+    [
+        ("three classes", np.zeros((2, 3))),
+        ("multilabel", np.zeros(2)),
+        ("multilabel", np.zeros((2, 2))),
+    ],
+)
+def test_y_of_another_kind_is_an_error(kind, y):
+    with pytest.raises(ValueError, match="does not fit the 3 outputs"):
+        ENCODINGS[kind].encode(y, np.float64)
+
+
+def test_first_chunk_fixes_the_classes():
+    y = np.array([1, 1])
+    first = _inputs.partial_fit_encoding(y, [3, 1, 2], None)
+    assert first.classes.tolist() == [1, 2, 3]
+    assert _inputs.partial_fit_encoding(y, None, first) is first
+
+
+def test_classes_may_be_repeated_in_another_order():
+    y, kept = np.array([1, 1]), Encoding(np.array([1, 2]))
+    assert _inputs.partial_fit_encoding(y, [2, 1], kept) is kept
+
+
+# X and y.
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(np.float32, np.float32), (np.float64, np.float64), (np.int8, np.float64)],
+)
+def test_float32_is_kept_and_all_else_becomes_float64(given, expected):
+    X, _ = _inputs.validate_labelled(
+        BaseEstimator(), np.ones((2, 1), given), [0, 1], _inputs.FLOATS, True, False
+    )
+    assert X.dtype == expected
+
+
+def test_valid_x_is_not_copied():
+    given = make_rows()
+    X, _ = _inputs.validate_labelled(
+        BaseEstimator(), given, [0, 1, 0, 1, 0, 1], _inputs.FLOATS, True, False
+    )
+    assert X is given
+
+
+def test_a_column_as_y_warns():
+    with pytest.warns(DataConversionWarning):
+        _, y = _inputs.validate_labelled(
+            BaseEstimator(), make_rows(2), [[0], [1]], _inputs.FLOATS, True, True
+        )
+    assert y.tolist() == [0, 1]
+
+
+def test_sparse_indicators_become_dense():
+    indicators = np.array([[1, 0], [1, 1]])
+    _, y = _inputs.validate_labelled(
+        BaseEstimator(), make_rows(2), csr_array(indicators), _inputs.FLOATS, True, True
+    )
+    np.testing.assert_array_equal(y, indicators)
+
+
+# Weights.
+
+
+def test_no_weights_are_no_rows_to_choose():
+    y = np.array([0, 1])
+    assert _inputs.drop_weightless(make_rows(2), y, None) == (y, None, None)
+
+
+def test_positive_weights_keep_all_rows():
+    y = np.array([0, 1])
+    kept, weight, rows = _inputs.drop_weightless(make_rows(2), y, [1, 2])
+    assert kept is y
+    assert weight.tolist() == [1.0, 2.0]
+    assert rows is None
+
+
+def test_rows_of_weight_zero_are_left_out():
+    y, weight, rows = _inputs.drop_weightless(
+        make_rows(4), np.array([5, 6, 7, 8]), [0, 0.5, -0.0, 2]
+    )
+    assert (y.tolist(), weight.tolist(), rows.tolist()) == ([6, 8], [0.5, 2], [1, 3])
+
+
+def test_no_weights_times_no_class_weights_are_none():
+    encoding = ENCODINGS["two classes"]
+    assert _inputs.combined_weight(None, None, encoding, labels_of("two classes")) is None
+
+
+def test_class_weights_are_multiplied():
+    y = np.array(["yes", "no", "yes"])
+    weight = np.array([1.0, 2.0, 3.0])
+    weight.flags.writeable = False
+    combined = _inputs.combined_weight(weight, {"yes": 10}, ENCODINGS["two classes"], y)
+    assert combined.tolist() == [10, 2, 30]  # 1 for the class that is not named
+
+
+def test_balanced_is_by_hand():
+    y = np.array(["no", "no", "no", "yes"])
+    combined = _inputs.combined_weight(None, "balanced", ENCODINGS["two classes"], y)
+    # 4 rows / 2 classes / 3 rows, and 4 / 2 / 1.
+    np.testing.assert_allclose(combined, [2 / 3, 2 / 3, 2 / 3, 2], rtol=1e-15)
+
+
+def test_balanced_is_scikit_learns():
+    y = np.random.RandomState(0).choice([-1, 0, 5], size=40)
+    combined = _inputs.combined_weight(None, "balanced", ENCODINGS["three classes"], y)
+    expected = compute_sample_weight("balanced", y)
+    # Two divisions in another order.
+    np.testing.assert_allclose(combined, expected, rtol=1e-15)
+
+
+def test_balanced_counts_a_weight_as_a_repetition():
+    y, counts = np.array(["no", "no", "yes"]), np.array([1, 3, 2])
+    encoding = ENCODINGS["two classes"]
+    weighted = _inputs.combined_weight(1.0 * counts, "balanced", encoding, y)
+    repeated = _inputs.combined_weight(None, "balanced", encoding, np.repeat(y, counts))
+    # A weight of 3 has three times the weight of one of its repetitions.
+    first_of_each = np.array([0, 1, 4])
+    np.testing.assert_allclose(weighted / counts, repeated[first_of_each], rtol=1e-15)
+
+
+# The scale of weights.
+
+
+def test_scale_of_chunks_is_the_mean_of_all_weights():
+    chunks = [np.array([1.0, 2, 6]), np.array([10.0]), np.array([0.5, 0.5])]
+    scale = WeightScale()
+    for chunk in chunks:
+        scale = scale.including(chunk.mean(), len(chunk))
+    # Three updates of a few roundings.
+    assert scale.mean == pytest.approx(np.concatenate(chunks).mean(), rel=1e-15)
+    assert scale.n_rows == 6
+
+
+@pytest.mark.parametrize("mean", [0.1, 1 / 3, 1e300, 7.0])
+def test_equal_chunks_keep_the_scale_to_the_last_bit(mean):
+    scale = WeightScale()
+    for _ in range(50):
+        scale = scale.including(mean, 7)
+        assert scale.mean == mean
+
+
+def test_scale_given_is_not_changed():
+    scale = WeightScale(2.0, 3)
+    scale.including(8.0, 3)
+    assert scale == (2.0, 3)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1.0, 1e308])
+def test_mean_weight_neither_over_nor_underflows(size):
+    data = Dataset(make_rows(3), np.zeros(3), size * np.array([0.5, 1.0, 1.5]))
+    # Three roundings, and size itself.
+    assert _inputs.mean_weight(data) == pytest.approx(size, rel=1e-15)
+
+
+def test_mean_weight_without_weights_is_one():
+    assert _inputs.mean_weight(Dataset(make_rows(), np.zeros(6))) == 1
+
+
+def test_scaled_weights_have_mean_one():
+    data = Dataset(make_rows(3), np.zeros(3), np.array([1.0, 2.0, 6.0]))
+    data.sample_weight.flags.writeable = False
+    scaled = _inputs.scale_weights(data, _inputs.mean_weight(data))
+    np.testing.assert_allclose(scaled.sample_weight, [1 / 3, 2 / 3, 2], rtol=1e-15)
+
+
+def test_scaled_weights_have_the_dtype_of_x():
+    data = Dataset(make_rows(3).astype(np.float32), np.zeros(3), np.ones(3))
+    assert _inputs.scale_weights(data, 2.0).sample_weight.dtype == np.float32
+
+
+def test_no_weights_stay_none():
+    data = Dataset(make_rows(), np.zeros(6))
+    assert _inputs.scale_weights(data, 1.0) is data
+
+
+def test_no_weights_after_weighted_chunks_are_ones_on_their_scale():
+    data = Dataset(make_rows(2), np.zeros(2))
+    assert _inputs.scale_weights(data, 4.0).sample_weight.tolist() == [0.25, 0.25]
+
+
+# Rows are chosen without a copy of X.
+
+
+def test_selected_rows_share_memory_with_x():
+    data = Dataset(make_rows(), np.arange(6), np.arange(6.0))
+    selected = _inputs.select_samples(data, np.array([4, 1]))
+    assert selected.X is data.X
+    assert selected.rows.tolist() == [4, 1]
+    assert selected.y.tolist() == selected.sample_weight.tolist() == [4, 1]
+
+
+def test_rows_of_selected_rows_are_rows_of_x():
+    data = Dataset(make_rows(), np.arange(3), None, np.array([1, 3, 5]))
+    assert _inputs.select_samples(data, np.array([2, 0])).rows.tolist() == [5, 1]
+
+
+def test_rows_of_positive_weight_share_memory_with_x():
+    X, y = make_rows(4), np.array([-1, 5, 0])
+    rows = np.array([0, 2, 3])
+    data = _inputs.make_dataset(
+        X, y, np.array([1.0, 0.0, 2.0]), rows, ENCODINGS["three classes"]
+    )
+    assert data.X is X
+    assert data.rows.tolist() == [0, 3]
+    assert data.y.tolist() == [0, 1]
+    assert data.sample_weight.tolist() == [1, 2]
+
+
+def test_dataset_of_all_rows_names_none():
+    X = make_rows(4)
+    data = _inputs.make_dataset(
+        X, labels_of("three classes"), np.ones(4), None, ENCODINGS["three classes"]
+    )
+    assert data.X is X
+    assert data.rows is None
+
+
+def test_lay_out_leaves_several_batches_as_they_are():
+    data = Dataset(make_rows(order="F"), np.zeros(3), None, np.array([1, 3, 5]))
+    assert _inputs.lay_out(data, 2) is data
+
+
+@pytest.mark.parametrize("batch_size", [6, 500])
+def test_lay_out_of_all_rows_in_c_order_is_no_copy(batch_size):
+    data = Dataset(make_rows(), np.zeros(6))
+    assert np.shares_memory(_inputs.lay_out(data, batch_size).X, data.X)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_lay_out_gathers_the_rows_of_one_batch(order):
+    data = Dataset(make_rows(order=order), np.zeros(3), None, np.array([5, 1, 3]))
+    laid_out = _inputs.lay_out(data, 3)
+    assert laid_out.X.tolist() == [[10, 11], [2, 3], [6, 7]]
+    assert laid_out.X.flags.c_contiguous
+    assert laid_out.rows is None
+
+
+def test_lay_out_of_fortran_order_is_in_c_order():
+    data = Dataset(make_rows(order="F"), np.zeros(6))
+    laid_out = _inputs.lay_out(data, 6)
+    assert laid_out.X.flags.c_contiguous
+    np.testing.assert_array_equal(laid_out.X, data.X)
+
+
+def test_lay_out_keeps_sparse_rows_sparse():
+    data = Dataset(csr_array(make_rows()), np.zeros(2), None, np.array([4, 0]))
+    np.testing.assert_array_equal(_inputs.lay_out(data, 2).X.toarray(), make_rows()[[4, 0]])
+
+
+# The validation split.
+
+
+def split(counts, fraction, seed=0, rows=None):
+    """Return the parts of rows with so many of each class, and the class indices."""
+    y = np.repeat(np.arange(len(counts)), counts)
+    np.random.RandomState(1).shuffle(y)
+    encoding = Encoding(np.arange(len(counts)))
+    data = Dataset(None, encoding.encode(y, np.float64), None, rows)
+    rng = np.random.RandomState(seed)
+    return *_inputs.split_validation(data, encoding, fraction, rng), y
+
+
+# (rows of each class, fraction): the rarest has just enough for one row on either side.
+SPLITTABLE = [
+    ([50, 50], 0.1),
+    ([90, 10], 0.1),
+    ([90, 10], 0.9),
+    ([60, 30, 10], 0.1),
+    ([60, 30, 10], 0.9),
+    ([80, 10, 10, 10], 0.1),
+    ([200, 2, 2], 0.5),
+    ([2, 2, 2], 0.5),
+    ([20] * 10, 0.1),
+]
+every_split = pytest.mark.parametrize(("counts", "fraction"), SPLITTABLE, ids=str)
+
+
+@every_split
+@pytest.mark.parametrize("seed", range(10))
+def test_no_class_is_missing_from_either_part(counts, fraction, seed):
+    training, validation, y = split(counts, fraction, seed)
+    for part in (training, validation):
+        assert set(y[part]) == set(range(len(counts)))
+
+
+@every_split
+def test_each_class_has_its_share_of_the_validation_rows(counts, fraction):
+    _, validation, y = split(counts, fraction)
+    in_validation = np.bincount(y[validation], minlength=len(counts))
+    # Whole rows, and their total is rounded up.
+    assert np.all(np.abs(in_validation - fraction * np.array(counts)) <= 1)
+
+
+@every_split
+def test_parts_are_all_rows_once_in_order(counts, fraction):
+    training, validation, y = split(counts, fraction)
+    assert sorted([*training, *validation]) == list(range(len(y)))
+    assert np.all(np.diff(training) > 0)
+    assert np.all(np.diff(validation) > 0)
+
+
+@pytest.mark.parametrize("counts", [[97, 3], [60, 37, 3], [200, 5, 5], [12] * 8], ids=str)
+@pytest.mark.parametrize("fraction", [0.05, 0.1, 0.34, 0.6, 0.97])
+def test_a_class_of_few_rows_is_in_both_parts_or_an_error(counts, fraction):
+    for seed in range(10):
+        try:
+            training, validation, y = split(counts, fraction, seed)
+        except ValueError as error:
+            assert "validation_fraction must be at least" in str(error)  # noqa: PT017
+        else:
+            assert len(set(y[training])) == len(set(y[validation])) == len(counts)
+
+
+def test_same_seed_gives_the_same_split():
+    first, second = split([60, 30, 10], 0.2, seed=5), split([60, 30, 10], 0.2, seed=5)
+    np.testing.assert_array_equal(first[1], second[1])
+
+
+def test_other_seed_gives_another_split():
+    first, second = split([60, 30, 10], 0.2, seed=5), split([60, 30, 10], 0.2, seed=6)
+    assert np.any(first[1] != second[1])
+
+
+def test_split_is_in_positions_not_in_rows_of_x():
+    by_row = split([6, 6], 0.5, rows=np.arange(100, 112))
+    np.testing.assert_array_equal(by_row[1], split([6, 6], 0.5)[1])
+
+
+def test_multilabel_is_split_without_strata():
+    data = Dataset(None, np.eye(10)[:, :3])  # each label stands once
+    training, validation = _inputs.split_validation(
+        data, ENCODINGS["multilabel"], 0.3, np.random.RandomState(0)
+    )
+    assert (len(training), len(validation)) == (7, 3)
+
+
+def test_a_class_of_one_row_is_an_error():
+    with pytest.raises(ValueError, match=r"the classes \[1\] have 1 row"):
+        split([10, 1, 10], 0.5)
+
+
+def test_classes_without_rows_may_be_missing():
+    training, validation, _ = split([6, 0, 6], 0.5)
+    assert len(training) == len(validation) == 6

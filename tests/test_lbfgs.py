@@ -1,0 +1,229 @@
+"""L-BFGS finds known optima and reports its iterations as epochs."""
+
+from dataclasses import replace
+from math import inf, log
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from sklearn_nn._engine.lbfgs import minimise
+from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.optimizers import SGD
+from sklearn_nn._engine.penalties import Penalty
+from sklearn_nn._engine.reference import objective_and_gradient
+from sklearn_nn._engine.schedules import Schedule
+from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+
+TOL = 1e-9
+
+
+def make_problem(layer_sizes=(2, 1), tol=TOL, l2=0.0):
+    """Return a network under log loss and l2."""
+    return Problem(
+        architecture=Architecture(layer_sizes, "tanh"),
+        loss=LOSSES["log_loss", "logistic"],
+        penalty=Penalty(l2),
+        optimizer=SGD(),
+        schedule=Schedule("constant", 0.1),
+        stopping_rule=StoppingRule(tol, 10),
+        batch_size=3,
+    )
+
+
+def make_data(dtype=np.float64):
+    """Return 20 rows of two features that do not tell the classes for sure."""
+    rng = np.random.RandomState(0)
+    y = (np.arange(20) % 2).astype(dtype)[:, None]
+    X = (rng.normal(size=(20, 2)) + y).astype(dtype)
+    X.flags.writeable = y.flags.writeable = False
+    return Dataset(X, y)
+
+
+def make_state(problem, dtype=np.float64):
+    """Return a random start that cannot be written to."""
+    rng = np.random.RandomState(1)
+    theta = problem.architecture.initial(rng, dtype)
+    theta.flags.writeable = False
+    return TrainingState(theta, (), rng.get_state())
+
+
+def run(problem, data=None, n_iterations=500, max_fun=10_000, monitor=None):
+    """Minimise from the start of this file."""
+    data = make_data() if data is None else data
+    state = make_state(problem, data.X.dtype)
+    return minimise(problem, state, data, n_iterations, max_fun, monitor)
+
+
+class Watcher:
+    """A Monitor that notes states, and is interrupted at one of them."""
+
+    def __init__(self, interrupt_at=None):
+        self.interrupt_at, self.states, self.objectives = interrupt_at, [], []
+
+    def epoch_begin(self):
+        pass
+
+    def epoch_end(self, state, objective, score, learning_rate):
+        self.states.append(state)
+        self.objectives.append(objective)
+        if state.epoch == self.interrupt_at:
+            raise KeyboardInterrupt
+
+
+# Closed forms: rows of zeros leave only the intercept, whose optimum is the log odds.
+
+
+@pytest.mark.parametrize(
+    ("y", "weight", "expected"),
+    [
+        ([1, 1, 1, 0], None, log(3)),
+        ([1, 0], None, 0.0),
+        ([1, 0], [0.5, 1.5], -log(3)),
+        ([1] * 999 + [0], None, log(999)),
+    ],
+)
+def test_intercept_is_the_log_odds(y, weight, expected):
+    y = np.array(y, float)[:, None]
+    weight = None if weight is None else np.array(weight)
+    result = run(make_problem(), Dataset(np.zeros((len(y), 2)), y, weight))
+    # scipy may end where the objective J falls by less than 2.2e-9 J. Then it is above
+    # its minimum by about as much, p (1 - p) / 2 * error^2: an error of 2e-4 at most.
+    assert result.state.theta[-1] == pytest.approx(expected, abs=2e-4)
+
+
+def test_gradient_at_the_end_is_within_tol():
+    problem, data = make_problem(l2=0.1), make_data()
+    result = run(problem)
+    assert result.ended_by == "stopping_rule"
+    _, gradient = objective_and_gradient(problem, result.state.theta, data)
+    assert np.max(np.abs(gradient)) <= TOL
+
+
+@pytest.mark.parametrize("layer_sizes", [(2, 1), (2, 3, 1)], ids=str)
+def test_end_is_that_of_scipy(layer_sizes):
+    problem, data = make_problem(layer_sizes, tol=1e-4, l2=0.01), make_data()
+    start = make_state(problem).theta
+    expected = minimize(
+        lambda theta: objective_and_gradient(problem, theta, data),
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        options={"gtol": 1e-4, "maxiter": 500},
+    )
+    result = run(problem)
+    np.testing.assert_array_equal(result.state.theta, expected.x)
+    assert (result.state.epoch, result.last_loss) == (expected.nit, expected.fun)
+
+
+def test_all_rows_are_one_batch():
+    small = make_problem(l2=0.1)
+    large = replace(small, batch_size=500)
+    np.testing.assert_array_equal(run(small).state.theta, run(large).state.theta)
+
+
+# What is reported.
+
+
+def test_curve_is_the_objective_before_each_iteration():
+    problem, data, watcher = make_problem(l2=0.1), make_data(), Watcher()
+    result = run(problem, monitor=watcher)
+    thetas = [make_state(problem).theta, *(state.theta for state in watcher.states)]
+    objectives = [objective_and_gradient(problem, theta, data)[0] for theta in thetas]
+    assert [*result.loss_curve, result.last_loss] == objectives
+
+
+def test_curve_falls():
+    result = run(make_problem((2, 3, 1), l2=0.01))
+    assert np.all(np.diff([*result.loss_curve, result.last_loss]) < 0)
+
+
+def test_monitor_sees_each_iteration():
+    watcher = Watcher()
+    result = run(make_problem(l2=0.1), monitor=watcher)
+    n_iterations = len(result.loss_curve)
+    assert [state.epoch for state in watcher.states] == list(range(1, n_iterations + 1))
+    assert watcher.objectives == [*result.loss_curve[1:], result.last_loss]
+
+
+def test_iterations_count_as_steps_and_epochs():
+    state = run(make_problem(l2=0.1), n_iterations=3).state
+    assert (state.step, state.epoch) == (3, 3)
+
+
+def test_best_is_the_objective_at_the_end():
+    result = run(make_problem(l2=0.1), n_iterations=3)
+    progress = result.state.progress
+    assert progress.best == result.last_loss
+    assert progress.last_improvement == result.loss_curve[-1] - result.last_loss
+
+
+# How it ends.
+
+
+def test_iterations_run_out():
+    result = run(make_problem(l2=0.1), n_iterations=2)
+    assert (len(result.loss_curve), result.ended_by) == (2, "max_iter")
+
+
+def test_evaluations_run_out():
+    assert run(make_problem(l2=0.1), max_fun=3).ended_by == "max_fun"
+
+
+def test_start_at_the_optimum_stays():
+    problem, data = make_problem(l2=0.1, tol=1e-6), make_data()
+    optimum = run(problem).state
+    again = minimise(problem, optimum, data, 500, 10_000)
+    np.testing.assert_array_equal(again.state.theta, optimum.theta)
+    assert (again.loss_curve, again.ended_by) == ([], "stopping_rule")
+
+
+@pytest.mark.parametrize("tol", [0.0, -inf])
+def test_without_tol_the_objective_is_still_minimised(tol):
+    data, loose = make_data(), make_problem(l2=0.1, tol=tol)
+    _, gradient = objective_and_gradient(loose, run(loose).state.theta, data)
+    # It goes on until the objective does not fall any more: 1e-9 relative, scipy's ftol,
+    # which is a gradient of sqrt(1e-9).
+    assert np.max(np.abs(gradient)) < 1e-4
+
+
+def test_interrupt_gives_the_last_iterate():
+    watcher = Watcher(interrupt_at=3)
+    result = run(make_problem(l2=0.1), monitor=watcher)
+    expected = run(make_problem(l2=0.1), n_iterations=3)
+    assert result.ended_by == "interrupt"
+    np.testing.assert_array_equal(result.state.theta, expected.state.theta)
+    assert result.loss_curve == expected.loss_curve
+
+
+def test_interrupt_before_the_first_iterate_is_raised(monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sklearn_nn._engine.lbfgs.objective_and_gradient", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(make_problem())
+
+
+def test_overflow_is_an_error_that_names_lbfgs():
+    data = make_data()
+    data = data._replace(X=1e300 * data.X)
+    with pytest.raises(ValueError, match=r"diverged in iteration \d+ of lbfgs"):
+        run(make_problem(l2=0.1), data)
+
+
+# Types and purity. Data and start cannot be written to.
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_stays(dtype):
+    problem = make_problem(tol=1e-3, l2=0.1)
+    assert run(problem, make_data(dtype)).state.theta.dtype == dtype
+
+
+def test_generator_is_not_used():
+    problem = make_problem(l2=0.1)
+    np.testing.assert_equal(
+        run(problem).state.random_state, make_state(problem).random_state
+    )

@@ -1,0 +1,110 @@
+"""verbose prints one aligned line an epoch."""
+
+import io
+
+import numpy as np
+import pytest
+
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn._engine.types import TrainingState
+from sklearn_nn._monitor import Printer
+
+both = pytest.mark.parametrize(
+    "estimator_class", [SGDLogisticClassifier, BackpropMLPClassifier]
+)
+
+
+def printed(*epochs):
+    """Return what is printed for (epoch, objective, score, learning rate)s."""
+    stream = io.StringIO()
+    printer = Printer(stream)
+    for epoch, objective, score, learning_rate in epochs:
+        state = TrainingState(np.zeros(1), (), (), epoch=epoch)
+        printer.epoch_begin()
+        printer.epoch_end(state, objective, score, learning_rate)
+    return stream.getvalue()
+
+
+def test_an_epoch_is_a_line():
+    text = printed((1, 0.5, None, 0.1), (2, 0.25, None, 0.1))
+    assert text.endswith("\n")
+    assert len(text.splitlines()) == 2
+
+
+@pytest.mark.parametrize("score", [None, 0.5])
+@pytest.mark.parametrize("n_epochs", [10, 10_000])
+@pytest.mark.parametrize("loss", [999.0, 1e-9, 0.0])
+@pytest.mark.parametrize("learning_rate", [1.23e-6, 1e-9, 100.0])
+def test_lines_are_aligned(score, n_epochs, loss, learning_rate):
+    first, last = printed(
+        (1, 0.5, score, 0.1), (n_epochs, loss, score, learning_rate)
+    ).splitlines()
+    assert len(first) == len(last)
+    for word in ("loss", "learning rate"):
+        assert first.index(word) == last.index(word)
+
+
+def test_a_line_names_its_numbers():
+    line = printed((12, 0.5, 0.75, 0.125))
+    names = ["epoch", "12", "loss", "0.50000000", "validation", "score", "0.750000"]
+    assert line.split()[:-2] == [*names, "learning", "rate", "0.125"]
+    assert line.split()[-1] == "s"
+
+
+def test_what_there_is_not_is_not_printed():
+    line = printed((1, 0.5, None, None))
+    assert "score" not in line
+    assert "rate" not in line
+
+
+def test_the_beginning_of_an_epoch_prints_nothing():
+    stream = io.StringIO()
+    Printer(stream).epoch_begin()
+    assert stream.getvalue() == ""
+
+
+def test_printing_does_not_stop_training():
+    state = TrainingState(np.zeros(1), (), ())
+    assert not Printer(io.StringIO()).epoch_end(state, 0.5, None, 0.1)
+
+
+@both
+@pytest.mark.parametrize("verbose", [True, 1, 2])
+def test_verbose_prints_each_epoch(estimator_class, verbose, rows, capsys):
+    X, y, _ = rows()
+    estimator_class(max_iter=3, tol=None, random_state=0, verbose=verbose).fit(X, y)
+    epochs = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert epochs == ["1", "2", "3"]
+
+
+@both
+def test_a_printed_loss_is_that_of_the_curve(estimator_class, rows, capsys):
+    X, y, _ = rows()
+    model = estimator_class(max_iter=3, tol=None, random_state=0, verbose=True).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[3] for line in lines] == [f"{x:.8f}" for x in model.loss_curve_]
+
+
+@both
+def test_epochs_of_partial_fit_are_counted_on(estimator_class, rows, capsys):
+    X, y, _ = rows()
+    model = estimator_class(random_state=0, verbose=True)
+    for _ in range(2):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["1", "2"]
+
+
+@both
+def test_nothing_is_printed_by_default(estimator_class, rows, capsys):
+    X, y, _ = rows()
+    estimator_class(max_iter=3, tol=None, random_state=0).fit(X, y)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_lbfgs_prints_each_iteration(rows, capsys):
+    X, y, _ = rows()
+    model = BackpropMLPClassifier(
+        (3,), solver="lbfgs", max_iter=4, tol=None, random_state=0, verbose=True
+    ).fit(X, y)
+    assert len(capsys.readouterr().out.splitlines()) == model.n_iter_ == 4

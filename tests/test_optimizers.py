@@ -1,0 +1,239 @@
+"""Optimizers make the steps of their papers."""
+
+from math import sqrt
+
+import numpy as np
+import pytest
+
+from sklearn_nn._engine.optimizers import (
+    SGD,
+    Adam,
+    Momentum,
+    Nesterov,
+    stochastic_gradient_descent,
+)
+from sklearn_nn._engine.penalties import Penalty
+
+OPTIMIZERS = [SGD(), Momentum(0.9), Nesterov(0.9), Adam(0.9, 0.999, 1e-8)]
+every_optimizer = pytest.mark.parametrize(
+    "optimizer", OPTIMIZERS, ids=lambda optimizer: type(optimizer).__name__
+)
+
+
+def frozen(*values, dtype=np.float64):
+    """Return a vector that cannot be written to."""
+    vector = np.array(values, dtype)
+    vector.flags.writeable = False
+    return vector
+
+
+def thetas_of(optimizer, theta, gradient_of, learning_rate, n_steps, proximal=None):
+    """Return theta after each of `n_steps` from slots of zeros; nothing is written to."""
+    theta = frozen(*theta)
+    slots = (0 * theta,) * optimizer.n_slots
+    thetas = []
+    for t in range(1, n_steps + 1):
+        for array in (theta, *slots):
+            array.flags.writeable = False
+        gradient = frozen(*gradient_of(theta))
+        theta, slots = optimizer.step(theta, slots, gradient, learning_rate, t, proximal)
+        thetas.append(theta)
+    return thetas
+
+
+def two_steps(optimizer, first, second, learning_rate, proximal=None):
+    """Return the two thetas from 1, with the given gradients."""
+    gradients = iter([[first], [second]])
+    thetas = thetas_of(
+        optimizer, [1.0], lambda theta: next(gradients), learning_rate, 2, proximal
+    )
+    return [float(theta[0]) for theta in thetas]
+
+
+# Two steps by hand: from 1, gradients 2 and 1, rate 1/8, so that all numbers are exact.
+
+
+def test_sgd_steps_by_hand():
+    # 1 - 2/8; 3/4 - 1/8.
+    assert two_steps(SGD(), 2, 1, 0.125) == [0.75, 0.625]
+
+
+def test_momentum_steps_by_hand():
+    # v = -1/4; v = -1/8 - 1/8 = -1/4.
+    assert two_steps(Momentum(0.5), 2, 1, 0.125) == [0.75, 0.5]
+
+
+def test_nesterov_steps_by_hand():
+    # v = -1/4, theta = 1 + (-1/8 - 1/4); v = -1/8 - 1/8, theta = 5/8 + (-1/8 - 1/8).
+    assert two_steps(Nesterov(0.5), 2, 1, 0.125) == [0.625, 0.375]
+
+
+def test_adam_steps_by_hand():
+    # beta 1/2 and 3/4, epsilon 1. First m = 1, v = 1, rate sqrt(1/4) / (1/2) = 1, so
+    # theta = 1 - 1/8 * 1/(1 + 1). Then m = 1, v = 1, rate sqrt(7/16) / (3/4).
+    first, second = two_steps(Adam(0.5, 0.75, 1.0), 2, 1, 0.125)
+    assert first == 1 - 1 / 16
+    assert second == pytest.approx(first - sqrt(7) / 3 / 16, rel=4 * 2.3e-16)  # 4 eps
+
+
+# Closed forms on x0^2 + x1^2, whose gradient is 2 x.
+
+
+def double(theta):
+    """Return the gradient of the sum of squares."""
+    return 2 * theta
+
+
+def test_gradient_descent_on_a_paraboloid_is_a_geometric_series():
+    reached = thetas_of(SGD(), [-3.0, 4.0], double, 0.1, 100)[-1]
+    # Each step multiplies by 1 - 2 * 0.1, with up to 3 roundings: 300 half eps.
+    np.testing.assert_allclose(reached, np.array([-3, 4]) * 0.8**100, rtol=300 * 1.2e-16)
+
+
+def test_momentum_is_the_heavy_ball():
+    # Polyak 1964: x_{t+1} = x_t - rate * gradient + momentum * (x_t - x_{t-1}).
+    rate, momentum = 0.1, 0.7
+    before = now = np.array([-3.0, 4.0])
+    for reached in thetas_of(Momentum(momentum), now, double, rate, 20):
+        before, now = now, now - rate * double(now) + momentum * (now - before)
+        # 20 steps of a few roundings of numbers up to 4.
+        np.testing.assert_allclose(reached, now, rtol=0, atol=1e-13)
+
+
+def test_nesterov_is_the_gradient_ahead():
+    # Sutskever et al. 2013, equations 3 and 4; our theta is x + momentum * v.
+    rate, momentum = 0.1, 0.7
+    x, v = np.array([-3.0, 4.0]), np.zeros(2)
+    for reached in thetas_of(Nesterov(momentum), x, double, rate, 20):
+        v = momentum * v - rate * double(x + momentum * v)
+        x = x + v
+        # As above.
+        np.testing.assert_allclose(reached, x + momentum * v, rtol=0, atol=1e-13)
+
+
+def test_adam_without_epsilon_is_algorithm_1():
+    # Kingma and Ba 2015, algorithm 1, with the moments corrected one by one.
+    beta_1, beta_2, rate = 0.9, 0.99, 0.1
+    x, m, v = np.array([-3.0, 4.0]), np.zeros(2), np.zeros(2)
+    steps = thetas_of(Adam(beta_1, beta_2, 0.0), x, double, rate, 20)
+    for t, reached in enumerate(steps, start=1):
+        g = double(x)
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        x = x - rate * (m / (1 - beta_1**t)) / np.sqrt(v / (1 - beta_2**t))
+        # As above.
+        np.testing.assert_allclose(reached, x, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e6])
+def test_first_step_of_adam_is_the_learning_rate(size):
+    optimizer = Adam(0.9, 0.999, 1e-16)  # epsilon far below every gradient here
+    first, _ = two_steps(optimizer, size, 0, 0.25)
+    assert first == pytest.approx(0.75, rel=1e-10)  # epsilon / (sqrt(0.001) * 1e-3)
+
+
+# Relations.
+
+
+@pytest.mark.parametrize("optimizer", [Momentum(0.0), Nesterov(0.0)], ids=str)
+def test_momentum_zero_is_sgd(optimizer):
+    start = [-3.0, 4.0]
+    for with_slot, plain in zip(
+        thetas_of(optimizer, start, double, 0.1, 5),
+        thetas_of(SGD(), start, double, 0.1, 5),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(with_slot, plain)
+
+
+@pytest.mark.parametrize(
+    ("momentum", "nesterovs_momentum", "expected"),
+    [
+        (0, True, SGD()),
+        (0.0, False, SGD()),
+        (0.9, True, Nesterov(0.9)),
+        (0.9, False, Momentum(0.9)),
+    ],
+)
+def test_parameters_choose_the_optimizer(momentum, nesterovs_momentum, expected):
+    assert stochastic_gradient_descent(momentum, nesterovs_momentum) == expected
+
+
+@every_optimizer
+def test_gradient_zero_stays(optimizer):
+    thetas = thetas_of(optimizer, [-3.0, 0.0, 4.0], lambda theta: 0 * theta, 0.1, 3)
+    assert [theta.tolist() for theta in thetas] == [[-3, 0, 4]] * 3
+
+
+@every_optimizer
+def test_paraboloid_is_descended(optimizer):
+    last = thetas_of(optimizer, [-3.0, 4.0], double, 0.05, 400)[-1]
+    # The slowest shrink by 0.9 a step, or by sqrt(0.9) with momentum: 1e-9. Adam turns
+    # around the minimum, by less than one step.
+    assert np.max(np.abs(last)) < (0.05 if isinstance(optimizer, Adam) else 1e-6)
+
+
+@every_optimizer
+def test_coordinates_do_not_know_of_each_other(optimizer):
+    together = thetas_of(optimizer, [-3.0, 4.0], double, 0.1, 5)[-1]
+    alone = [thetas_of(optimizer, [x], double, 0.1, 5)[-1][0] for x in (-3.0, 4.0)]
+    np.testing.assert_array_equal(together, alone)
+
+
+@every_optimizer
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("proximal", [None, Penalty(l1=0.1).proximal])
+def test_shape_and_dtype_stay(optimizer, dtype, proximal):
+    theta = frozen(1, -2, 3, dtype=dtype)
+    slots = (frozen(0, 0, 0, dtype=dtype),) * optimizer.n_slots
+    theta, slots = optimizer.step(theta, slots, theta, 0.1, 1, proximal)
+    assert len(slots) == optimizer.n_slots
+    for vector in (theta, *slots):
+        assert (vector.shape, vector.dtype) == ((3,), dtype)
+
+
+@every_optimizer
+@pytest.mark.parametrize("proximal", [None, Penalty(l1=0.1).proximal])
+def test_arguments_are_not_written_to(optimizer, proximal):
+    theta, gradient = np.array([1.0, -2.0]), np.array([0.5, 4.0])
+    slots = tuple(np.array([0.25, 0.125]) for _ in range(optimizer.n_slots))
+    before = [array.copy() for array in (theta, gradient, *slots)]
+    optimizer.step(theta, slots, gradient, 0.1, 2, proximal)
+    for array, copy in zip((theta, gradient, *slots), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+# The proximal step, by hand: l1 = 1/2, from 1, gradients 2 and 1, rate 1/8.
+
+SHRINK = Penalty(l1=0.5).proximal
+
+
+def test_sgd_shrinks_by_its_rate():
+    # 3/4 - 1/16; 11/16 - 1/8 - 1/16.
+    assert two_steps(SGD(), 2, 1, 0.125, SHRINK) == [0.6875, 0.5]
+
+
+def test_momentum_remembers_what_the_proximal_step_moved():
+    # theta = 3/4 - 1/16 = 11/16, so v = -5/16; v = -5/32 - 4/32, theta = 13/32 - 2/32.
+    assert two_steps(Momentum(0.5), 2, 1, 0.125, SHRINK) == [0.6875, 0.34375]
+
+
+def test_nesterov_shrinks_as_its_gradient_moves():
+    # theta = 5/8 - 1.5/16 = 17/32, v = -1/4 - (3/32) / 1.5 = -5/16; then
+    # v = -5/32 - 4/32 = -9/32, theta = 34/64 - 9/64 - 8/64 - 6/64.
+    assert two_steps(Nesterov(0.5), 2, 1, 0.125, SHRINK) == [17 / 32, 11 / 64]
+
+
+def test_adam_shrinks_by_the_step_size_of_each_coordinate():
+    # As in the step by hand, rate / denominator = 1/8 / (1 + 1): 1/16 * 1/2 less.
+    first, _ = two_steps(Adam(0.5, 0.75, 1.0), 2, 1, 0.125, SHRINK)
+    assert first == 1 - 1 / 16 - 1 / 32
+
+
+@every_optimizer
+def test_proximal_step_reaches_exactly_zero(optimizer):
+    # Under 2 |x| the paraboloid x^2 - x has its minimum at 0.
+    thetas = thetas_of(
+        optimizer, [1.0], lambda theta: 2 * theta - 1, 0.05, 400, Penalty(l1=2.0).proximal
+    )
+    assert thetas[-1].tolist() == [0.0]

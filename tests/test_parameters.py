@@ -1,0 +1,170 @@
+"""Constructor parameters become what the engine takes."""
+
+from inspect import signature
+from math import inf, nan
+
+import numpy as np
+import pytest
+from sklearn.utils._param_validation import InvalidParameterError
+
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _parameters
+from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.schedules import SCHEDULES, Schedule
+from sklearn_nn._engine.stopping import StoppingRule
+
+both = pytest.mark.parametrize(
+    "estimator_class", [SGDLogisticClassifier, BackpropMLPClassifier]
+)
+
+
+@both
+def test_every_parameter_is_constrained(estimator_class):
+    assert set(estimator_class._parameter_constraints) == set(
+        signature(estimator_class).parameters
+    )
+
+
+@both
+def test_shared_parameters_are_in_both(estimator_class):
+    assert set(_parameters.CONSTRAINTS) <= set(signature(estimator_class).parameters)
+
+
+@both
+def test_defaults_are_allowed(estimator_class):
+    estimator_class()._check_parameters()
+
+
+# Optimizer.
+
+
+@both
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"solver": "sgd"}, Nesterov(0.9)),
+        ({"solver": "sgd", "nesterovs_momentum": False}, Momentum(0.9)),
+        ({"solver": "sgd", "momentum": 0.0}, SGD()),
+        ({"solver": "sgd", "momentum": 0}, SGD()),
+        ({"solver": "adam"}, Adam(0.9, 0.999, 1e-8)),
+        (
+            {"solver": "adam", "beta_1": 0.5, "beta_2": 0.25, "epsilon": 1.0},
+            Adam(0.5, 0.25, 1.0),
+        ),
+    ],
+    ids=str,
+)
+def test_solver_names_the_optimizer(estimator_class, parameters, expected):
+    assert _parameters.optimizer_of(estimator_class(**parameters)) == expected
+
+
+def test_lbfgs_leaves_no_memory():
+    optimizer = _parameters.optimizer_of(BackpropMLPClassifier(solver="lbfgs"))
+    assert optimizer.n_slots == 0
+
+
+# Schedule.
+
+
+@both
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_name_begins_at_learning_rate_init(estimator_class, name):
+    model = estimator_class(learning_rate=name, learning_rate_init=0.25, power_t=0.75)
+    assert _parameters.schedule_of(model) == Schedule(name, 0.25, 0.75)
+
+
+@both
+@pytest.mark.parametrize("number", [0.25, np.float32(0.25)], ids=repr)
+def test_number_is_a_constant_step(estimator_class, number):
+    model = estimator_class(learning_rate=number, learning_rate_init=7.0)
+    assert _parameters.schedule_of(model).learning_rates(0, 3, 1.0) == [0.25] * 3
+
+
+@both
+@pytest.mark.parametrize("name", [0.25, *SCHEDULES])
+def test_rates_are_python_floats_for_any_number_given(estimator_class, name):
+    model = estimator_class(
+        learning_rate=name, learning_rate_init=np.float32(0.25), power_t=np.int64(1)
+    )
+    rates = _parameters.schedule_of(model).learning_rates(0, 2, 1.0)
+    assert [type(rate) for rate in rates] == [float, float]
+
+
+# Stopping rule.
+
+
+@both
+def test_stopping_rule_has_tol_and_patience(estimator_class):
+    model = estimator_class(tol=0.5, n_iter_no_change=3)
+    assert _parameters.stopping_rule_of(model) == StoppingRule(0.5, 3)
+
+
+@both
+def test_tol_none_never_stops(estimator_class):
+    rule = _parameters.stopping_rule_of(estimator_class(tol=None))
+    assert rule.tol == -inf
+
+
+@both
+@pytest.mark.parametrize("learning_rate", [0.1, *SCHEDULES])
+def test_only_adaptive_lowers_the_rate(estimator_class, learning_rate):
+    rule = _parameters.stopping_rule_of(estimator_class(learning_rate=learning_rate))
+    assert rule.lowers_rate == (learning_rate == "adaptive")
+
+
+# Batch size.
+
+
+@both
+@pytest.mark.parametrize(
+    ("batch_size", "n_samples", "expected"),
+    [
+        ("auto", 1, 1),
+        ("auto", 199, 199),
+        ("auto", 201, 200),
+        ("full", 1, 1),
+        ("full", 10_000, 10_000),
+        (1, 10, 1),
+        (np.int64(3), 10, 3),
+        (10, 10, 10),
+        (11, 10, 10),
+    ],
+)
+def test_batch_size_is_at_most_all_rows(estimator_class, batch_size, n_samples, expected):
+    model = estimator_class(batch_size=batch_size)
+    assert _parameters.batch_size_of(model, n_samples) == expected
+
+
+# Checks.
+
+NOT_BOOLEAN = [
+    (estimator_class, name)
+    for estimator_class in (SGDLogisticClassifier, BackpropMLPClassifier)
+    for name, constraints in estimator_class._parameter_constraints.items()
+    if not {"boolean", "verbose"} & {c for c in constraints if isinstance(c, str)}
+]
+
+
+@pytest.mark.parametrize(("estimator_class", "name"), NOT_BOOLEAN)
+@pytest.mark.parametrize("flag", [True, np.False_], ids=repr)
+def test_a_bool_is_no_number(estimator_class, name, flag):
+    with pytest.raises(InvalidParameterError, match=f"'{name}' .* must not be a bool"):
+        _parameters.check_booleans(estimator_class(**{name: flag}))
+
+
+@both
+@pytest.mark.parametrize("flag", [True, False, np.True_], ids=repr)
+def test_a_flag_may_be_a_bool(estimator_class, flag):
+    _parameters.check_booleans(estimator_class(shuffle=flag, verbose=flag))
+
+
+@both
+@pytest.mark.parametrize("weight", [-1, nan, inf, "2", None, 1j], ids=repr)
+def test_class_weight_must_be_finite_and_not_negative(estimator_class, weight):
+    with pytest.raises(InvalidParameterError, match=r"'class_weight' .* finite numbers"):
+        _parameters.check_class_weight(estimator_class(class_weight={0: 1, 1: weight}))
+
+
+@both
+@pytest.mark.parametrize("class_weight", [None, "balanced", {}, {0: 0, "a": 2.5}], ids=str)
+def test_class_weight_may_be(estimator_class, class_weight):
+    _parameters.check_class_weight(estimator_class(class_weight=class_weight))

@@ -1,0 +1,130 @@
+"""Penalties have the values, gradients and proximal steps of their formulas."""
+
+import numpy as np
+import pytest
+
+from sklearn_nn._engine.penalties import PENALTIES, Penalty
+
+ALPHA, L1_RATIO = 0.5, 0.2
+WEIGHTS = np.array([3.0, -4.0, 0.0])
+# alpha/2 * 25; alpha * 7; alpha * (0.8/2 * 25 + 0.2 * 7).
+BY_HAND = {"l2": 6.25, "l1": 3.5, "elasticnet": 5.7, None: 0.0}
+
+every_penalty = pytest.mark.parametrize("name", PENALTIES)
+either_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+@pytest.fixture(autouse=True)
+def frozen_weights():
+    """Let no test of this file write to WEIGHTS."""
+    WEIGHTS.flags.writeable = False
+
+
+def make(name):
+    """Return the named penalty at this file's strengths."""
+    return PENALTIES[name](ALPHA, L1_RATIO)
+
+
+def test_every_penalty_has_its_value_here():
+    assert set(BY_HAND) == set(PENALTIES)
+
+
+@every_penalty
+def test_value_is_the_formula(name):
+    # Four products and sums.
+    assert make(name).value(WEIGHTS) == pytest.approx(BY_HAND[name], rel=4 * 2.3e-16)
+
+
+@every_penalty
+@either_dtype
+def test_value_is_a_python_float(name, dtype):
+    assert type(make(name).value(WEIGHTS.astype(dtype))) is float
+
+
+@every_penalty
+@pytest.mark.parametrize("n_weights", [0, 3])
+def test_zero_weights_cost_nothing(name, n_weights):
+    assert make(name).value(np.zeros(n_weights)) == 0
+
+
+@every_penalty
+def test_strength_zero_costs_nothing(name):
+    assert PENALTIES[name](0.0, L1_RATIO).value(WEIGHTS) == 0
+
+
+@pytest.mark.parametrize(("l1_ratio", "name"), [(0.0, "l2"), (1.0, "l1")])
+def test_elasticnet_ends_at_l2_and_l1(l1_ratio, name):
+    assert PENALTIES["elasticnet"](ALPHA, l1_ratio) == PENALTIES[name](ALPHA, l1_ratio)
+
+
+# The smooth part.
+
+
+@every_penalty
+def test_gradient_is_that_of_the_smooth_part(name):
+    penalty = make(name)
+    h = 2.0**-10  # exact for a parabola, up to rounding: eps * 6 / h = 2e-12
+    smooth = Penalty(l2=penalty.l2)
+    expected = [
+        (smooth.value(WEIGHTS + step) - smooth.value(WEIGHTS - step)) / (2 * h)
+        for step in h * np.eye(3)
+    ]
+    gradient = penalty.add_gradient(np.zeros(3), WEIGHTS)
+    np.testing.assert_allclose(gradient, expected, rtol=0, atol=4e-12)
+
+
+@every_penalty
+def test_gradient_is_added(name):
+    gradient = np.array([1.0, 2.0, 4.0])
+    gradient.flags.writeable = False
+    added = make(name).add_gradient(gradient, WEIGHTS)
+    np.testing.assert_array_equal(added, gradient + make(name).l2 * WEIGHTS)
+
+
+@every_penalty
+def test_gradient_has_the_shape_of_the_weights(name):
+    assert make(name).add_gradient(np.zeros((2, 3)), np.ones((2, 3))).shape == (2, 3)
+
+
+# The proximal step.
+
+
+def test_proximal_step_moves_towards_zero_and_stops_there():
+    penalty = Penalty(l1=0.5)
+    weights = np.array([3.0, -4.0, 0.25, -0.25, 1.0, -1.0, 0.0])
+    # |w| - 2 * 0.5, or 0; +-1 is exactly at the edge.
+    assert penalty.proximal(weights, 2.0).tolist() == [2, -3, 0, 0, 0, 0, 0]
+
+
+def test_proximal_step_takes_a_step_size_for_each_coordinate():
+    steps = np.array([0.0, 2.0, 4.0])
+    steps.flags.writeable = False
+    moved = Penalty(l1=1.0).proximal(np.array([3.0, -3.0, 3.0]), steps)
+    assert moved.tolist() == [3, -1, 0]
+
+
+@every_penalty
+def test_proximal_step_of_size_zero_stays(name):
+    np.testing.assert_array_equal(make(name).proximal(WEIGHTS, 0.0), WEIGHTS)
+
+
+@every_penalty
+@pytest.mark.parametrize("step_size", [0.1, 1.0, 20.0])
+def test_proximal_step_minimises_its_definition(name, step_size):
+    penalty = make(name)
+
+    def definition(u):
+        return penalty.l1 * np.abs(u) + (u - WEIGHTS) ** 2 / (2 * step_size)
+
+    reached = definition(penalty.proximal(WEIGHTS, step_size))
+    for u in np.linspace(-5, 5, 1001):
+        # Rounding of numbers up to 1000.
+        assert np.all(reached <= definition(u) + 1e-12)
+
+
+@every_penalty
+@either_dtype
+def test_dtype_stays(name, dtype):
+    weights, penalty = WEIGHTS.astype(dtype), make(name)
+    assert penalty.add_gradient(0 * weights, weights).dtype == dtype
+    assert penalty.proximal(weights, 0.1).dtype == dtype

@@ -1,0 +1,124 @@
+"""The stopping rule counts epochs without improvement, exactly."""
+
+from math import inf
+
+import pytest
+
+from sklearn_nn._engine.stopping import Decision, StoppingRule
+from sklearn_nn._engine.types import Progress
+
+GO_ON, LOWER, STOP = Decision.GO_ON, Decision.LOWER_RATE, Decision.STOP
+
+
+def decisions(rule, criteria, learning_rate=0.1):
+    """Return the decision after each criterion, and the last progress."""
+    progress, made = Progress(), []
+    for criterion in criteria:
+        progress, decision = rule.update(progress, criterion, learning_rate)
+        made.append(decision)
+    return made, progress
+
+
+@pytest.mark.parametrize("n_iter_no_change", [1, 2, 5])
+def test_rule_stops_after_exactly_so_many_epochs(n_iter_no_change):
+    made, _ = decisions(StoppingRule(0.1, n_iter_no_change), [1.0] * (n_iter_no_change + 1))
+    assert made == [GO_ON] * n_iter_no_change + [STOP]
+
+
+def test_an_improvement_resets_the_count():
+    made, _ = decisions(StoppingRule(0.1, 2), [1.0, 1.0, 0.5, 0.5, 0.5])
+    assert made == [GO_ON] * 4 + [STOP]
+
+
+def test_an_improvement_of_exactly_tol_counts():
+    made, _ = decisions(StoppingRule(0.25, 1), [1.0, 0.75, 0.5])
+    assert made == [GO_ON] * 3
+
+
+def test_an_improvement_below_tol_does_not_count():
+    made, _ = decisions(StoppingRule(0.25, 1), [1.0, 0.875])
+    assert made == [GO_ON, STOP]
+
+
+def test_many_small_improvements_do_not_add_up():
+    # Each is measured against the best so far, which includes the small ones.
+    made, _ = decisions(StoppingRule(0.25, 3), [1.0, 0.875, 0.75, 0.625])
+    assert made == [GO_ON] * 3 + [STOP]
+
+
+def test_a_tie_goes_on_without_tol():
+    made, _ = decisions(StoppingRule(0.0, 1), [1.0, 1.0, 1.0])
+    assert made == [GO_ON] * 3
+
+
+def test_the_first_epoch_never_stalls():
+    made, _ = decisions(StoppingRule(1e300, 1), [5.0])
+    assert made == [GO_ON]
+
+
+def test_minus_infinity_as_tol_never_stops():
+    made, _ = decisions(StoppingRule(-inf, 1), [1.0, 2.0, 3.0])
+    assert made == [GO_ON] * 3
+
+
+def test_infinite_patience_never_stops():
+    made, _ = decisions(StoppingRule(0.1, inf), [1.0] * 50)
+    assert made == [GO_ON] * 50
+
+
+def test_negative_criteria_are_scores():
+    # Minus the accuracies 0.5, 0.75, 0.75, 0.5.
+    made, progress = decisions(StoppingRule(0.125, 2), [-0.5, -0.75, -0.75, -0.5])
+    assert made == [GO_ON] * 3 + [STOP]
+    assert progress.best == -0.75
+
+
+def test_best_is_the_smallest_so_far():
+    _, progress = decisions(StoppingRule(0.25, 9), [1.0, 0.9, 2.0])
+    assert progress.best == 0.9
+
+
+def test_last_improvement_is_measured_against_the_best_before():
+    _, progress = decisions(StoppingRule(0.25, 9), [1.0, 0.5, 0.75])
+    assert progress.last_improvement == -0.25
+
+
+def test_progress_given_is_not_changed():
+    before = Progress(best=1.0, n_no_improvement=1)
+    StoppingRule(0.1, 2, lowers_rate=True).update(before, 1.0, 0.1)
+    assert before == Progress(best=1.0, n_no_improvement=1)
+
+
+def test_best_theta_passes_through():
+    kept = object()
+    progress, _ = StoppingRule(0.1, 2).update(Progress(best_theta=kept), 1.0, 0.1)
+    assert progress.best_theta is kept
+
+
+# 'adaptive'
+
+
+def test_rate_is_divided_by_5_instead_of_stopping():
+    made, progress = decisions(StoppingRule(0.1, 2, lowers_rate=True), [1.0] * 5)
+    assert made == [GO_ON, GO_ON, LOWER, GO_ON, LOWER]
+    assert progress.rate_factor == 1 / 5 / 5
+
+
+def test_rate_stays_without_lowers_rate():
+    _, progress = decisions(StoppingRule(0.1, 2), [1.0] * 5)
+    assert progress.rate_factor == 1
+
+
+@pytest.mark.parametrize(
+    ("learning_rate", "expected"), [(1.1e-6, LOWER), (1e-6, STOP), (1e-7, STOP)]
+)
+def test_training_ends_at_a_rate_of_a_millionth(learning_rate, expected):
+    rule = StoppingRule(0.1, 1, lowers_rate=True)
+    made, _ = decisions(rule, [1.0, 1.0], learning_rate)
+    assert made == [GO_ON, expected]
+
+
+def test_stopping_does_not_lower_the_rate():
+    rule = StoppingRule(0.1, 1, lowers_rate=True)
+    _, progress = decisions(rule, [1.0, 1.0], learning_rate=1e-6)
+    assert progress.rate_factor == 1

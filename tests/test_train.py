@@ -1,0 +1,412 @@
+"""The loop over epochs: order, rates, stops, interrupts, and what an epoch computes."""
+
+from dataclasses import replace
+from math import inf, log
+
+import numpy as np
+import pytest
+
+from sklearn_nn._engine import train as training
+from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.optimizers import SGD, Adam
+from sklearn_nn._engine.penalties import Penalty
+from sklearn_nn._engine.reference import objective_and_gradient, select
+from sklearn_nn._engine.schedules import Schedule
+from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+
+N_SAMPLES, SEED = 7, 3
+NEVER = StoppingRule(-inf, inf)
+
+
+def frozen(array):
+    """Return the array, which can no longer be written to."""
+    array.flags.writeable = False
+    return array
+
+
+def make_problem(**changes):
+    """Return logistic regression on two features by plain SGD, with the changes."""
+    parameters = {
+        "architecture": Architecture((2, 1)),
+        "loss": LOSSES["log_loss", "logistic"],
+        "penalty": Penalty(),
+        "optimizer": SGD(),
+        "schedule": Schedule("constant", 0.5),
+        "stopping_rule": NEVER,
+        "batch_size": 3,
+    }
+    return Problem(**{**parameters, **changes})
+
+
+def make_data(n_samples=N_SAMPLES, dtype=np.float64):
+    """Return rows that cannot be written to."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(n_samples, 2)).astype(dtype)
+    y = (np.arange(n_samples) % 2).astype(dtype)[:, None]
+    return Dataset(frozen(X), frozen(y))
+
+
+def make_state(problem, dtype=np.float64):
+    """Return the state before the first epoch, its arrays not writeable."""
+    theta = frozen(np.zeros(problem.architecture.n_parameters, dtype))
+    slots = tuple(frozen(slot) for slot in training.zero_slots(problem, theta))
+    return TrainingState(theta, slots, np.random.RandomState(SEED).get_state())
+
+
+def run(problem, n_epochs, data=None, **kwargs):
+    """Train from zero."""
+    data = make_data() if data is None else data
+    return training.train(problem, make_state(problem), data, n_epochs, **kwargs)
+
+
+@pytest.fixture
+def epochs(monkeypatch):
+    """Return a list that fills with what each epoch is given and leaves behind."""
+    record, fastest_epoch = [], training.fastest_epoch
+
+    def recorded(problem, data):
+        run_epoch = fastest_epoch(problem, data)
+
+        def run_and_record(problem, state, data, order, learning_rates):
+            new, objective = run_epoch(problem, state, data, order, learning_rates)
+            record.append(
+                {"order": order, "rates": list(learning_rates), "theta": new.theta.copy()}
+            )
+            return new, objective
+
+        return run_and_record
+
+    monkeypatch.setattr(training, "fastest_epoch", recorded)
+    return record
+
+
+class Watcher:
+    """A Monitor that notes what it is told, and does as it is told in one epoch."""
+
+    def __init__(self, at_epoch=None, action=None):
+        self.at_epoch, self.action = at_epoch, action
+        self.n_begun, self.ended = 0, []
+
+    def epoch_begin(self):
+        self.n_begun += 1
+
+    def epoch_end(self, state, objective, score, learning_rate):
+        self.ended.append((state, objective, score, learning_rate))
+        return state.epoch == self.at_epoch and self.action()
+
+
+def stop():
+    """Ask for the end of training."""
+    return True
+
+
+def interrupt():
+    """Do what Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+# The order of the rows.
+
+
+def test_order_is_drawn_by_permutation(epochs):
+    run(make_problem(), 3)
+    rng = np.random.RandomState(SEED)
+    for epoch in epochs:
+        np.testing.assert_array_equal(epoch["order"], rng.permutation(N_SAMPLES))
+
+
+def test_generator_goes_on_in_the_state(epochs):
+    run_of_two = run(make_problem(), 2)
+    rng = np.random.RandomState(0)
+    rng.set_state(run_of_two.state.random_state)
+    expected = np.random.RandomState(SEED)
+    for _ in range(2):
+        expected.permutation(N_SAMPLES)
+    np.testing.assert_array_equal(rng.permutation(9), expected.permutation(9))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"batch_size": N_SAMPLES}, {"batch_size": N_SAMPLES + 1}, {"shuffle": False}],
+    ids=str,
+)
+def test_no_order_is_drawn_without_need(changes, epochs):
+    result = run(make_problem(**changes), 2)
+    assert [epoch["order"] for epoch in epochs] == [None, None]
+    np.testing.assert_equal(
+        result.state.random_state, np.random.RandomState(SEED).get_state()
+    )
+
+
+# Batches.
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "n_steps"), [(1, 7), (2, 4), (3, 3), (6, 2), (7, 1), (8, 1), (500, 1)]
+)
+def test_steps_of_an_epoch_are_batches_rounded_up(batch_size, n_steps):
+    state = run(make_problem(batch_size=batch_size), 2).state
+    assert (state.step, state.n_slot_updates, state.epoch) == (2 * n_steps, 2 * n_steps, 2)
+
+
+def test_a_batch_larger_than_the_data_is_the_data():
+    exact, larger = (run(make_problem(batch_size=size), 3) for size in (N_SAMPLES, 500))
+    np.testing.assert_array_equal(larger.state.theta, exact.state.theta)
+
+
+def test_one_sample_is_an_epoch_of_one_step():
+    result = run(make_problem(), 1, make_data(n_samples=1))
+    assert result.state.step == 1
+    assert result.loss_curve == [log(2)]  # all logits are 0
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_epoch_is_a_step_for_each_batch_in_order(batch_size, weighted, epochs):
+    problem, data = make_problem(batch_size=batch_size), make_data()
+    if weighted:
+        data = data._replace(sample_weight=frozen(np.linspace(0.5, 1.5, N_SAMPLES)))
+    result = run(problem, 1, data)
+    order, theta, total = epochs[0]["order"], np.zeros(3), 0.0
+    order = np.arange(N_SAMPLES) if order is None else order
+    for start in range(0, N_SAMPLES, batch_size):
+        batch = select(data, order[start : start + batch_size])
+        objective, gradient = objective_and_gradient(problem, theta, batch)
+        theta = theta - 0.5 * gradient
+        total += objective * batch.n_samples  # a short batch counts by its rows
+    np.testing.assert_array_equal(result.state.theta, theta)
+    assert result.loss_curve == [total / N_SAMPLES]
+
+
+def test_objective_and_gradient_are_those_by_hand():
+    # Rows 1 and -1 with labels 1 and 0 and weights 1/2 and 3/2, at weight 0, intercept 0:
+    # p = 1/2, loss log 2; delta = (-1/2 * 1/2, 1/2 * 3/2) / 2 = (-1/8, 3/8).
+    data = Dataset(np.array([[1.0], [-1.0]]), np.array([[1.0], [0]]), np.array([0.5, 1.5]))
+    problem = make_problem(architecture=Architecture((1, 1)))
+    objective, gradient = objective_and_gradient(problem, np.zeros(2), data)
+    assert objective == pytest.approx(log(2), rel=4 * 2.3e-16)  # 4 roundings
+    assert gradient.tolist() == [-0.5, 0.25]
+
+
+def test_penalty_acts_on_weights_alone():
+    # The row is 0, so that the loss does not see the weight 2; p of logit 0 is 1/2.
+    data = Dataset(np.zeros((1, 1)), np.array([[1.0]]))
+    problem = make_problem(architecture=Architecture((1, 1)), penalty=Penalty(l2=0.5))
+    objective, gradient = objective_and_gradient(problem, np.array([2.0, 0.0]), data)
+    assert objective == log(2) + 0.25 * 2**2
+    assert gradient.tolist() == [1.0, -0.5]
+
+
+def test_first_objective_is_that_before_the_step():
+    assert run(make_problem(batch_size=7), 1).loss_curve == [pytest.approx(log(2), 1e-15)]
+
+
+def test_last_loss_is_the_end_of_the_curve():
+    result = run(make_problem(), 4)
+    assert result.last_loss == result.loss_curve[-1]
+
+
+# Learning rates.
+
+
+def test_each_step_has_its_rate(epochs):
+    run(make_problem(schedule=Schedule("invscaling", 0.5, 0.5)), 2)
+    rates = epochs[0]["rates"] + epochs[1]["rates"]
+    # 1/sqrt of the number of the step: three roundings.
+    assert rates == pytest.approx([0.5 / k**0.5 for k in range(1, 7)], rel=4 * 2.3e-16)
+
+
+def test_rate_is_lowered_after_the_epochs_without_improvement(epochs):
+    # No epoch but the first improves by 10 nats.
+    rule = StoppingRule(10.0, 2, lowers_rate=True)
+    run(make_problem(stopping_rule=rule, schedule=Schedule("adaptive", 0.5)), 6)
+    rates = [epoch["rates"][0] for epoch in epochs]
+    # Two divisions.
+    expected = [0.5, 0.5, 0.5, 0.1, 0.1, 0.02]
+    assert rates == pytest.approx(expected, rel=4 * 2.3e-16)
+
+
+def test_lowering_ends_below_a_millionth():
+    rule = StoppingRule(10.0, 1, lowers_rate=True)
+    problem = make_problem(stopping_rule=rule, schedule=Schedule("adaptive", 4e-6))
+    # Epochs 2 and 3 lower 4e-6 to 8e-7 once: epoch 2 lowers, epoch 3 stops.
+    result = run(problem, 50)
+    assert (result.state.epoch, result.ended_by) == (3, "stopping_rule")
+
+
+# The average.
+
+
+@pytest.mark.parametrize("average_from", [1, 3, 5])
+def test_average_is_the_mean_of_thetas_from_a_step_on(average_from, epochs):
+    state = run(make_problem(batch_size=7, average_from=average_from), 5).state
+    thetas = [epoch["theta"] for epoch in epochs[average_from - 1 :]]
+    assert state.n_averaged == len(thetas)
+    # Five steps of the running mean, numbers below 1.
+    np.testing.assert_allclose(state.shown_theta, np.mean(thetas, axis=0), atol=1e-15)
+
+
+def test_theta_is_shown_until_the_average_begins():
+    state = run(make_problem(batch_size=7, average_from=4), 3).state
+    assert state.shown_theta is state.theta
+
+
+def test_average_does_not_change_the_path():
+    plain, averaged = (run(make_problem(average_from=n), 3) for n in (0, 1))
+    np.testing.assert_array_equal(averaged.state.theta, plain.state.theta)
+
+
+# How training ends.
+
+
+def test_training_ends_after_n_epochs():
+    result = run(make_problem(), 4)
+    assert (result.state.epoch, result.ended_by) == (4, "max_iter")
+    assert len(result.loss_curve) == 4
+
+
+def test_stopping_rule_ends_training():
+    result = run(make_problem(stopping_rule=StoppingRule(10.0, 3)), 50)
+    assert (result.state.epoch, result.ended_by) == (4, "stopping_rule")
+
+
+def test_monitor_ends_training():
+    result = run(make_problem(), 50, monitor=Watcher(3, stop))
+    assert (result.state.epoch, result.ended_by) == (3, "monitor")
+
+
+def test_monitor_sees_each_epoch():
+    watcher = Watcher()
+    result = run(make_problem(), 3, monitor=watcher)
+    states, objectives, scores, rates = zip(*watcher.ended, strict=True)
+    assert watcher.n_begun == 3
+    assert [state.epoch for state in states] == [1, 2, 3]
+    assert list(objectives) == result.loss_curve
+    assert scores == (None, None, None)
+    assert rates == (0.5, 0.5, 0.5)
+
+
+def test_monitor_sees_the_state_that_is_returned():
+    watcher = Watcher()
+    assert run(make_problem(), 3, monitor=watcher).state is watcher.ended[-1][0]
+
+
+def test_monitor_does_not_change_the_path():
+    plain, watched = run(make_problem(), 3), run(make_problem(), 3, monitor=Watcher())
+    np.testing.assert_array_equal(watched.state.theta, plain.state.theta)
+
+
+def interrupting_score(at_call):
+    """Return a `validate` that is interrupted in one of its calls."""
+    calls = []
+
+    def validate(theta):
+        calls.append(theta)
+        return interrupt() if len(calls) == at_call else 0.5
+
+    return validate
+
+
+def test_interrupt_within_an_epoch_gives_the_epoch_before():
+    result = run(make_problem(), 50, validate=interrupting_score(4))
+    expected = run(make_problem(), 3)
+    assert result.ended_by == "interrupt"
+    np.testing.assert_array_equal(result.state.theta, expected.state.theta)
+    assert result.loss_curve == expected.loss_curve
+    assert len(result.validation_scores) == 3
+
+
+def test_interrupt_between_epochs_gives_the_epochs_so_far():
+    result = run(make_problem(), 50, monitor=Watcher(3, interrupt))
+    assert (result.state.epoch, result.ended_by) == (3, "interrupt")
+    assert len(result.loss_curve) == 3
+
+
+def test_interrupt_in_the_first_epoch_is_raised():
+    with pytest.raises(KeyboardInterrupt):
+        run(make_problem(), 50, validate=interrupting_score(1))
+
+
+def test_training_goes_on_after_an_interrupt_as_if_there_had_been_none():
+    problem, data = make_problem(optimizer=Adam(0.9, 0.999, 1e-8)), make_data()
+    cut = run(problem, 50, validate=interrupting_score(4))
+    state = training.train(problem, cut.state, data, 2).state
+    np.testing.assert_array_equal(state.theta, run(problem, 5).state.theta)
+
+
+# Validation.
+
+
+def scripted(scores):
+    """Return a `validate` that gives these scores, one a call."""
+    script = iter(scores)
+    return lambda theta: next(script)
+
+
+def test_best_theta_is_that_of_the_first_best_score(epochs):
+    scores = [0.5, 0.75, 0.75, 0.25]
+    result = run(make_problem(), 4, validate=scripted(scores))
+    assert result.validation_scores == scores
+    np.testing.assert_array_equal(result.state.progress.best_theta, epochs[1]["theta"])
+    assert result.state.progress.best == -0.75
+
+
+def test_no_best_theta_without_validation():
+    assert run(make_problem(), 2).state.progress.best_theta is None
+
+
+def test_score_stops_in_place_of_the_objective():
+    problem = make_problem(stopping_rule=StoppingRule(0.125, 2))
+    # 0.5, 0.75 improve; 0.8 and 0.7 do not by 0.125.
+    result = run(problem, 50, validate=scripted([0.5, 0.75, 0.8, 0.7]))
+    assert (result.state.epoch, result.ended_by) == (4, "stopping_rule")
+
+
+def test_score_is_of_the_average():
+    seen = []
+    problem = make_problem(average_from=1)
+    state = run(problem, 1, validate=lambda theta: seen.append(theta) or 0.5).state
+    assert seen[0] is state.average
+
+
+# Purity. Data and state of `run` cannot be written to.
+
+
+def test_state_given_is_not_changed():
+    problem = make_problem(optimizer=Adam(0.9, 0.999, 1e-8), penalty=Penalty(0.1, 0.1))
+    state = make_state(problem)
+    before = replace(state)
+    training.train(problem, state, make_data(), 3)
+    assert all(vars(state)[name] is value for name, value in vars(before).items())
+
+
+def test_same_state_gives_the_same_run():
+    problem = make_problem()
+    state, data = make_state(problem), make_data()
+    first, second = (training.train(problem, state, data, 3) for _ in range(2))
+    np.testing.assert_array_equal(first.state.theta, second.state.theta)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["constant", "invscaling"])
+def test_dtype_stays(dtype, name):
+    problem = make_problem(
+        optimizer=Adam(0.9, 0.999, 1e-8),
+        penalty=Penalty(0.1, 0.1),
+        schedule=Schedule(name, 0.5),
+        average_from=1,
+    )
+    state, data = make_state(problem, dtype), make_data(dtype=dtype)
+    data = data._replace(sample_weight=np.ones(N_SAMPLES, dtype))
+    state = training.train(problem, state, data, 2).state
+    assert {a.dtype for a in (state.theta, state.average, *state.slots)} == {
+        np.dtype(dtype)
+    }
+
+
+def test_zero_slots_are_as_many_as_the_optimizer_has():
+    theta = np.ones(3, np.float32)
+    slots = training.zero_slots(make_problem(optimizer=Adam(0.9, 0.999, 1e-8)), theta)
+    assert [slot.tolist() for slot in slots] == [[0, 0, 0]] * 2
+    assert {slot.dtype for slot in slots} == {np.dtype(np.float32)}
