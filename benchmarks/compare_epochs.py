@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
+import scipy.sparse
 import sklearn
 from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
@@ -63,6 +64,15 @@ def linear_data():
     return X, (X @ rng.normal(size=100) / 3 + noise > 0).astype(int)
 
 
+def sparse_data():
+    """Return CSR X (5000, 20000), 40 values a row, and noisy labels 0, 1, like text."""
+    rng = np.random.default_rng(0)
+    X = scipy.sparse.random_array(
+        (5000, 20_000), density=0.002, format="csr", rng=rng, dtype=np.float64
+    )
+    return X, (X @ rng.normal(size=20_000) + rng.logistic(size=5000) > 0).astype(int)
+
+
 def network_case(name, data, n_epochs, **parameters):
     """Return a Case of both networks, with the same parameters and no early end."""
     peer = MLPClassifier(tol=0, n_iter_no_change=np.inf)
@@ -72,14 +82,15 @@ def network_case(name, data, n_epochs, **parameters):
     return Case(f"{name}, {n_epochs} epochs", peer, ours, *data)
 
 
-def linear_case(batch_size, n_epochs):
+def linear_case(name, data, batch_size, n_epochs):
     """Return a Case of SGDClassifier, one row a step, and ours in batches."""
     peer = SGDClassifier(loss="log_loss", max_iter=n_epochs, tol=None, random_state=0)
     ours = SGDLogisticClassifier(
         batch_size=batch_size, max_iter=n_epochs, tol=None, random_state=0
     )
-    name = f"logistic 20000 x 100, batch {batch_size}, {n_epochs} epochs"
-    return Case(name, peer, ours, *linear_data())
+    X, y = data
+    name = f"logistic {name}, batch {batch_size}, {n_epochs} epochs"
+    return Case(name, peer, ours, X, y)
 
 
 def cases():
@@ -102,8 +113,9 @@ def cases():
         momentum=0,
         alpha=0,
     )
-    yield partial(linear_case, 32, 10)
-    yield partial(linear_case, 200, 10)
+    for batch_size in (32, 200):
+        yield partial(linear_case, "20000 x 100", linear_data(), batch_size, 10)
+    yield partial(linear_case, "CSR 5000 x 20000", sparse_data(), 200, 10)
 
 
 def cpu_seconds(model, X, y):

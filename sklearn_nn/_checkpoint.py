@@ -8,7 +8,8 @@ import numpy as np
 
 from ._engine.train import zero_slots
 from ._engine.types import Progress, TrainingState
-from ._inputs import Encoding, WeightScale
+from ._labels import Encoding
+from ._weights import WeightScale
 
 # Parameters that only say how long to train and what to print: the path stays the same.
 NOT_THE_PATH = ("max_iter", "verbose")

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from . import _inputs, _parameters
+from . import _inputs, _labels, _outcome, _parameters, _split, _weights
 from ._checkpoint import first_checkpoint, path_parameters, resumed_state
 from ._engine import lbfgs
 from ._engine.losses import LOSSES
@@ -114,7 +114,8 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         Warns
         -----
         ConvergenceWarning
-            If `max_iter` epochs ended before the stopping rule was met.
+            If `max_iter` epochs ended before the stopping rule was met, or the objective
+            is worse in the end than that of knowing nothing (unless `tol` is None).
 
         Notes
         -----
@@ -169,7 +170,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             )
 
         def encoding_of(y, kept):
-            return _inputs.partial_fit_encoding(y, classes, kept)
+            return _labels.partial_fit_encoding(y, classes, kept)
 
         with unchanged_on_error(self):
             self._train(X, y, sample_weight, encoding_of, one_epoch=True)
@@ -251,9 +252,9 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _fit_encoding(self, y, kept):
         """Return the Encoding for `fit`; when going on it must be the kept one."""
-        encoding = _inputs.encoding_of(y)
+        encoding = _labels.encoding_of(y)
         if kept is not None:
-            _inputs.check_same_classes(encoding, kept)
+            _labels.check_same_classes(encoding, kept)
         return encoding
 
     def _train(self, X, y, sample_weight, encoding_of, one_epoch):
@@ -282,9 +283,9 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         data, validate, start = self._split(data, architecture, start)
         problem = self._problem(architecture, encoding, data.n_samples)
         state = resumed_state(start, problem, theta, parameters)
-        chunk_mean, n_samples = _inputs.mean_weight(data), data.n_samples
-        scale = start.weight_scale if one_epoch else _inputs.WeightScale()
-        data = _inputs.scale_weights(data, scale.including(chunk_mean, n_samples).mean)
+        chunk_mean, n_samples = _weights.mean_weight(data), data.n_samples
+        scale = start.weight_scale if one_epoch else _weights.WeightScale()
+        data = _weights.scale_weights(data, scale.including(chunk_mean, n_samples).mean)
         data = _inputs.lay_out(data, problem.batch_size)
         n_epochs = 1 if one_epoch else self.max_iter
         run = self._run(problem, state, data, n_epochs, validate)
@@ -310,7 +311,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         X, y = _inputs.validate_labelled(
             self, X, y, dtype, kept is None, self._multilabel_allowed
         )
-        y, weight, rows = _inputs.drop_weightless(X, y, sample_weight)
+        y, weight, rows = _weights.drop_weightless(X, y, sample_weight)
         encoding = encoding_of(y, None if kept is None else kept.encoding)
         if len(encoding.classes) < self._smallest_n_classes:
             few, wanted = len(encoding.classes), self._smallest_n_classes
@@ -320,7 +321,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
                 f"{f'is {few} class' if few == 1 else f'are {few} classes'}: "
                 f"{encoding.classes.tolist()}."
             )
-        weight = _inputs.combined_weight(weight, self.class_weight, encoding, y)
+        weight = _weights.combined_weight(weight, self.class_weight, encoding, y)
         return _inputs.make_dataset(X, y, weight, rows, encoding), encoding
 
     def _initial(self, architecture, dtype):
@@ -348,7 +349,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             return data, None, start
         encoding, rng = start.encoding, np.random.RandomState(0)
         rng.set_state(start.split_random_state)
-        training, validation = _inputs.split_validation(
+        training, validation = _split.split_validation(
             data, encoding, self.validation_fraction, rng
         )
         held_out = select(data, validation)
@@ -408,29 +409,19 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         self.loss_curve_.extend(run.loss_curve)
 
     def _warn(self, run):
-        """Warn if training ended before it should have."""
-        if run.ended_by == "interrupt":
-            warnings.warn(
-                f"Training was interrupted; the model is that after {self.n_iter_} "
-                "finished epochs.",
-                stacklevel=3,
-            )
-        reasons = {
-            "max_iter": f"max_iter={self.max_iter} was reached before convergence",
-            "max_fun": "max_fun evaluations were made before convergence",
-            "stalled": "L-BFGS found no lower point along its search direction",
-        }
-        if self.tol is None or run.ended_by not in reasons:
-            return
-        criterion = "validation score" if self._stops_early() else "objective"
-        warnings.warn(
-            f"{reasons[run.ended_by]}: the last epoch improved the {criterion} by "
-            f"{run.state.progress.last_improvement:.3g}, with tol={self.tol:g}. Train "
-            "longer (max_iter), accept less (tol), take other steps "
-            "(learning_rate_init), or scale the features.",
-            ConvergenceWarning,
-            stacklevel=3,
+        """Warn if training ended before it should have, or nowhere."""
+        interruption = _outcome.interruption(run)
+        if interruption is not None:
+            warnings.warn(interruption, stacklevel=3)
+        shortfall = _outcome.shortfall(
+            run,
+            self.max_iter,
+            self.tol,
+            criterion="validation score" if self._stops_early() else "objective",
+            by_lbfgs=self.solver == "lbfgs",
         )
+        if shortfall is not None:
+            warnings.warn(shortfall, ConvergenceWarning, stacklevel=3)
 
     # Prediction, step by step.
 

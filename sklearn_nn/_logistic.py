@@ -3,12 +3,11 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._classifier import GradientClassifier
 from ._engine.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
-from ._parameters import CONSTRAINTS
+from ._parameters import CONSTRAINTS, Interval, StrOptions
 
 
 class SGDLogisticClassifier(GradientClassifier):
@@ -177,8 +176,8 @@ class SGDLogisticClassifier(GradientClassifier):
     >>> from sklearn_nn import SGDLogisticClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> model = make_pipeline(StandardScaler(), SGDLogisticClassifier(random_state=0))
-    >>> model.fit(X, y).score(X, y)
-    0.98
+    >>> round(model.fit(X, y).score(X, y), 3)
+    0.973
     """
 
     _parameter_constraints = {

@@ -3,13 +3,12 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._classifier import GradientClassifier
 from ._engine.activations import ACTIVATIONS
 from ._engine.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
-from ._parameters import CONSTRAINTS
+from ._parameters import CONSTRAINTS, Interval, StrOptions
 
 
 class BackpropMLPClassifier(GradientClassifier):
@@ -184,7 +183,7 @@ class BackpropMLPClassifier(GradientClassifier):
     >>> from sklearn.datasets import make_moons
     >>> from sklearn_nn import BackpropMLPClassifier
     >>> X, y = make_moons(noise=0.1, random_state=0)
-    >>> model = BackpropMLPClassifier(learning_rate_init=0.01, random_state=0)
+    >>> model = BackpropMLPClassifier(learning_rate=0.05, random_state=0)
     >>> model.fit(X, y).score(X, y)
     1.0
     """

@@ -16,7 +16,7 @@ class Printer:
 
     def epoch_end(self, state, objective, score, learning_rate):
         """Print epoch, loss, validation score, learning rate and seconds so far."""
-        columns = [f"epoch {state.epoch:6d}", f"loss {objective:12.8f}"]
+        columns = [f"epoch {state.epoch:6d}", f"loss {objective:14.8f}"]
         if score is not None:
             columns.append(f"validation score {score:8.6f}")
         if learning_rate is not None:

@@ -234,6 +234,11 @@ def test_other_classes_in_a_later_partial_fit_list_both(estimator_class):
         model.partial_fit(X, y, classes=[0, 1, 2])
 
 
+def test_multilabel_values_other_than_0_and_1_raise():
+    with pytest.raises(ValueError, match=r"must hold 0 and 1; got the values \[0, 3\]"):
+        small(BackpropMLPClassifier).fit(X[:4], 3 * np.eye(4, dtype=int))
+
+
 @both
 def test_empty_classes_do_not_ask_for_more_than_needed(estimator_class):
     smallest = 2 if estimator_class is SGDLogisticClassifier else 1

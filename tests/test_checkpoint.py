@@ -20,7 +20,8 @@ from sklearn_nn._engine.penalties import Penalty
 from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Problem, Progress
-from sklearn_nn._inputs import Encoding, WeightScale
+from sklearn_nn._labels import Encoding
+from sklearn_nn._weights import WeightScale
 
 PARAMETERS = {"solver": "sgd", "alpha": 0.1, "class_weight": {0: 1.0}}
 THETA, EDITED, BEST = np.array([1.0, 2.0]), np.array([1.0, 3.0]), np.array([5.0, 6.0])

@@ -137,7 +137,8 @@ def test_message_says_what_to_try():
     assert text == (
         "Training diverged in epoch 7: objective inf, learning rate 0.25. Try a smaller "
         "learning_rate_init (or number for learning_rate), or scale the features, for "
-        "instance with StandardScaler."
+        "instance with StandardScaler; if learning_rate * alpha is near 1 or more, try a "
+        "smaller alpha."
     )
 
 

@@ -67,13 +67,9 @@ def test_ten_lines_of_the_readme_print_what_they_say(capsys):
 
 
 def test_readme_training_goes_on_bit_for_bit():
-    from sklearn_nn import SGDLogisticClassifier
-
-    rng = np.random.RandomState(0)
-    X = rng.normal(size=(50, 3))
-    y = (X[:, 0] > 0).astype(int)
-    names = {"SGDLogisticClassifier": SGDLogisticClassifier, "np": np, "X": X, "y": y}
-    exec(readme_blocks("python")[1], names)
+    names = {}
+    for block in readme_blocks("python"):
+        exec(block, names)
     np.testing.assert_array_equal(names["model"].coef_, names["pieces"].coef_)
 
 

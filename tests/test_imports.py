@@ -17,7 +17,8 @@ FLOORS = [
     {"_logistic", "_mlp", "_display"},
     {"_classifier"},
     {"_checkpoint"},
-    {"_inputs", "_monitor", "_parameters"},
+    {"_inputs", "_monitor", "_outcome", "_parameters", "_split"},
+    {"_labels", "_weights"},
     {"_engine"},
 ]
 ENGINE_FLOORS = [
@@ -29,18 +30,17 @@ ENGINE_FLOORS = [
     {"arrays"},
     {"types", "__init__"},
 ]
-IMPORTING_SKLEARN = {"_classifier", "_inputs", "_logistic", "_mlp", "_parameters"}
+IMPORTING_SKLEARN = {
+    "_classifier",
+    "_inputs",
+    "_labels",
+    "_parameters",
+    "_split",
+    "_weights",
+}
 # Private names of scikit-learn may change without notice: in no other file.
 PRIVATE_SKLEARN = {
-    "_inputs": {"sklearn.utils.validation._check_sample_weight"},
-    "_logistic": {
-        "sklearn.utils._param_validation.Interval",
-        "sklearn.utils._param_validation.StrOptions",
-    },
-    "_mlp": {
-        "sklearn.utils._param_validation.Interval",
-        "sklearn.utils._param_validation.StrOptions",
-    },
+    "_weights": {"sklearn.utils.validation._check_sample_weight"},
     "_parameters": {
         "sklearn.utils._param_validation.Interval",
         "sklearn.utils._param_validation.InvalidParameterError",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
 from sklearn.base import clone
+from sklearn.datasets import load_wine
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
@@ -751,6 +752,14 @@ def test_running_out_of_epochs_warns_with_the_improvement(
     X, y, _ = rows()
     model = estimator_class(max_iter=2, random_state=0, early_stopping=early_stopping)
     with pytest.warns(ConvergenceWarning, match=r"max_iter=2 .* improved .* tol=0.0001"):
+        model.fit(X, y)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"solver": "adam"}, {"early_stopping": True}])
+def test_training_that_makes_the_model_worse_warns(parameters):
+    X, y = load_wine(return_X_y=True)  # features up to 1680: the steps are far too long
+    model = SGDLogisticClassifier(random_state=0, **parameters)
+    with pytest.warns(ConvergenceWarning, match="worse than that of knowing nothing"):
         model.fit(X, y)
 
 

@@ -68,7 +68,7 @@ def log1pexp(z):
 
 
 def log_softmax(z):
-    """Return the logarithm of `softmax`, finite for any finite logits (n, n_classes)."""
+    """Return the logarithm of `softmax` of z (n, n_classes), finite where that is 0."""
     xp = namespace(z)
     # The largest logit becomes 0: exp never overflows and its sum is at least 1.
     z = z - xp.max(z, axis=1, keepdims=True)

@@ -13,14 +13,21 @@ DIVERGED = 1e10
 LARGE_PARAMETER = 1e8
 
 
-def divergence_limit(problem, data):
-    """Return the objective above which training has diverged."""
+def zero_logits_loss(problem, data):
+    """Return the loss of knowing nothing, all logits zero, which is the same for any y.
+
+    With a single class it is 0; then 1 nat is taken as the measure of a loss.
+    """
     n_outputs = problem.architecture.layer_sizes[-1]
     dtype = np.float64 if data.y.ndim == 1 else data.y.dtype
     logits = np.zeros((1, n_outputs), dtype=dtype)
     values, _ = problem.loss.value_and_gradient(logits, data.y[:1])
-    # A single class has loss 0 at zero logits; then 1 nat is the measure.
-    return DIVERGED * (float(values[0]) or 1.0)
+    return float(values[0]) or 1.0
+
+
+def divergence_limit(problem, data):
+    """Return the objective above which training has diverged."""
+    return DIVERGED * zero_logits_loss(problem, data)
 
 
 def check_epoch(state, objective, limit, learning_rate):
@@ -55,5 +62,6 @@ def message(state, what, learning_rate):
     return (
         f"Training diverged in epoch {state.epoch}: {what}, learning rate "
         f"{learning_rate:.3g}. Try a smaller learning_rate_init (or number for "
-        "learning_rate), or scale the features, for instance with StandardScaler."
+        "learning_rate), or scale the features, for instance with StandardScaler; if "
+        "learning_rate * alpha is near 1 or more, try a smaller alpha."
     )

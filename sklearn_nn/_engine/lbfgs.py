@@ -96,6 +96,9 @@ def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
                 "maxiter": n_iterations,
                 "maxfun": max_fun,
                 "gtol": max(problem.stopping_rule.tol, 0.0),
+                # tol decides: scipy's 2e-9 would end long before a small one. The
+                # value is LogisticRegression's, the noise of a float64 objective.
+                "ftol": 64 * np.finfo(np.float64).eps,
             },
         )
         ended_by = end_of(result, n_iterations)
@@ -105,7 +108,8 @@ def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
     limit = divergence.divergence_limit(problem, data)
     divergence.check_epoch(history.state(), history.accepted[-1][1], limit, None)
     objectives = [objective for _, objective in history.accepted]
-    return TrainingRun(history.state(), objectives[:-1], objectives[-1], [], ended_by)
+    last, nothing = objectives[-1], divergence.zero_logits_loss(problem, data)
+    return TrainingRun(history.state(), objectives[:-1], last, nothing, [], ended_by)
 
 
 def end_of(result, n_iterations):

@@ -84,7 +84,8 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
     # An interrupt may fall between the curves' growth and the new state.
     n_epochs = state.epoch - first_epoch
     del objectives[n_epochs:], scores[n_epochs:]
-    return TrainingRun(state, objectives, objectives[-1], scores, ended_by)
+    nothing = divergence.zero_logits_loss(problem, data)
+    return TrainingRun(state, objectives, objectives[-1], nothing, scores, ended_by)
 
 
 class Epoch(NamedTuple):

@@ -118,7 +118,7 @@ class Problem:
     architecture: Architecture
     loss: Any  # losses.Loss
     penalty: Any  # penalties.Penalty
-    optimizer: Any  # one of optimizers.OPTIMIZERS
+    optimizer: Any  # of optimizers.py
     schedule: Any  # schedules.Schedule
     stopping_rule: Any  # stopping.StoppingRule
     batch_size: int  # rows a step; more than there are means all
@@ -162,6 +162,7 @@ class TrainingRun(NamedTuple):
     state: TrainingState
     loss_curve: list  # objective of each epoch, nats per sample
     last_loss: float  # the last epoch's, or for L-BFGS that of the final theta
+    zero_logits_loss: float  # that of knowing nothing
     validation_scores: list  # of each epoch, empty without validation
     # 'max_iter', 'stopping_rule', 'monitor', 'interrupt'; or, of L-BFGS, 'max_fun', or
     # 'stalled' where it found no lower point along its direction.
@@ -171,7 +172,8 @@ class TrainingRun(NamedTuple):
 class Monitor(Protocol):
     """Who watches training: the engine's only view of callbacks and printing."""
 
-    def epoch_begin(self): ...
+    def epoch_begin(self):
+        """Be told that an epoch begins."""
 
     def epoch_end(self, state, objective, score, learning_rate):
         """Return True to stop training after this epoch."""

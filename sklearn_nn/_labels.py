@@ -1,0 +1,132 @@
+"""Labels: which there are, how losses see them, and the way back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import unique_labels
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How labels become what a loss compares logits with, and back.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels; for multilabel y the column numbers.
+    multilabel : bool
+    """
+
+    classes: Any
+    multilabel: bool = False
+
+    @property
+    def n_outputs(self):
+        """Number of logits: one decides between two classes."""
+        binary = len(self.classes) == 2 and not self.multilabel
+        return 1 if binary else len(self.classes)
+
+    @property
+    def out_activation(self):
+        """'softmax' where exactly one class is right, else 'logistic' for each output."""
+        binary = len(self.classes) == 2
+        return "logistic" if self.multilabel or binary else "softmax"
+
+    def class_indices(self, y):
+        """Return the position of each label of y (n,) in `classes`."""
+        unseen = np.setdiff1d(y, self.classes)
+        if len(unseen):
+            raise ValueError(
+                f"y has the labels {unseen.tolist()}, which are not among the classes "
+                f"{self.classes.tolist()}. Name all classes in the first call."
+            )
+        return np.searchsorted(self.classes, y)
+
+    def encode(self, y, dtype):
+        """Return y as the losses take it: see `Dataset.y`."""
+        if self.multilabel != (y.ndim == 2) or (
+            self.multilabel and y.shape[1] != self.n_outputs
+        ):
+            raise ValueError(
+                f"y of shape {y.shape} does not fit the {self.n_outputs} outputs of the "
+                f"model: expected {'indicators' if self.multilabel else 'one label'} for "
+                "each row, as in the first call."
+            )
+        if self.multilabel and not np.all((y == 0) | (y == 1)):
+            raise ValueError(
+                "Multilabel y must hold 0 and 1; got the values "
+                f"{np.unique(y).tolist()[:10]}."
+            )
+        if self.multilabel:
+            return np.asarray(y, dtype=dtype, order="C")
+        indices = self.class_indices(y)
+        if self.out_activation == "softmax":
+            return indices
+        return indices.astype(dtype)[:, None]
+
+    def decide(self, logits):
+        """Return the most probable class indices (n,) or indicators, from logits (n, k)."""
+        if self.multilabel:
+            return (logits > 0).astype(int)
+        if self.out_activation == "softmax":
+            return np.argmax(logits, axis=1)
+        return (logits[:, 0] > 0).astype(int)
+
+    def targets(self, encoded):
+        """Return what `decide` should have returned for encoded labels."""
+        if self.multilabel or self.out_activation == "softmax":
+            return encoded.astype(int)
+        return encoded[:, 0].astype(int)
+
+
+def encoding_of(y):
+    """Return the Encoding of the labels in y (n,), or of indicators (n, n_outputs)."""
+    if y.ndim == 2:
+        return Encoding(np.arange(y.shape[1]), multilabel=True)
+    return Encoding(np.unique(y))
+
+
+def check_same_classes(encoding, kept):
+    """Raise ValueError unless a warm start has the classes of the first fit."""
+    same_kind = encoding.multilabel == kept.multilabel
+    if same_kind and np.array_equal(encoding.classes, kept.classes):
+        return
+    raise ValueError(
+        f"warm_start=True needs the same classes in every fit: y has "
+        f"{encoding.classes.tolist()}, the model was fitted with "
+        f"{kept.classes.tolist()}. Set warm_start=False, or use partial_fit for data "
+        "that comes in chunks."
+    )
+
+
+def partial_fit_encoding(y, classes, kept):
+    """Return the Encoding for a chunk of labels y: made in the first call, then kept.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    classes : array-like of shape (n_classes,) or None
+    kept : Encoding or None
+        None in the first call.
+    """
+    if classes is None:
+        if kept is None:
+            raise ValueError(
+                "The first call to partial_fit needs classes, all labels that will ever "
+                f"come; this call has the labels {encoding_of(y).classes.tolist()}."
+            )
+        return kept
+    given = Encoding(unique_labels(classes), multilabel=y.ndim == 2)
+    if given.multilabel and not np.array_equal(given.classes, np.arange(y.shape[1])):
+        raise ValueError(
+            f"For multilabel y, classes are the column numbers {list(range(y.shape[1]))}; "
+            f"got {given.classes.tolist()}."
+        )
+    if kept is not None and not np.array_equal(given.classes, kept.classes):
+        raise ValueError(
+            f"classes={given.classes.tolist()} are not those of the first call, "
+            f"{kept.classes.tolist()}, which are fixed. Leave classes out, or begin with "
+            "a new estimator."
+        )
+    return given if kept is None else kept

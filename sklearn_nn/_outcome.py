@@ -1,0 +1,58 @@
+"""What the end of a training run means to a user: nothing, or a warning."""
+
+# Steps on mini-batches make the objective noisy; beyond this factor it is no noise.
+CLEARLY_WORSE = 1.1
+
+REASONS = {
+    "max_iter": "max_iter={max_iter} was reached before convergence",
+    "max_fun": "max_fun evaluations were made before convergence",
+    "stalled": "L-BFGS found no lower point along its search direction",
+}
+ADVICE = {
+    "lbfgs": "Raise max_iter and max_fun, accept more (tol), or scale the features.",
+    "epochs": (
+        "Train longer (max_iter), accept less (tol), take other steps "
+        "(learning_rate_init), or scale the features."
+    ),
+}
+
+
+def interruption(run):
+    """Return the warning after Ctrl-C, or None if there was none."""
+    if run.ended_by != "interrupt":
+        return None
+    return (
+        f"Training was interrupted; the model is that of {len(run.loss_curve)} finished "
+        "epochs."
+    )
+
+
+def shortfall(run, max_iter, tol, criterion, by_lbfgs):
+    """Return the warning that training has not reached its goal, or None.
+
+    Parameters
+    ----------
+    run : TrainingRun
+    max_iter : int
+    tol : float, or None for a user who wants no stopping rule and no warning
+    criterion : str
+        What the stopping rule looked at.
+    by_lbfgs : bool
+    """
+    worse = run.last_loss > CLEARLY_WORSE * run.zero_logits_loss
+    if tol is None or run.ended_by in ("interrupt", "monitor"):
+        return None
+    if run.ended_by == "stopping_rule" and not worse:
+        return None
+    reason = REASONS.get(run.ended_by, "The stopping rule ended training")
+    text = (
+        f"{reason.format(max_iter=max_iter)}: the last "
+        f"{'iteration' if by_lbfgs else 'epoch'} improved the {criterion} by "
+        f"{run.state.progress.last_improvement:.3g}, with tol={tol:g}. "
+    )
+    if worse:
+        text += (
+            f"The objective, {run.last_loss:.3g}, is worse than that of knowing nothing, "
+            f"{run.zero_logits_loss:.3g}: the steps are too long for these features. "
+        )
+    return text + ADVICE["lbfgs" if by_lbfgs else "epochs"]

@@ -1,0 +1,72 @@
+"""The split into training and validation rows, in which no class may get lost."""
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+
+def split_validation(data, encoding, fraction, rng):
+    """Split off validation rows, stratified unless multilabel.
+
+    Parameters
+    ----------
+    data : Dataset
+    encoding : Encoding
+    fraction : float in (0, 1)
+    rng : numpy.random.RandomState
+
+    Returns
+    -------
+    training, validation : ndarray of int
+        Positions among the samples of `data`.
+
+    Raises
+    ------
+    ValueError
+        If a class would be missing from either part.
+    """
+    positions = np.arange(data.n_samples)
+    if encoding.multilabel:
+        return split_positions(positions, None, fraction, rng)
+    labels = encoding.targets(data.y)
+    counts = np.bincount(labels, minlength=len(encoding.classes))
+    check_splittable(counts, encoding.classes, fraction)
+    parts = split_positions(positions, labels, fraction, rng)
+    present = np.flatnonzero(counts)
+    if any(len(np.setdiff1d(present, labels[part])) for part in parts):
+        raise ValueError(fraction_message(counts, encoding.classes, fraction))
+    return parts
+
+
+def split_positions(positions, stratify, fraction, rng):
+    """Return the sorted training and the validation positions."""
+    training, validation = train_test_split(
+        positions, test_size=fraction, stratify=stratify, random_state=rng
+    )
+    return np.sort(training), np.sort(validation)
+
+
+def check_splittable(counts, classes, fraction):
+    """Raise ValueError if a class has one row, or the parts cannot hold all classes."""
+    single = classes[counts == 1]
+    if len(single):
+        raise ValueError(
+            f"early_stopping needs at least 2 rows of each class, one to learn from and "
+            f"one to validate with; the classes {single.tolist()} have 1 row. Add rows, "
+            "leave these classes out, or set early_stopping=False."
+        )
+    n_classes, n_validation = np.sum(counts > 0), np.ceil(fraction * counts.sum())
+    if min(n_validation, counts.sum() - n_validation) < n_classes:
+        raise ValueError(fraction_message(counts, classes, fraction))
+
+
+def fraction_message(counts, classes, fraction):
+    """Return what to say where a part of the split would lose a class."""
+    smallest = np.min(counts[counts > 0])
+    rare = classes[counts == smallest].tolist()
+    lower = np.ceil(1e4 / smallest) / 1e4  # rounded so that both bounds work as printed
+    return (
+        f"validation_fraction={fraction} would leave a class out of the training or the "
+        f"validation rows: the smallest classes, {rare}, have {smallest} of "
+        f"{counts.sum()} rows. validation_fraction must be at least {lower:.4f} and at "
+        f"most {1 - lower:.4f}."
+    )

@@ -1,0 +1,63 @@
+"""What is said at the end of a run."""
+
+import numpy as np
+import pytest
+
+from sklearn_nn._engine.types import Progress, TrainingRun, TrainingState
+from sklearn_nn._outcome import CLEARLY_WORSE, interruption, shortfall
+
+
+def run_that(ended_by, last_loss=0.5, improvement=0.001):
+    """Return a run of three epochs, in which knowing nothing costs 1 nat."""
+    progress = Progress(last_improvement=improvement)
+    state = TrainingState(np.zeros(1), (), (), progress=progress)
+    return TrainingRun(state, [0.7, 0.6, last_loss], last_loss, 1.0, [], ended_by)
+
+
+def said(run, tol=1e-4, by_lbfgs=False):
+    """Return what `shortfall` says of a run with max_iter=3."""
+    return shortfall(run, 3, tol, "objective", by_lbfgs)
+
+
+def test_convergence_is_not_worth_a_word():
+    assert said(run_that("stopping_rule")) is None
+
+
+@pytest.mark.parametrize("ended_by", ["interrupt", "monitor"])
+def test_whoever_stopped_training_knows(ended_by):
+    assert said(run_that(ended_by, last_loss=50.0)) is None
+
+
+@pytest.mark.parametrize("ended_by", ["max_iter", "stopping_rule"])
+def test_without_a_tol_nothing_is_said(ended_by):
+    assert said(run_that(ended_by, last_loss=50.0), tol=None) is None
+
+
+def test_running_out_of_epochs_names_the_improvement_beside_tol():
+    text = said(run_that("max_iter"))
+    assert text.startswith("max_iter=3 was reached before convergence: the last epoch")
+    assert "improved the objective by 0.001, with tol=0.0001" in text
+    assert "knowing nothing" not in text
+
+
+@pytest.mark.parametrize("ended_by", ["max_iter", "stopping_rule", "stalled", "max_fun"])
+def test_a_model_worse_than_nothing_is_called_so(ended_by):
+    text = said(run_that(ended_by, last_loss=50.0))
+    assert "The objective, 50, is worse than that of knowing nothing, 1" in text
+
+
+def test_noise_of_the_steps_is_not_called_worse():
+    assert said(run_that("stopping_rule", last_loss=CLEARLY_WORSE)) is None
+
+
+@pytest.mark.parametrize("ended_by", ["max_iter", "max_fun", "stalled"])
+def test_advice_for_lbfgs_speaks_of_its_parameters(ended_by):
+    text = said(run_that(ended_by), by_lbfgs=True)
+    assert "max_fun" in text
+    assert "learning_rate" not in text
+    assert "iteration improved" in text
+
+
+def test_interruption_counts_the_finished_epochs():
+    assert "that of 3 finished epochs" in interruption(run_that("interrupt"))
+    assert interruption(run_that("max_iter")) is None
