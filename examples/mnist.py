@@ -10,8 +10,8 @@ y_train, X_test, y_test (pixels as uint8, 0 to 255, 784 a row), or are otherwise
 from openml.org with scikit-learn (once; scikit-learn keeps a copy).
 
 Expect one line an epoch (loss in nats), and at the end a test accuracy of 97.72 % (the aim
-is 97.5 %; roundings may move it a little elsewhere). The 15 epochs take about half a
-minute on two cores.
+is 97.5 %; roundings may move it a little elsewhere). The 15 epochs take seven seconds on
+two cores of AMD Zen 5.
 """
 
 import argparse
