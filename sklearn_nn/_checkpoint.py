@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._engine.train import zero_slots
-from ._engine.types import Progress, TrainingState
+from ._engine.types import Architecture, Progress, TrainingState
 from ._labels import Encoding
 from ._weights import WeightScale
 
@@ -22,10 +22,11 @@ class Checkpoint:
     state: TrainingState
     shown_theta: Any  # (n_parameters,), what was last made attributes
     parameters: dict  # of the constructor at the last call; see `path_parameters`
-    out_of_epochs: bool  # the last call ended because its epochs were used up
+    ended_by: str  # of the last call's TrainingRun; 'max_iter' after partial_fit
     weight_scale: WeightScale  # of all rows seen
     split_random_state: tuple  # from which each validation split is drawn
     encoding: Encoding
+    architecture: Architecture
 
     def after_split(self, random_state):
         """Return the checkpoint with `random_state`, which the split has led to.
@@ -38,16 +39,17 @@ class Checkpoint:
         return replace(self, state=replace(self.state, random_state=random_state))
 
 
-def first_checkpoint(theta, random_state, parameters, encoding):
+def first_checkpoint(theta, random_state, parameters, encoding, architecture):
     """Return the checkpoint of a model that has not been trained: all begins at `theta`."""
     return Checkpoint(
         state=TrainingState(theta=theta, slots=(), random_state=random_state),
         shown_theta=theta,
         parameters=parameters,
-        out_of_epochs=True,
+        ended_by="max_iter",
         weight_scale=WeightScale(),
         split_random_state=random_state,
         encoding=encoding,
+        architecture=architecture,
     )
 
 
@@ -88,17 +90,30 @@ def resumed_state(checkpoint, problem, theta, parameters):
     """
     state = checkpoint.state
     changed = changed_parameters(checkpoint.parameters, parameters)
-    counters_go_on = checkpoint.out_of_epochs and not changed
+    counters_go_on = checkpoint.ended_by == "max_iter" and not changed
+    anew = Progress(rate_factor=resumed_rate_factor(checkpoint, changed))
     if not np.array_equal(theta, checkpoint.shown_theta):
-        progress = Progress(rate_factor=state.progress.rate_factor)
-        state = replace(state, theta=theta, average=None, n_averaged=0, progress=progress)
+        state = replace(state, theta=theta, average=None, n_averaged=0, progress=anew)
     elif state.progress.best_theta is not None and not counters_go_on:
         # Early stopping has shown its best parameters, and that search is over.
-        state = replace(state, theta=state.progress.best_theta)
+        best = state.progress.best_theta
+        state = replace(state, theta=best, average=None, n_averaged=0)
     if not counters_go_on:
-        state = replace(state, progress=Progress())
-    if not problem.average_from:
+        state = replace(state, progress=anew)
+    if "average" in changed:
         state = replace(state, average=None, n_averaged=0)
-    if "solver" in changed or len(state.slots) != problem.optimizer.n_slots:
-        state = replace(state, slots=zero_slots(problem, state.theta), n_slot_updates=0)
+    # Intercepts that are no longer trained must not be moved by old gradients.
+    other_memory = not changed.isdisjoint({"solver", "fit_intercept"})
+    if other_memory or len(state.slots) != problem.optimizer.n_slots:
+        slots = zero_slots(problem, state.theta)
+        state = replace(state, slots=slots, n_slot_updates=0)
     return state
+
+
+def resumed_rate_factor(checkpoint, changed):
+    """Return the factor of 'adaptive': kept unless at its end, or the rate is another."""
+    if checkpoint.ended_by == "stopping_rule":
+        return 1.0
+    if not changed.isdisjoint({"solver", "learning_rate", "learning_rate_init"}):
+        return 1.0
+    return checkpoint.state.progress.rate_factor

@@ -81,10 +81,6 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     def _show_model(self, layers, encoding, run):
         """Set the attributes that hold the model to copies of `layers`."""
 
-    @abstractmethod
-    def _fitted_activation(self):
-        """Return the name of the hidden activation that the model was fitted with."""
-
     def fit(self, X, y, sample_weight=None):
         """Train for at most `max_iter` epochs.
 
@@ -92,7 +88,8 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Data in any units; training is fastest on standardised features. float32 is
-            computed in float32, everything else in float64.
+            computed in float32, everything else in float64; the first call decides for a
+            model that goes on.
         y : array-like of shape (n_samples,)
             Labels: strings, booleans or numbers. BackpropMLPClassifier also takes
             multilabel indicators of shape (n_samples, n_outputs).
@@ -115,7 +112,8 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         -----
         ConvergenceWarning
             If `max_iter` epochs ended before the stopping rule was met, or the objective
-            is worse in the end than that of knowing nothing (unless `tol` is None).
+            is worse in the end than at the start and than that of knowing nothing (unless
+            `tol` is None).
 
         Notes
         -----
@@ -275,7 +273,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         architecture = self._architecture(data.X.shape[1], encoding.n_outputs)
         parameters = path_parameters(self)
         start = kept or first_checkpoint(
-            *self._initial(architecture, data.X.dtype), parameters, encoding
+            *self._initial(architecture, data.X.dtype), parameters, encoding, architecture
         )
         theta = start.shown_theta
         if kept is not None:  # a user may have edited the attributes
@@ -295,14 +293,13 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             state=run.state,
             shown_theta=self._theta_to_show(run.state),
             parameters=parameters,
-            out_of_epochs=one_epoch or run.ended_by == "max_iter",
+            ended_by="max_iter" if one_epoch else run.ended_by,
             weight_scale=start.weight_scale.including(chunk_mean, n_rows_seen),
         )
-        self._show(checkpoint, architecture, run, kept)
-        if kept is None:
+        self._show(checkpoint, run, kept)
+        if kept is None and isinstance(self.random_state, np.random.RandomState):
             # As everywhere in scikit-learn, fitting has used the user's generator.
-            rng = check_random_state(self.random_state)
-            rng.set_state(run.state.random_state)
+            self.random_state.set_state(run.state.random_state)
         return run
 
     def _dataset(self, X, y, sample_weight, encoding_of, kept):
@@ -326,8 +323,15 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _initial(self, architecture, dtype):
         """Return the initial theta, and the generator's state after drawing it."""
-        # A copy, so that a failed call leaves the user's generator as it was.
-        rng = copy.deepcopy(check_random_state(self.random_state))
+        if isinstance(self.random_state, np.random.RandomState):
+            # A copy, so that a failed call leaves the user's generator as it was.
+            rng = copy.deepcopy(self.random_state)
+        elif self.random_state is None:
+            # A seed of its own: models that are trained at the same time in threads must
+            # not draw the same numbers.
+            rng = np.random.RandomState(check_random_state(None).randint(2**31))
+        else:
+            rng = np.random.RandomState(self.random_state)
         return self._initial_theta(architecture, rng, dtype), rng.get_state()
 
     def _stops_early(self):
@@ -390,9 +394,9 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         best = state.progress.best_theta if self._stops_early() else None
         return state.shown_theta if best is None else best
 
-    def _show(self, checkpoint, architecture, run, kept):
+    def _show(self, checkpoint, run, kept):
         """Set all fitted attributes."""
-        layers = architecture.layers(checkpoint.shown_theta)
+        layers = checkpoint.architecture.layers(checkpoint.shown_theta)
         self._show_model(layers, checkpoint.encoding, run)
         stops_early, best = self._stops_early(), checkpoint.state.progress.best
         self._checkpoint = checkpoint
@@ -404,9 +408,11 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         if kept is None:
             self.loss_curve_, self.validation_scores_ = [], None
         if stops_early:
-            self.validation_scores_ = self.validation_scores_ or []
-            self.validation_scores_.extend(run.validation_scores)
-        self.loss_curve_.extend(run.loss_curve)
+            self.validation_scores_ = [
+                *(self.validation_scores_ or []),
+                *run.validation_scores,
+            ]
+        self.loss_curve_ = [*self.loss_curve_, *run.loss_curve]
 
     def _warn(self, run):
         """Warn if training ended before it should have, or nowhere."""
@@ -436,9 +442,11 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         return encoding.n_outputs == 1 and encoding.out_activation == "logistic"
 
     def _loss(self):
-        """Return the Loss, which knows how logits become probabilities."""
-        encoding = self._checked_encoding()
-        return LOSSES[self._loss_name(), encoding.out_activation]
+        """Return a Loss that knows how logits become probabilities.
+
+        That depends on the output activation alone, not on the loss in training.
+        """
+        return LOSSES["log_loss", self._checked_encoding().out_activation]
 
     def _logits(self, X):
         """Return the logits of the rows of X, of shape (n_samples, n_outputs)."""
@@ -447,7 +455,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         # Edited coefficients may be of integer type; X must not become that.
         dtype = np.result_type(layers[0].weight, np.float32)
         X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
-        return forward(layers, X, self._fitted_activation())[1]
+        return forward(layers, X, self._checkpoint.architecture.activation)[1]
 
     def _logit_of_each_class(self, X):
         """Return logits with a column for each class, also where one logit decides."""

@@ -37,7 +37,7 @@ class SGDLogisticClassifier(GradientClassifier):
         Share of l1 in 'elasticnet', in [0, 1].
 
     fit_intercept : bool, default=True
-        Whether to train intercepts; if not, they stay 0.
+        Whether to train intercepts; if not, they stay where they are, at first 0.
 
     solver : {'sgd', 'adam'}, default='sgd'
         'sgd' is gradient descent, with momentum; 'adam' scales each coordinate's step by
@@ -108,6 +108,7 @@ class SGDLogisticClassifier(GradientClassifier):
 
     random_state : int, RandomState instance or None, default=None
         Draws the validation part and the order of rows. An int makes `fit` repeatable.
+        Training that goes on has its own copy of an instance's state.
 
     verbose : bool or int, default=False
         Whether to print a line an epoch.
@@ -136,7 +137,8 @@ class SGDLogisticClassifier(GradientClassifier):
         Smallest value of the curve since the stopping rule began to count; None with
         early stopping.
     validation_scores_ : list of float or None
-        Validation accuracy after each epoch, with early stopping.
+        Validation accuracy after each epoch (of rows weighted by sample and class
+        weights), with early stopping.
     best_validation_score_ : float or None
         The score of the model that is kept, with early stopping.
 
@@ -155,7 +157,7 @@ class SGDLogisticClassifier(GradientClassifier):
     class; batches; sparse and dense data give the same model; 'invscaling' counts
     updates; the best parameters of early stopping are kept; `partial_fit` draws a new
     order in each call and is one epoch of `fit`; a sample of weight 0 does not count as
-    a step; divergence is an error.
+    a step; divergence is an error, and training that ends worse than it began a warning.
 
     References
     ----------
@@ -252,7 +254,7 @@ class SGDLogisticClassifier(GradientClassifier):
         return "log_loss"
 
     def _penalty(self):
-        return PENALTIES[self.penalty](self.alpha, self.l1_ratio)
+        return PENALTIES[self.penalty](float(self.alpha), float(self.l1_ratio))
 
     def _average_from(self):
         return int(self.average)  # True is 1: from the first step
@@ -266,6 +268,3 @@ class SGDLogisticClassifier(GradientClassifier):
     def _show_model(self, layers, encoding, run):
         self.coef_ = np.array(layers[0].weight.T, order="C")
         self.intercept_ = layers[0].intercept.copy()
-
-    def _fitted_activation(self):
-        return "identity"

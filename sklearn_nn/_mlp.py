@@ -68,12 +68,14 @@ class BackpropMLPClassifier(GradientClassifier):
 
     random_state : int, RandomState instance or None, default=None
         Draws initial weights, the validation part and the order of rows, in this order.
-        An int makes `fit` repeatable.
+        An int makes `fit` repeatable. Training that goes on has its own copy of an
+        instance's state.
 
     tol : float or None, default=1e-4
         Smallest improvement of the objective (nats per sample) or of the validation
         score that counts; for 'lbfgs' the largest gradient component at the end. None
-        trains exactly `max_iter` epochs, without a warning.
+        trains exactly `max_iter` epochs ('lbfgs': until it finds nothing lower), without
+        a warning.
 
     verbose : bool or int, default=False
         Whether to print a line an epoch.
@@ -142,7 +144,8 @@ class BackpropMLPClassifier(GradientClassifier):
         Smallest value of the curve since the stopping rule began to count (for 'lbfgs'
         the objective at the end); None with early stopping.
     validation_scores_ : list of float or None
-        Validation accuracy after each epoch, with early stopping.
+        Validation accuracy after each epoch (of rows weighted by sample and class
+        weights), with early stopping.
     best_validation_score_ : float or None
         The score of the model that is kept, with early stopping.
     n_layers_ : int
@@ -167,7 +170,9 @@ class BackpropMLPClassifier(GradientClassifier):
     probability; the validation part is stratified for more than two classes too; a
     sample weight acts at every batch size as so many repetitions of the row do in a
     full batch; `partial_fit` draws a new order in each call and is one epoch of `fit`;
-    `t_` counts updates; divergence is an error.
+    `t_` counts updates; `tol` alone ends 'lbfgs'; a change of `activation` takes effect at
+    the next `fit`; a single class in y gives one column of probabilities; divergence is an
+    error, and training that ends worse than it began a warning.
 
     References
     ----------
@@ -263,14 +268,18 @@ class BackpropMLPClassifier(GradientClassifier):
     def _checked_hidden_layer_sizes(self):
         """Return `hidden_layer_sizes` as a tuple of positive ints, or raise."""
         sizes = self.hidden_layer_sizes
-        sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
-        for size in sizes:
-            if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
-                raise ValueError(
-                    "hidden_layer_sizes must hold integers >= 1, one for each hidden "
-                    f"layer; got {self.hidden_layer_sizes!r}. Use () for a model "
-                    "without hidden layer."
-                )
+        if isinstance(sizes, Integral):
+            sizes = (sizes,)
+        # A mapping or a set has no order, which np.ndim shows as 0 axes.
+        valid = np.ndim(sizes) == 1 and all(
+            isinstance(size, Integral) and not isinstance(size, bool) and size >= 1
+            for size in sizes
+        )
+        if not valid:
+            raise ValueError(
+                "hidden_layer_sizes must hold integers >= 1, one for each hidden layer; "
+                f"got {self.hidden_layer_sizes!r}. Use () for a model without hidden layer."
+            )
         return tuple(int(size) for size in sizes)
 
     def _architecture(self, n_features, n_outputs):
@@ -281,7 +290,7 @@ class BackpropMLPClassifier(GradientClassifier):
         return self.loss
 
     def _penalty(self):
-        return PENALTIES["l2"](self.alpha, 0.0)
+        return PENALTIES["l2"](float(self.alpha), 0.0)
 
     def _average_from(self):
         return 0
@@ -300,6 +309,3 @@ class BackpropMLPClassifier(GradientClassifier):
         self.n_layers_ = len(layers) + 1
         self.n_outputs_ = encoding.n_outputs
         self.out_activation_ = encoding.out_activation
-
-    def _fitted_activation(self):
-        return self._checkpoint.parameters["activation"]

@@ -1,5 +1,7 @@
 """What the end of a training run means to a user: nothing, or a warning."""
 
+from math import isfinite
+
 # Steps on mini-batches make the objective noisy; beyond this factor it is no noise.
 CLEARLY_WORSE = 1.1
 
@@ -39,20 +41,36 @@ def shortfall(run, max_iter, tol, criterion, by_lbfgs):
         What the stopping rule looked at.
     by_lbfgs : bool
     """
-    worse = run.last_loss > CLEARLY_WORSE * run.zero_logits_loss
+    worse = ends_worse(run)
     if tol is None or run.ended_by in ("interrupt", "monitor"):
         return None
     if run.ended_by == "stopping_rule" and not worse:
         return None
     reason = REASONS.get(run.ended_by, "The stopping rule ended training")
-    text = (
-        f"{reason.format(max_iter=max_iter)}: the last "
-        f"{'iteration' if by_lbfgs else 'epoch'} improved the {criterion} by "
-        f"{run.state.progress.last_improvement:.3g}, with tol={tol:g}. "
-    )
+    unit, improvement = "iteration" if by_lbfgs else "epoch", last_improvement(run)
+    text = f"{reason.format(max_iter=max_iter)}: the last {unit} improved the {criterion} "
+    text += f"by {improvement}, with tol={tol:g}. "
     if worse:
         text += (
-            f"The objective, {run.last_loss:.3g}, is worse than that of knowing nothing, "
-            f"{run.zero_logits_loss:.3g}: the steps are too long for these features. "
+            f"The last {unit}'s objective, {run.last_loss:.3g}, is worse than the first's, "
+            f"{run.loss_curve[0]:.3g}, and than that of zero logits, "
+            f"{run.zero_logits_loss:.3g}: the steps may be too long for these features or "
+            "this alpha. "
         )
     return text + ADVICE["lbfgs" if by_lbfgs else "epochs"]
+
+
+def ends_worse(run):
+    """Say whether training has lost what it began with, and what all zeros would give."""
+    if not run.loss_curve:
+        return False
+    began = max(run.zero_logits_loss, run.loss_curve[0])
+    return run.last_loss > CLEARLY_WORSE * began
+
+
+def last_improvement(run):
+    """Return the last improvement as text; a single epoch has nothing to compare with."""
+    improvement = run.state.progress.last_improvement
+    return (
+        f"{improvement:.3g}" if isfinite(improvement) else "an unknown amount (the first)"
+    )

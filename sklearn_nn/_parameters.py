@@ -88,13 +88,20 @@ def check_class_weight(estimator):
 def optimizer_of(estimator):
     """Return the optimizer that `solver` and its parameters name.
 
+    All numbers become Python floats here and in the other functions: a NumPy scalar (from
+    a grid made by np.logspace, say) would turn float32 parameters into float64.
+
     L-BFGS is not a step but a loop of scipy's; it leaves no memory behind, like SGD.
     """
     if estimator.solver == "lbfgs":
         return SGD()
     if estimator.solver == "adam":
-        return Adam(estimator.beta_1, estimator.beta_2, estimator.epsilon)
-    return stochastic_gradient_descent(estimator.momentum, estimator.nesterovs_momentum)
+        return Adam(
+            float(estimator.beta_1), float(estimator.beta_2), float(estimator.epsilon)
+        )
+    return stochastic_gradient_descent(
+        float(estimator.momentum), estimator.nesterovs_momentum
+    )
 
 
 def schedule_of(estimator):

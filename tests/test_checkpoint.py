@@ -23,7 +23,14 @@ from sklearn_nn._engine.types import Architecture, Problem, Progress
 from sklearn_nn._labels import Encoding
 from sklearn_nn._weights import WeightScale
 
-PARAMETERS = {"solver": "sgd", "alpha": 0.1, "class_weight": {0: 1.0}}
+PARAMETERS = {
+    "solver": "sgd",
+    "alpha": 0.1,
+    "class_weight": {0: 1.0},
+    "average": False,
+    "fit_intercept": True,
+    "learning_rate": 0.1,
+}
 THETA, EDITED, BEST = np.array([1.0, 2.0]), np.array([1.0, 3.0]), np.array([5.0, 6.0])
 AVERAGE, VELOCITY = np.array([7.0, 8.0]), np.array([0.5, 0.25])
 for vector in (THETA, EDITED, BEST, AVERAGE, VELOCITY):
@@ -51,10 +58,11 @@ def make_problem(optimizer=Momentum(0.9), average_from=0):  # noqa: B008, it is 
 def begun():
     """Return the checkpoint of a model before its first step."""
     random_state = np.random.RandomState(0).get_state()
-    return first_checkpoint(THETA, random_state, PARAMETERS, Encoding(np.arange(2)))
+    encoding, architecture = Encoding(np.arange(2)), Architecture((1, 1))
+    return first_checkpoint(THETA, random_state, PARAMETERS, encoding, architecture)
 
 
-def trained(best_theta=None, averaged=False, out_of_epochs=True):
+def trained(best_theta=None, averaged=False, ended_by="max_iter"):
     """Return the checkpoint of a model after 4 epochs of 2 steps."""
     checkpoint = begun()
     state = replace(
@@ -68,7 +76,7 @@ def trained(best_theta=None, averaged=False, out_of_epochs=True):
         progress=Progress(0.5, 2, 0.125, 0.2, best_theta),
     )
     shown = AVERAGE if averaged else THETA if best_theta is None else best_theta
-    return replace(checkpoint, state=state, shown_theta=shown, out_of_epochs=out_of_epochs)
+    return replace(checkpoint, state=state, shown_theta=shown, ended_by=ended_by)
 
 
 # The first checkpoint.
@@ -161,9 +169,36 @@ def test_average_goes_on():
     assert (state.average, state.n_averaged) == (AVERAGE, 3)
 
 
-def test_average_ends_when_none_is_asked_for():
-    state = resumed_state(trained(averaged=True), make_problem(), AVERAGE, PARAMETERS)
+@pytest.mark.parametrize("average", [True, 1000])
+def test_another_average_begins_anew(average):
+    parameters = {**PARAMETERS, "average": average}
+    state = resumed_state(trained(averaged=True), make_problem(), AVERAGE, parameters)
     assert (state.average, state.n_averaged) == (None, 0)
+
+
+def test_another_learning_rate_is_not_lowered():
+    parameters = {**PARAMETERS, "learning_rate": 0.2}
+    state = resumed_state(trained(), make_problem(), THETA, parameters)
+    assert state.progress.rate_factor == 1.0
+
+
+def test_an_interrupted_run_keeps_its_lowered_rate():
+    checkpoint = trained(ended_by="interrupt")
+    state = resumed_state(checkpoint, make_problem(), THETA, PARAMETERS)
+    assert state.progress == Progress(rate_factor=0.2)
+
+
+def test_intercepts_that_are_no_longer_trained_lose_their_velocity():
+    parameters = {**PARAMETERS, "fit_intercept": False}
+    state = resumed_state(trained(), make_problem(), THETA, parameters)
+    assert np.all(state.slots[0] == 0)
+
+
+def test_a_finished_search_begins_a_new_average():
+    checkpoint = replace(trained(best_theta=BEST, averaged=True, ended_by="stopping_rule"))
+    checkpoint = replace(checkpoint, shown_theta=BEST)
+    state = resumed_state(checkpoint, make_problem(), BEST, PARAMETERS)
+    assert state.shown_theta is BEST
 
 
 def test_edited_parameters_are_the_start():
@@ -187,18 +222,20 @@ def test_edited_parameters_restart_the_stopping_rule_but_not_the_rate():
 def test_a_changed_parameter_restarts_the_stopping_rule(name):
     parameters = {**PARAMETERS, name: "another"}
     state = resumed_state(trained(), make_problem(), THETA, parameters)
-    assert state.progress == Progress()
+    # The schedule is part of the path, its lowered rate too; another solver has its own.
+    rate_factor = 1.0 if name == "solver" else 0.2
+    assert state.progress == Progress(rate_factor=rate_factor)
     assert (state.theta is THETA, state.step, state.epoch) == (True, 8, 4)
 
 
 def test_a_finished_search_restarts_the_stopping_rule():
-    checkpoint = trained(out_of_epochs=False)
+    checkpoint = trained(ended_by="stopping_rule")
     state = resumed_state(checkpoint, make_problem(), THETA, PARAMETERS)
     assert state.progress == Progress()
 
 
 def test_a_finished_search_goes_on_from_its_best_parameters():
-    checkpoint = trained(best_theta=BEST, out_of_epochs=False)
+    checkpoint = trained(best_theta=BEST, ended_by="stopping_rule")
     state = resumed_state(checkpoint, make_problem(), BEST, PARAMETERS)
     assert state.theta is BEST
 

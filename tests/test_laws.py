@@ -254,6 +254,60 @@ def test_edited_coefficients_restart_the_average(rows):
     assert np.all(model.coef_ > 99)
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_intercepts_stay_when_they_are_no_longer_trained(solver, rows):
+    X, y, _ = rows()
+    model = SGDLogisticClassifier(solver=solver, random_state=0, batch_size=10)
+    for _ in range(3):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    intercept, coef = model.intercept_, model.coef_
+    model.set_params(fit_intercept=False).partial_fit(X, y)
+    np.testing.assert_array_equal(model.intercept_, intercept)
+    assert np.all(model.coef_ != coef)
+
+
+def test_later_average_shows_the_parameters_until_it_begins(rows):
+    X, y, _ = rows()
+    model = SGDLogisticClassifier(average=True, batch_size=10, random_state=0)
+    for _ in range(3):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    model.set_params(average=1000)
+    before = model.partial_fit(X, y).coef_
+    assert np.any(model.partial_fit(X, y).coef_ != before)
+
+
+@both
+@pytest.mark.parametrize("seed", range(4))
+def test_going_on_after_early_stopping_never_shows_worse(
+    estimator_class, seed, standardised
+):
+    X, y = standardised("wine")
+    model = estimator_class(
+        early_stopping=True,
+        n_iter_no_change=3,
+        validation_fraction=0.3,
+        warm_start=True,
+        learning_rate=0.3,
+        batch_size=20,
+        random_state=seed,
+    )
+    fit(model, X, y)
+    best = model.best_validation_score_
+    fit(model.set_params(max_iter=1), X, y)
+    assert model.best_validation_score_ >= best
+
+
+@both
+def test_parameters_set_after_fit_wait_for_the_next_fit(estimator_class, rows):
+    X, y, _ = rows()
+    model = estimator_class(max_iter=3, tol=None, random_state=0).fit(X, y)
+    before = model.predict_proba(X)
+    for name, value in {"activation": "tanh", "loss": "squared_error"}.items():
+        if name in model.get_params():
+            model.set_params(**{name: value})
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
 # Law 2. A weight is a repetition.
 
 
@@ -481,6 +535,60 @@ def test_float32_is_computed_in_float32(estimator_class, sparse, rows):
     assert parameters_of(model).dtype == np.float32
 
 
+NUMPY_FLOATS = {
+    "alpha": 1e-3,
+    "momentum": 0.8,
+    "beta_1": 0.8,
+    "beta_2": 0.99,
+    "epsilon": 1e-7,
+    "learning_rate": 0.01,
+    "learning_rate_init": 0.01,
+    "power_t": 0.3,
+}
+
+
+@both
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("name", NUMPY_FLOATS)
+def test_numpy_floats_as_parameters_keep_float32(estimator_class, solver, name, rows):
+    X, y, _ = rows()
+    model = estimator_class(solver=solver, max_iter=4, tol=None, random_state=0)
+    model.set_params(**{name: np.float64(NUMPY_FLOATS[name])}).fit(X.astype(np.float32), y)
+    plain = clone(model).set_params(**{name: NUMPY_FLOATS[name]})
+    plain.fit(X.astype(np.float32), y)
+    np.testing.assert_array_equal(parameters_of(model), parameters_of(plain), strict=True)
+    assert parameters_of(model).dtype == np.float32
+
+
+def test_average_in_float32_is_that_in_float64(rows):
+    X, y, _ = rows()
+    parameters = {"average": True, "batch_size": 1, "learning_rate": 0.05, "momentum": 0}
+    models = [
+        SGDLogisticClassifier(max_iter=150, tol=None, random_state=0, **parameters).fit(
+            X.astype(dtype), y
+        )
+        for dtype in (np.float32, np.float64)
+    ]
+    # 10,000 steps: a float32 mean would be off by many roundings; X itself by one.
+    scale = np.max(np.abs(parameters_of(models[1])))
+    np.testing.assert_allclose(
+        *map(parameters_of, models), rtol=0, atol=20 * np.finfo(np.float32).eps * scale
+    )
+
+
+def test_intercept_gradient_of_many_float32_rows_keeps_its_digits():
+    rng = np.random.RandomState(0)
+    n_samples = 200_000
+    y = rng.randint(0, 3, size=n_samples)
+    X = np.zeros((n_samples, 1), dtype=np.float32)
+    model = SGDLogisticClassifier(
+        momentum=0, learning_rate=1.0, batch_size="full", max_iter=1, tol=None
+    ).fit(X, y)
+    # At zero logits the step is the class frequency minus 1/3.
+    expected = np.bincount(y) / n_samples - 1 / 3
+    np.testing.assert_allclose(model.intercept_, expected, rtol=0, atol=1e-7)
+
+
 @both
 @pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int64, np.bool_, np.float16])
 def test_other_dtypes_are_computed_in_float64(estimator_class, dtype, rows):
@@ -684,6 +792,29 @@ def test_shared_generator_moves_on(estimator_class, rows):
 
 
 @both
+def test_models_without_seed_differ_in_threads_too(estimator_class, rows):
+    X, y, _ = rows()
+
+    def train(_):
+        model = estimator_class(max_iter=20, tol=None, batch_size=5)
+        return parameters_of(model.fit(X, y))
+
+    with ThreadPoolExecutor(4) as threads:
+        results = list(threads.map(train, range(4)))
+    assert len({tuple(result) for result in results}) == 4
+
+
+@both
+def test_global_seed_repeats_models_without_seed(estimator_class, rows):
+    X, y, _ = rows()
+    models = []
+    for _ in range(2):
+        np.random.seed(3)
+        models.append(estimator_class(max_iter=3, tol=None, batch_size=5).fit(X, y))
+    np.testing.assert_array_equal(*map(parameters_of, models))
+
+
+@both
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
 def test_predictions_from_eight_threads_are_the_same(estimator_class, method, rows):
     X, y, _ = rows(n_samples=700)
@@ -745,6 +876,18 @@ def test_finite_divergence_is_an_error(estimator_class, rows):
 
 
 @both
+def test_finite_divergence_in_the_last_step_is_an_error(estimator_class, rows):
+    X, y, _ = rows()
+    # The loss before the only step is fine; after it, it would be beyond 1e10 nats.
+    model = estimator_class(solver="sgd", max_iter=1, tol=None, random_state=0)
+    model.set_params(
+        learning_rate=1.0 if estimator_class is BackpropMLPClassifier else 0.05
+    )
+    with pytest.raises(ValueError, match="diverged in epoch 1"):
+        model.fit(1e8 * X, y)
+
+
+@both
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_running_out_of_epochs_warns_with_the_improvement(
     estimator_class, early_stopping, rows
@@ -759,7 +902,7 @@ def test_running_out_of_epochs_warns_with_the_improvement(
 def test_training_that_makes_the_model_worse_warns(parameters):
     X, y = load_wine(return_X_y=True)  # features up to 1680: the steps are far too long
     model = SGDLogisticClassifier(random_state=0, **parameters)
-    with pytest.warns(ConvergenceWarning, match="worse than that of knowing nothing"):
+    with pytest.warns(ConvergenceWarning, match=r"worse than the first's, 1\.1, and"):
         model.fit(X, y)
 
 

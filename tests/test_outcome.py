@@ -7,11 +7,11 @@ from sklearn_nn._engine.types import Progress, TrainingRun, TrainingState
 from sklearn_nn._outcome import CLEARLY_WORSE, interruption, shortfall
 
 
-def run_that(ended_by, last_loss=0.5, improvement=0.001):
+def run_that(ended_by, last_loss=0.5, improvement=0.001, first_loss=0.7):
     """Return a run of three epochs, in which knowing nothing costs 1 nat."""
     progress = Progress(last_improvement=improvement)
     state = TrainingState(np.zeros(1), (), (), progress=progress)
-    return TrainingRun(state, [0.7, 0.6, last_loss], last_loss, 1.0, [], ended_by)
+    return TrainingRun(state, [first_loss, 0.6, last_loss], last_loss, 1.0, [], ended_by)
 
 
 def said(run, tol=1e-4, by_lbfgs=False):
@@ -37,13 +37,24 @@ def test_running_out_of_epochs_names_the_improvement_beside_tol():
     text = said(run_that("max_iter"))
     assert text.startswith("max_iter=3 was reached before convergence: the last epoch")
     assert "improved the objective by 0.001, with tol=0.0001" in text
-    assert "knowing nothing" not in text
+    assert "worse" not in text
 
 
 @pytest.mark.parametrize("ended_by", ["max_iter", "stopping_rule", "stalled", "max_fun"])
-def test_a_model_worse_than_nothing_is_called_so(ended_by):
+def test_a_run_that_ends_worse_than_it_began_is_called_so(ended_by):
     text = said(run_that(ended_by, last_loss=50.0))
-    assert "The objective, 50, is worse than that of knowing nothing, 1" in text
+    assert "objective, 50, is worse than the first's, 0.7, and than that of zero" in text
+
+
+def test_a_run_that_has_improved_is_not_called_worse():
+    text = said(run_that("max_iter", last_loss=50.0, first_loss=60.0))
+    assert "worse" not in text
+
+
+def test_a_single_epoch_has_no_improvement_to_name():
+    text = said(run_that("max_iter", improvement=np.inf))
+    assert "inf" not in text
+    assert "the first" in text
 
 
 def test_noise_of_the_steps_is_not_called_worse():

@@ -400,9 +400,10 @@ def test_dtype_stays(dtype, name):
     state, data = make_state(problem, dtype), make_data(dtype=dtype)
     data = data._replace(sample_weight=np.ones(N_SAMPLES, dtype))
     state = training.train(problem, state, data, 2).state
-    assert {a.dtype for a in (state.theta, state.average, *state.slots)} == {
+    assert {a.dtype for a in (state.shown_theta, state.theta, *state.slots)} == {
         np.dtype(dtype)
     }
+    assert state.average.dtype == np.float64
 
 
 def test_zero_slots_are_as_many_as_the_optimizer_has():

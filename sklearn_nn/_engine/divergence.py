@@ -8,9 +8,9 @@ from .reference import objective_and_gradient, select
 # even if its numbers are still finite.
 DIVERGED = 1e10
 
-# Parameters up to this size keep the logits finite on any data that did not overflow
-# the objective before, so that the last step needs no second look at the data.
-LARGE_PARAMETER = 1e8
+# Parameters of this size are rare; only they are worth a second look at the data after the
+# last step, whose objective no epoch has seen.
+LARGE_PARAMETER = 100.0
 
 
 def zero_logits_loss(problem, data):

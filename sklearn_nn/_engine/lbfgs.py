@@ -17,7 +17,8 @@ class History:
         self.problem, self.batch = problem, batch
         self.start, self.monitor = state, monitor
         self.latest = None  # (theta, objective) of the last evaluation
-        self.accepted = []  # the same of each iterate; the first is the start
+        self.theta = None  # the last iterate
+        self.objectives = []  # of each iterate; the first is the start
 
     def evaluate(self, theta):
         """Return objective and gradient at theta in float64, scipy's only dtype."""
@@ -26,24 +27,28 @@ class History:
                 self.problem, theta.astype(self.start.theta.dtype), self.batch
             )
         self.latest = (theta.copy(), objective)
-        if not self.accepted:
-            self.accepted.append(self.latest)
+        if not self.objectives:
+            self.take_latest()
         return objective, gradient.astype(np.float64)
 
     def accept(self, theta):
         """Take the latest evaluation as an iterate; scipy calls this once an iteration."""
-        self.accepted.append(self.latest)
+        self.take_latest()
         if self.monitor is not None:
             self.monitor.epoch_end(self.state(), self.latest[1], None, None)
 
+    def take_latest(self):
+        """Make the last evaluation the last iterate."""
+        self.theta, objective = self.latest
+        self.objectives.append(objective)
+
     def state(self):
         """Return the TrainingState at the last iterate."""
-        theta, objective = self.accepted[-1]
-        n_iterations = len(self.accepted) - 1
-        before = self.accepted[-2][1] if n_iterations else objective
+        n_iterations, objective = len(self.objectives) - 1, self.objectives[-1]
+        before = self.objectives[-2] if n_iterations else objective
         return replace(
             self.start,
-            theta=theta.astype(self.start.theta.dtype),
+            theta=self.theta.astype(self.start.theta.dtype),
             step=self.start.step + n_iterations,
             epoch=self.start.epoch + n_iterations,
             progress=self.start.progress._replace(
@@ -103,11 +108,11 @@ def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
         )
         ended_by = end_of(result, n_iterations)
     except KeyboardInterrupt:
-        if len(history.accepted) < 2:
+        if len(history.objectives) < 2:
             raise
     limit = divergence.divergence_limit(problem, data)
-    divergence.check_epoch(history.state(), history.accepted[-1][1], limit, None)
-    objectives = [objective for _, objective in history.accepted]
+    divergence.check_epoch(history.state(), history.objectives[-1], limit, None)
+    objectives = history.objectives
     last, nothing = objectives[-1], divergence.zero_logits_loss(problem, data)
     return TrainingRun(history.state(), objectives[:-1], last, nothing, [], ended_by)
 

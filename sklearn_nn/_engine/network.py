@@ -56,7 +56,9 @@ def backward(layers, inputs, delta, activation):
     for layer, layer_input in zip(reversed(layers), reversed(inputs), strict=True):
         # dJ/dW_l = a_{l-1}^T @ delta_l                      (fan_in_l, fan_out_l)
         # dJ/db_l = sum over samples of delta_l              (fan_out_l,)
-        gradients.append(Layer(layer_input.T @ delta, xp.sum(delta, axis=0)))
+        # float64, because a float32 sum over many rows loses digits.
+        over_rows = xp.astype(xp.sum(delta, axis=0, dtype=xp.float64), delta.dtype)
+        gradients.append(Layer(layer_input.T @ delta, over_rows))
         if layer_input is not inputs[0]:
             # delta_{l-1} = (delta_l @ W_l^T) * f'(z_{l-1})  (n_samples, fan_in_l)
             delta = multiply_derivative(delta @ layer.weight.T, layer_input)

@@ -125,5 +125,9 @@ def proximal_step(problem):
 
 
 def running_mean(mean, value, n):
-    """Return the mean of n values, given that of the first n - 1 and the n-th."""
-    return value if n == 1 else mean + (value - mean) / n
+    """Return the mean of n values in float64, given that of the first n - 1 and the n-th.
+
+    In float32 the n-th value's share would be lost to rounding where n is large.
+    """
+    xp = namespace(value)
+    return xp.astype(value, xp.float64) if n == 1 else mean + (value - mean) / n

@@ -60,6 +60,7 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
     rng = np.random.RandomState(0)
     rng.set_state(state.random_state)
     limit = divergence.divergence_limit(problem, data)
+    state = with_first_candidate(state, validate)
     objectives, scores, ended_by = [], [], "max_iter"
     try:
         for _ in range(n_epochs):
@@ -88,6 +89,19 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
     return TrainingRun(state, objectives, objectives[-1], nothing, scores, ended_by)
 
 
+def with_first_candidate(state, validate):
+    """Return the state with its parameters as the best so far, if training goes on.
+
+    A model that has been trained, and looks anew for the best validation score, must not
+    end with worse parameters than it had.
+    """
+    if validate is None or state.epoch == 0 or np.isfinite(state.progress.best):
+        return state
+    theta = state.shown_theta
+    progress = state.progress._replace(best=-validate(theta), best_theta=theta)
+    return replace(state, progress=progress)
+
+
 class Epoch(NamedTuple):
     """What one epoch led to."""
 
@@ -101,9 +115,9 @@ class Epoch(NamedTuple):
 def advance(problem, state, data, rng, limit, validate):
     """Return the next Epoch; `limit` is the objective that counts as divergence."""
     order = draw_order(problem, data, rng)
-    rates = learning_rates(problem, state, data)
     # What is not finite is found by the checks, not by NumPy's warnings.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        rates = learning_rates(problem, state, data)
         run_epoch = fastest_epoch(problem, data)
         state, objective = run_epoch(problem, state, data, order, rates)
         divergence.check_epoch(state, objective, limit, rates[-1])

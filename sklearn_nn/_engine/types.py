@@ -28,7 +28,7 @@ class Architecture:
     activation : str
         Name of the hidden layers' activation, a key of `activations.ACTIVATIONS`.
     fit_intercept : bool
-        Whether intercepts are trained; if not, they keep their initial value.
+        Whether intercepts are trained; if not, they stay where they are.
     """
 
     layer_sizes: tuple
@@ -146,14 +146,16 @@ class TrainingState:
     n_slot_updates: int = 0  # steps since the slots began at zero
     step: int = 0  # updates of theta
     epoch: int = 0  # passes over the data
-    average: Any = None  # (n_parameters,), mean of `n_averaged` thetas
+    average: Any = None  # (n_parameters,) in float64, mean of `n_averaged` thetas
     n_averaged: int = 0
     progress: Progress = field(default_factory=Progress)
 
     @property
     def shown_theta(self):
         """The parameters that the model predicts with: the average once it has begun."""
-        return self.average if self.n_averaged else self.theta
+        if not self.n_averaged:
+            return self.theta
+        return self.average.astype(self.theta.dtype, copy=False)
 
 
 class TrainingRun(NamedTuple):
