@@ -222,8 +222,8 @@ def test_edited_parameters_restart_the_stopping_rule_but_not_the_rate():
 def test_a_changed_parameter_restarts_the_stopping_rule(name):
     parameters = {**PARAMETERS, name: "another"}
     state = resumed_state(trained(), make_problem(), THETA, parameters)
-    # The schedule is part of the path, its lowered rate too; another solver has its own.
-    rate_factor = 1.0 if name == "solver" else 0.2
+    # The schedule is part of the path, its lowered rate too, but another rate is another.
+    rate_factor = 1.0 if name in ("solver", "learning_rate") else 0.2
     assert state.progress == Progress(rate_factor=rate_factor)
     assert (state.theta is THETA, state.step, state.epoch) == (True, 8, 4)
 

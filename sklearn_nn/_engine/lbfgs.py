@@ -71,6 +71,7 @@ def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
     max_fun : int
         Most evaluations of the objective.
     monitor : Monitor, optional
+        It is told when an iteration ends; scipy gives it no say.
 
     Returns
     -------
