@@ -41,7 +41,10 @@ both = pytest.mark.parametrize(
 )
 
 
-def make_problem(optimizer=Momentum(0.9), average_from=0):  # noqa: B008, it is frozen
+MOMENTUM = Momentum(0.9)
+
+
+def make_problem(optimizer=MOMENTUM, average_from=0):
     """Return a linear model of one feature."""
     return Problem(
         architecture=Architecture((1, 1)),
