@@ -300,7 +300,7 @@ class BackpropMLPClassifier(GradientClassifier):
 
     def _layers(self):
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        return [Layer(np.asarray(coef), np.asarray(bias)) for coef, bias in pairs]
+        return [Layer(np.asarray(coef), np.asarray(intercept)) for coef, intercept in pairs]
 
     def _show_model(self, layers, encoding, run):
         self.coefs_ = [layer.weight.copy() for layer in layers]

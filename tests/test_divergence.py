@@ -60,16 +60,20 @@ def test_every_loss_has_its_measure_here():
 
 @pytest.mark.parametrize("key", LOSSES, ids="-".join)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_limit_is_ten_to_the_10_times_knowing_nothing(key, dtype):
-    limit = divergence.divergence_limit(make_problem(key), make_data(key, dtype))
+def test_loss_of_zero_logits_is_that_of_knowing_nothing(key, dtype):
+    loss = divergence.zero_logits_loss(make_problem(key), make_data(key, dtype))
     # Three roundings.
     eps = float(np.finfo(dtype).eps)
-    assert limit == pytest.approx(1e10 * KNOWING_NOTHING[key], rel=3 * eps)
+    assert loss == pytest.approx(KNOWING_NOTHING[key], rel=3 * eps)
 
 
-def test_limit_of_a_single_class_is_ten_to_the_10_nats():
+def test_measure_of_a_single_class_is_one_nat():
     data = Dataset(np.ones((2, 1)), np.array([0, 0]))
-    assert divergence.divergence_limit(make_problem(n_outputs=1), data) == 1e10
+    assert divergence.zero_logits_loss(make_problem(n_outputs=1), data) == 1.0
+
+
+def test_ten_to_the_10_times_that_is_divergence():
+    assert divergence.DIVERGED == 1e10
 
 
 # After an epoch.

@@ -25,11 +25,6 @@ def zero_logits_loss(problem, data):
     return float(values[0]) or 1.0
 
 
-def divergence_limit(problem, data):
-    """Return the objective above which training has diverged."""
-    return DIVERGED * zero_logits_loss(problem, data)
-
-
 def check_epoch(state, objective, limit, learning_rate):
     """Raise ValueError if the epoch that led to `state` shows divergence.
 

@@ -111,10 +111,9 @@ def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
     except KeyboardInterrupt:
         if len(history.objectives) < 2:
             raise
-    limit = divergence.divergence_limit(problem, data)
-    divergence.check_epoch(history.state(), history.objectives[-1], limit, None)
-    objectives = history.objectives
-    last, nothing = objectives[-1], divergence.zero_logits_loss(problem, data)
+    objectives, last = history.objectives, history.objectives[-1]
+    nothing = divergence.zero_logits_loss(problem, data)
+    divergence.check_epoch(history.state(), last, divergence.DIVERGED * nothing, None)
     return TrainingRun(history.state(), objectives[:-1], last, nothing, [], ended_by)
 
 

@@ -35,15 +35,13 @@ def run_epoch(problem, state, data, order, learning_rates):
     """
     theta, slots, t = state.theta, state.slots, state.n_slot_updates
     average, n_averaged = state.average, state.n_averaged
-    total = 0.0
-    step_of_batch = enumerate(learning_rates, start=1)
-    for batch, (k, learning_rate) in zip(
-        batches(data, order, problem.batch_size), step_of_batch, strict=True
-    ):
+    proximal, total = proximal_step(problem), 0.0
+    steps = zip(batches(data, order, problem.batch_size), learning_rates, strict=True)
+    for k, (batch, learning_rate) in enumerate(steps, start=1):
         objective, gradient = objective_and_gradient(problem, theta, batch)
         total += objective * batch.n_samples
         theta, slots = problem.optimizer.step(
-            theta, slots, gradient, learning_rate, t + k, proximal_step(problem)
+            theta, slots, gradient, learning_rate, t + k, proximal
         )
         if problem.average_from and state.step + k >= problem.average_from:
             n_averaged += 1

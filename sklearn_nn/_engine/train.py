@@ -59,7 +59,8 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
     first_epoch = state.epoch
     rng = np.random.RandomState(0)
     rng.set_state(state.random_state)
-    limit = divergence.divergence_limit(problem, data)
+    nothing = divergence.zero_logits_loss(problem, data)
+    limit = divergence.DIVERGED * nothing
     state = with_first_candidate(state, validate)
     objectives, scores, ended_by = [], [], "max_iter"
     try:
@@ -85,7 +86,6 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
     # An interrupt may fall between the curves' growth and the new state.
     n_epochs = state.epoch - first_epoch
     del objectives[n_epochs:], scores[n_epochs:]
-    nothing = divergence.zero_logits_loss(problem, data)
     return TrainingRun(state, objectives, objectives[-1], nothing, scores, ended_by)
 
 
