@@ -550,21 +550,17 @@ def test_parameters_that_overflow_in_the_last_step_raise(estimator_class):
 
 def interrupt_epoch(monkeypatch, n):
     """Make the n-th epoch from now raise what Ctrl-C does, half-way through its work."""
-    fastest_epoch, n_begun = training.fastest_epoch, []
+    run_epochs, n_begun = training.run_epochs, []
 
-    def interrupted_epoch(problem, data):
-        run_epoch = fastest_epoch(problem, data)
+    def interrupted(*arguments):
+        n_begun.append(None)
+        result = run_epochs(*arguments)
+        if len(n_begun) == n:
+            raise KeyboardInterrupt
+        return result
 
-        def run(*arguments):
-            n_begun.append(None)
-            result = run_epoch(*arguments)
-            if len(n_begun) == n:
-                raise KeyboardInterrupt
-            return result
-
-        return run
-
-    monkeypatch.setattr(training, "fastest_epoch", interrupted_epoch)
+    monkeypatch.setattr(training, "run_epochs", interrupted)
+    monkeypatch.setattr(training, "MOST_TOGETHER", 1)
 
 
 def interrupted_in_epoch_4(monkeypatch, estimator_class, **parameters):

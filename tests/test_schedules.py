@@ -35,8 +35,8 @@ def test_first_rate_is_learning_rate_init(name):
 def test_rates_go_on_where_they_were_cut(name, cut):
     schedule = Schedule(name, 0.3, 0.7)
     whole = schedule.learning_rates(0, 7, 1.0)
-    pieces = schedule.learning_rates(0, cut, 1.0) + schedule.learning_rates(
-        cut, 7 - cut, 1.0
+    pieces = np.concatenate(
+        [schedule.learning_rates(0, cut, 1.0), schedule.learning_rates(cut, 7 - cut, 1.0)]
     )
     # NumPy's power may differ in the last bit between the ends of a vector and its middle.
     assert pieces == pytest.approx(whole, rel=2 * 2.3e-16)
@@ -46,7 +46,7 @@ def test_rates_go_on_where_they_were_cut(name, cut):
 def test_rate_factor_multiplies(name):
     schedule = Schedule(name, 0.5, 0.5)
     lowered = schedule.learning_rates(3, 5, 0.25)
-    assert lowered == [0.25 * rate for rate in schedule.learning_rates(3, 5, 1.0)]
+    np.testing.assert_array_equal(lowered, 0.25 * schedule.learning_rates(3, 5, 1.0))
 
 
 @every_schedule
@@ -56,10 +56,9 @@ def test_rates_never_rise(name):
 
 
 @every_schedule
-def test_rates_are_python_floats(name):
-    rates = Schedule(name, 0.5).learning_rates(10**9, 3, 1.0)
-    assert [type(rate) for rate in rates] == [float] * 3
+def test_rates_are_float64(name):
+    assert Schedule(name, 0.5).learning_rates(10**9, 3, 1.0).dtype == np.float64
 
 
 def test_power_zero_is_constant():
-    assert Schedule("invscaling", 0.5, 0.0).learning_rates(0, 9, 1.0) == [0.5] * 9
+    assert Schedule("invscaling", 0.5, 0.0).learning_rates(0, 9, 1.0).tolist() == [0.5] * 9

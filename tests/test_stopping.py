@@ -14,7 +14,7 @@ def decisions(rule, criteria, learning_rate=0.1):
     """Return the decision after each criterion, and the last progress."""
     progress, made = Progress(), []
     for criterion in criteria:
-        progress, decision = rule.update(progress, criterion, learning_rate)
+        progress, decision, _ = rule.follow(progress, [criterion], learning_rate)
         made.append(decision)
     return made, progress
 
@@ -85,13 +85,13 @@ def test_last_improvement_is_measured_against_the_best_before():
 
 def test_progress_given_is_not_changed():
     before = Progress(best=1.0, n_no_improvement=1)
-    StoppingRule(0.1, 2, lowers_rate=True).update(before, 1.0, 0.1)
+    StoppingRule(0.1, 2, lowers_rate=True).follow(before, [1.0], 0.1)
     assert before == Progress(best=1.0, n_no_improvement=1)
 
 
 def test_best_theta_passes_through():
     kept = object()
-    progress, _ = StoppingRule(0.1, 2).update(Progress(best_theta=kept), 1.0, 0.1)
+    progress, *_ = StoppingRule(0.1, 2).follow(Progress(best_theta=kept), [1.0], 0.1)
     assert progress.best_theta is kept
 
 
@@ -122,3 +122,25 @@ def test_stopping_does_not_lower_the_rate():
     rule = StoppingRule(0.1, 1, lowers_rate=True)
     _, progress = decisions(rule, [1.0, 1.0], learning_rate=1e-6)
     assert progress.rate_factor == 1
+
+
+# Several epochs at once.
+
+CRITERIA = [1.0, 0.5, 0.45, 0.3, 0.29, 0.28, 0.27, 0.1]
+
+
+@pytest.mark.parametrize("lowers_rate", [False, True])
+@pytest.mark.parametrize("n_iter_no_change", [1, 2, 3, 9])
+def test_epochs_together_are_judged_as_one_by_one(n_iter_no_change, lowers_rate):
+    rule = StoppingRule(0.1, n_iter_no_change, lowers_rate)
+    together = rule.follow(Progress(), CRITERIA, 0.1)
+    progress, decision, n_judged = Progress(), GO_ON, 0
+    while decision is GO_ON and n_judged < len(CRITERIA):
+        progress, decision, _ = rule.follow(progress, [CRITERIA[n_judged]], 0.1)
+        n_judged += 1
+    assert together == (progress, decision, n_judged)
+
+
+def test_epochs_are_judged_up_to_the_decision():
+    _, decision, n_judged = StoppingRule(0.1, 2).follow(Progress(), [1.0] * 9, 0.1)
+    assert (decision, n_judged) == (STOP, 3)

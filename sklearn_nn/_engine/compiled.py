@@ -1,6 +1,219 @@
-"""The compiled epoch's place: which problems it takes. It has no kernels yet."""
+"""The epoch and the forward pass by compiled kernels, equal to reference.py to rounding.
+
+`supports` and `supports_forward` say what the kernels take: NumPy's float32 and float64,
+dense in any order or CSR. Everything else, and every installation without a C compiler,
+runs on the reference.
+"""
+
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+from scipy.sparse import issparse
+from threadpoolctl import ThreadpoolController
+
+from . import losses
+from .optimizers import SGD, Adam, Momentum, Nesterov
+
+try:
+    import sklearn_nn._kernels.kernels as kernels
+except ModuleNotFoundError:  # built without a C compiler
+    kernels = None
+
+# In the order of kernels.h.
+ACTIVATION_NAMES = ("identity", "logistic", "tanh", "relu")
+LOSS_FUNCTIONS = (
+    losses.binary_cross_entropy,
+    losses.categorical_cross_entropy,
+    losses.binary_squared_error,
+    losses.categorical_squared_error,
+)
+OPTIMIZERS = (SGD, Momentum, Nesterov, Adam)
+
+# Position of the instruction set in `instruction_sets()`: the best that there is.
+LEVEL = 0
+
+# A kernel holds signals off. After about this many multiplications, a fraction of a second,
+# Python has its turn and Ctrl-C is heard.
+LONGEST_CALL = 2e9
+
+
+# With one thread the kernels' own product is as fast as BLAS or faster; with more, threads
+# pay for their start from about this many multiplications (benchmarks/README.md).
+THREADS_PAY_FROM = 2**23
+NEVER = 2**62
+
+
+def instruction_sets():
+    """Return the names of the instruction sets of the kernels that run here, best first."""
+    return [] if kernels is None else kernels.INSTRUCTION_SETS
 
 
 def supports(problem, data):
-    """Return whether a kernel can run an epoch of `problem` on `data`."""
-    return False
+    """Return whether the kernels can train on `data`."""
+    return (
+        supports_forward(problem.architecture.layer_sizes, data.X)
+        and problem.architecture.activation in ACTIVATION_NAMES
+        and problem.loss.value_and_gradient in LOSS_FUNCTIONS
+        and type(problem.optimizer) in OPTIMIZERS
+        and (data.rows is None or data.rows.dtype == np.int64)
+    )
+
+
+def supports_forward(layer_sizes, X):
+    """Return whether the kernels can compute logits for the rows of X."""
+    if kernels is None or len(layer_sizes) - 1 > kernels.DEEPEST or 0 in X.shape:
+        return False
+    if isinstance(X, np.ndarray):
+        values = X
+    elif issparse(X) and X.format == "csr" and X.indices.dtype == X.indptr.dtype:
+        values = X.data
+    else:
+        return False
+    return values.dtype in (np.float32, np.float64) and values.flags.aligned
+
+
+def run_epoch(problem, state, data, order, learning_rates):
+    """Return the state after one pass over the data, and the epoch's objective.
+
+    The arguments are those of `reference.run_epoch`.
+    """
+    state, objectives = run_epochs(problem, state, data, order, learning_rates)
+    return state, objectives[0]
+
+
+def run_epochs(problem, state, data, order, learning_rates):
+    """Return the state after whole epochs, all in one order, and their objectives.
+
+    Parameters
+    ----------
+    problem, state, data, order
+        As in `reference.run_epoch`.
+    learning_rates : array of float, one per batch of each epoch
+
+    Returns
+    -------
+    state : TrainingState
+    objectives : list of float, one per epoch
+    """
+    rates = np.ascontiguousarray(learning_rates, dtype=np.float64)
+    n_batches = -(-data.n_samples // problem.batch_size)  # rounded up
+    totals = np.zeros(len(rates) // n_batches)
+    theta, slots = state.theta.copy(), tuple(slot.copy() for slot in state.slots)
+    average = None
+    if problem.average_from:
+        average = np.zeros(len(theta)) if state.average is None else state.average.copy()
+    plan, n_averaged = plan_of(problem, data), state.n_averaged
+    targets, order = targets_of(problem, data), order_of(order)
+    steps_a_call = max(1, int(LONGEST_CALL / work_of_step(problem, data)))
+    from_ = blas_from(problem.architecture.layer_sizes, problem.batch_size)
+    for start in range(0, len(rates), steps_a_call):
+        n_averaged = kernels.run_steps(
+            *(LEVEL, from_, plan, data.X, data.rows, *targets, theta, slots, average),
+            *(n_averaged, state.n_slot_updates + start, state.step + start, order),
+            *(start % n_batches, rates[start : start + steps_a_call]),
+            totals[start // n_batches :],
+        )
+    state = replace(
+        state,
+        theta=theta,
+        slots=slots,
+        n_slot_updates=state.n_slot_updates + len(rates),
+        step=state.step + len(rates),
+        epoch=state.epoch + len(totals),
+        average=average if n_averaged else state.average,
+        n_averaged=n_averaged,
+    )
+    return state, (totals / data.n_samples).tolist()
+
+
+def plan_of(problem, data):
+    """Return the problem in the kernels' terms."""
+    architecture, optimizer = problem.architecture, problem.optimizer
+    return kernels.Plan(
+        layer_sizes=architecture.layer_sizes,
+        activation=ACTIVATION_NAMES.index(architecture.activation),
+        fit_intercept=architecture.fit_intercept,
+        loss=LOSS_FUNCTIONS.index(problem.loss.value_and_gradient),
+        l2=problem.penalty.l2,
+        l1=problem.penalty.l1,
+        optimizer=OPTIMIZERS.index(type(optimizer)),
+        momentum=getattr(optimizer, "momentum", 0.0),
+        beta_1=getattr(optimizer, "beta_1", 0.0),
+        beta_2=getattr(optimizer, "beta_2", 0.0),
+        epsilon=getattr(optimizer, "epsilon", 0.0),
+        batch_size=min(problem.batch_size, data.n_samples),
+        average_from=problem.average_from,
+    )
+
+
+def targets_of(problem, data):
+    """Return y and the weights of `data` as the kernels read them."""
+    is_class_index = data.y.ndim == 1
+    y = np.ascontiguousarray(data.y, dtype=np.int64 if is_class_index else data.X.dtype)
+    if data.sample_weight is None:
+        return y, None
+    return y, np.ascontiguousarray(data.sample_weight, dtype=data.X.dtype)
+
+
+def order_of(order):
+    """Return the order as the kernels read it."""
+    return None if order is None else np.ascontiguousarray(order, dtype=np.int64)
+
+
+def blas_from(layer_sizes, n_rows):
+    """Return the number of multiplications from which a product is given to BLAS."""
+    largest = n_rows * max(m * n for m, n in pairwise(layer_sizes))
+    # Asking for the number of threads takes longer than a small product.
+    if largest < THREADS_PAY_FROM or n_blas_threads() == 1:
+        return NEVER
+    return THREADS_PAY_FROM
+
+
+def n_blas_threads():
+    """Return how many threads BLAS may use now."""
+    libraries = thread_controller().info()
+    numbers = [lib["num_threads"] for lib in libraries if lib["user_api"] == "blas"]
+    return max(numbers, default=1)
+
+
+@cache
+def thread_controller():
+    """Return what knows the loaded libraries; scikit-learn depends on it too."""
+    return ThreadpoolController()
+
+
+def work_of_step(problem, data):
+    """Return about how many multiplications a step takes."""
+    layer_sizes, X = problem.architecture.layer_sizes, data.X
+    stored = X.shape[1] if isinstance(X, np.ndarray) else X.nnz / X.shape[0]
+    behind = problem.architecture.n_weights - X.shape[1] * layer_sizes[1]
+    rows = min(problem.batch_size, data.n_samples)
+    return 3 * rows * (stored * layer_sizes[1] + behind) + problem.architecture.n_parameters
+
+
+def forward(layers, X, activation):
+    """Return the logits of X, and whether all values of X are finite.
+
+    Parameters
+    ----------
+    layers : list of Layer
+    X : array or CSR matrix of shape (n_samples, n_features)
+    activation : str
+
+    Returns
+    -------
+    logits : array of shape (n_samples, n_outputs)
+    finite : bool
+    """
+    sizes = (X.shape[1], *(len(intercept) for _, intercept in layers))
+    layers = [
+        (np.ascontiguousarray(weight, X.dtype), np.ascontiguousarray(intercept, X.dtype))
+        for weight, intercept in layers
+    ]
+    logits = np.empty((X.shape[0], sizes[-1]), dtype=X.dtype)
+    number = ACTIVATION_NAMES.index(activation)
+    from_ = blas_from(sizes, min(len(logits), kernels.ROWS_AT_ONCE))
+    finite = kernels.forward(LEVEL, from_, sizes, number, layers, X, logits)
+    return logits, finite

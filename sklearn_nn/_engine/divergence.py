@@ -25,12 +25,18 @@ def zero_logits_loss(problem, data):
     return float(values[0]) or 1.0
 
 
+def is_sound(state, objectives, limit):
+    """Return whether neither `state` nor the objectives up to it show divergence."""
+    within = all(objective <= limit for objective in objectives)  # NaN is not
+    return within and bool(np.all(np.isfinite(state.theta)))
+
+
 def check_epoch(state, objective, limit, learning_rate):
     """Raise ValueError if the epoch that led to `state` shows divergence.
 
     `learning_rate` is that of the last step, or None for L-BFGS.
     """
-    if not (objective <= limit and np.all(np.isfinite(state.theta))):
+    if not is_sound(state, [objective], limit):
         raise ValueError(message(state, f"objective {objective:.3g}", learning_rate))
 
 

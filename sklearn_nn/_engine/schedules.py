@@ -39,8 +39,7 @@ class Schedule:
     power_t: float = 0.5
 
     def learning_rates(self, step, n_steps, rate_factor):
-        """Return the rates (list of float) of the `n_steps` updates after update `step`."""
+        """Return the rates (n_steps,) of the `n_steps` updates after update `step`."""
         steps = np.arange(step + 1, step + n_steps + 1, dtype=np.float64)
         decay = SCHEDULES[self.name](steps, self.power_t)
-        # Python floats: a NumPy scalar would turn float32 parameters into float64.
-        return (self.learning_rate_init * rate_factor * decay).tolist()
+        return self.learning_rate_init * rate_factor * decay

@@ -32,19 +32,34 @@ class StoppingRule:
     n_iter_no_change: float
     lowers_rate: bool = False
 
-    def update(self, progress, criterion, learning_rate):
-        """Return the new progress and the decision after an epoch.
+    def follow(self, progress, criteria, learning_rate):
+        """Return the new progress and the decision after one epoch or several.
 
         Parameters
         ----------
         progress : Progress
-        criterion : float
-            The epoch's objective, or minus its validation score: lower is better.
+        criteria : list of float
+            Of each epoch its objective, or minus its validation score: lower is better.
         learning_rate : float
-            Of the epoch's last step.
+            Of the last step.
+
+        Returns
+        -------
+        progress : Progress
+        decision : Decision
+        n_judged : int
+            Number of epochs up to the first decision that is not to go on.
         """
-        stalled = criterion > progress.best - self.tol
-        n_no_improvement = progress.n_no_improvement + 1 if stalled else 0
+        best, n_no_improvement = progress.best, progress.n_no_improvement
+        n_judged = 0
+        for criterion in criteria:
+            n_judged += 1
+            stalled = criterion > best - self.tol
+            n_no_improvement = n_no_improvement + 1 if stalled else 0
+            last_improvement = best - criterion
+            best = min(best, criterion)
+            if n_no_improvement >= self.n_iter_no_change:
+                break
         decision, rate_factor = Decision.GO_ON, progress.rate_factor
         if n_no_improvement >= self.n_iter_no_change:
             decision = Decision.STOP
@@ -53,9 +68,9 @@ class StoppingRule:
                 rate_factor /= ADAPTIVE_DIVISOR
                 n_no_improvement = 0
         progress = progress._replace(
-            best=min(progress.best, criterion),
+            best=best,
             n_no_improvement=n_no_improvement,
-            last_improvement=progress.best - criterion,
+            last_improvement=last_improvement,
             rate_factor=rate_factor,
         )
-        return progress, decision
+        return progress, decision, n_judged

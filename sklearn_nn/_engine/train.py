@@ -11,8 +11,8 @@ by repeated steps along the gradient of J on a batch of rows,
     theta_{t+1}, slots_{t+1} = optimizer.step(theta_t, slots_t, grad J_batch, rate_t)
                                optimizers.py                              schedules.py
 
-This file is the loop over epochs: it draws the order of the rows, has an epoch run, checks
-that the numbers are finite, and asks stopping.py whether to go on.
+This file is the loop over epochs: it draws the order of the rows, has an epoch run (or many
+tiny ones), checks that the numbers are finite, and asks stopping.py whether to go on.
 """
 
 from dataclasses import replace
@@ -23,6 +23,10 @@ import numpy as np
 from . import compiled, divergence, reference
 from .stopping import Decision
 from .types import TrainingRun, TrainingState
+
+# A tiny epoch takes less time than the Python around it: so many are run in one call that
+# this many multiplications, a fraction of a millisecond, come together.
+WORK_TOGETHER, MOST_TOGETHER = 1e6, 1000
 
 
 def zero_slots(problem, theta):
@@ -63,26 +67,31 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
     limit = divergence.DIVERGED * nothing
     state = with_first_candidate(state, validate)
     objectives, scores, ended_by = [], [], "max_iter"
+    is_watched = monitor is not None or validate is not None
+    most_together = 1 if is_watched else epochs_together(problem, data)
     try:
-        for _ in range(n_epochs):
+        while state.epoch < first_epoch + n_epochs:
             if monitor is not None:
                 monitor.epoch_begin()
-            epoch = advance(problem, state, data, rng, limit, validate)
-            objectives.append(epoch.objective)
-            if epoch.score is not None:
-                scores.append(epoch.score)
-            state = epoch.state
-            if monitor is not None and monitor.epoch_end(*epoch[:4]):
+            n_together = min(most_together, first_epoch + n_epochs - state.epoch)
+            epochs = advance(problem, state, data, rng, limit, validate, n_together)
+            objectives += epochs.objectives
+            if epochs.score is not None:
+                scores.append(epochs.score)
+            state = epochs.state
+            if monitor is not None and monitor.epoch_end(
+                state, epochs.objectives[-1], epochs.score, epochs.learning_rate
+            ):
                 ended_by = "monitor"
                 break
-            if epoch.decision is Decision.STOP:
+            if epochs.decision is Decision.STOP:
                 ended_by = "stopping_rule"
                 break
     except KeyboardInterrupt:
         if state.epoch == first_epoch:
             raise
         ended_by = "interrupt"
-    divergence.check_end(problem, state, data, limit, epoch.learning_rate)
+    divergence.check_end(problem, state, data, limit, epochs.learning_rate)
     # An interrupt may fall between the curves' growth and the new state.
     n_epochs = state.epoch - first_epoch
     del objectives[n_epochs:], scores[n_epochs:]
@@ -102,60 +111,79 @@ def with_first_candidate(state, validate):
     return replace(state, progress=progress)
 
 
-class Epoch(NamedTuple):
-    """What one epoch led to."""
+class Epochs(NamedTuple):
+    """What one epoch led to, or several that were run in one call."""
 
     state: TrainingState
-    objective: float  # nats per sample
-    score: float | None  # of the validation data
+    objectives: list  # of each epoch, nats per sample
+    score: float | None  # of the validation data; then it is one epoch
     learning_rate: float  # of the last step
     decision: Decision
 
 
-def advance(problem, state, data, rng, limit, validate):
-    """Return the next Epoch; `limit` is the objective that counts as divergence."""
+def advance(problem, state, data, rng, limit, validate, n_epochs):
+    """Return the next Epochs; `limit` is the objective that counts as divergence.
+
+    They are fewer than `n_epochs` where the stopping rule or the check for divergence
+    speaks earlier: what is run together ends at exactly the epoch where one by one would.
+    """
     order = draw_order(problem, data, rng)
     # What is not finite is found by the checks, not by NumPy's warnings.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        rates = learning_rates(problem, state, data)
-        run_epoch = fastest_epoch(problem, data)
-        state, objective = run_epoch(problem, state, data, order, rates)
-        divergence.check_epoch(state, objective, limit, rates[-1])
-        score = None if validate is None else validate(state.shown_theta)
-    progress, decision = judge(problem, state, objective, score, rates[-1])
+        rates = learning_rates(problem, state, data, n_epochs)
+        new, objectives = run_epochs(problem, state, data, order, rates)
+        if n_epochs > 1 and not divergence.is_sound(new, objectives, limit):
+            return advance(problem, state, data, rng, limit, validate, 1)
+        rate = float(rates[-1])
+        divergence.check_epoch(new, objectives[-1], limit, rate)
+        score = None if validate is None else validate(new.shown_theta)
+    criteria = objectives if score is None else [-score]
+    before = state.progress
+    progress, decision, n_judged = problem.stopping_rule.follow(before, criteria, rate)
+    if n_judged < len(criteria):
+        return advance(problem, state, data, rng, limit, validate, n_judged)
+    if score is not None and -score < before.best:
+        progress = progress._replace(best_theta=new.shown_theta)
     # Taking the generator's state costs as much as a small epoch.
     random_state = state.random_state if order is None else rng.get_state()
-    state = replace(state, progress=progress, random_state=random_state)
-    return Epoch(state, objective, score, rates[-1], decision)
+    new = replace(new, progress=progress, random_state=random_state)
+    return Epochs(new, objectives, score, rate, decision)
 
 
-def fastest_epoch(problem, data):
-    """Return the implementation of `run_epoch` for this problem and kind of data."""
+def run_epochs(problem, state, data, order, rates):
+    """Return the new state and the objective of each epoch, by the fastest way there is."""
     if compiled.supports(problem, data):
-        return compiled.run_epoch
-    return reference.run_epoch
+        return compiled.run_epochs(problem, state, data, order, rates)
+    # Python floats: a NumPy scalar would turn float32 parameters into float64.
+    state, objective = reference.run_epoch(problem, state, data, order, rates.tolist())
+    return state, [objective]
+
+
+def epochs_together(problem, data):
+    """Return how many epochs a call of `run_epochs` may run: one unless they are tiny."""
+    if draws_order(problem, data) or not compiled.supports(problem, data):
+        return 1
+    work = n_batches(problem, data) * compiled.work_of_step(problem, data)
+    return max(1, min(MOST_TOGETHER, int(WORK_TOGETHER / work)))
+
+
+def draws_order(problem, data):
+    """Say whether the order of the rows is drawn: not where one batch holds them all."""
+    return problem.shuffle and problem.batch_size < data.n_samples
 
 
 def draw_order(problem, data, rng):
-    """Return the order of the rows in an epoch; None where one batch holds them all."""
-    if not problem.shuffle or problem.batch_size >= data.n_samples:
-        return None
-    return rng.permutation(data.n_samples)
+    """Return the order of the rows in an epoch; None is that of the data."""
+    return rng.permutation(data.n_samples) if draws_order(problem, data) else None
 
 
-def learning_rates(problem, state, data):
-    """Return the learning rate of each step of the coming epoch."""
-    n_batches = -(-data.n_samples // problem.batch_size)  # rounded up
+def n_batches(problem, data):
+    """Return the number of batches of an epoch."""
+    return -(-data.n_samples // problem.batch_size)  # rounded up
+
+
+def learning_rates(problem, state, data, n_epochs):
+    """Return the learning rate of each step (float64) of the coming epochs."""
     return problem.schedule.learning_rates(
-        state.step, n_batches, state.progress.rate_factor
+        state.step, n_epochs * n_batches(problem, data), state.progress.rate_factor
     )
-
-
-def judge(problem, state, objective, score, learning_rate):
-    """Return the progress after an epoch, the best theta included, and the decision."""
-    criterion = objective if score is None else -score
-    before = state.progress
-    progress, decision = problem.stopping_rule.update(before, criterion, learning_rate)
-    if score is not None and criterion < before.best:
-        progress = progress._replace(best_theta=state.shown_theta)
-    return progress, decision

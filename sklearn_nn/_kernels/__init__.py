@@ -1,0 +1,1 @@
+"""C kernels; an installation without a C compiler has none."""

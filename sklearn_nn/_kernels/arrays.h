@@ -1,0 +1,143 @@
+/* Mirror of arrays.py: the type of float, vectors of it, and the elementary functions.
+ *
+ * Every unit is compiled for one type (REAL_IS_DOUBLE) and one width of vectors
+ * (VECTOR_BYTES). The functions have no branch and no call, so that loops over them become
+ * vector code.
+ */
+#ifndef SKLEARN_NN_ARRAYS_H
+#define SKLEARN_NN_ARRAYS_H
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if REAL_IS_DOUBLE
+typedef double real;
+typedef uint64_t bits;
+enum { FRACTION_BITS = 52, EXPONENT_BIAS = 1023 };
+#define ROUNDER 0x1.8p52           /* adding it rounds to an integer, in the last bits */
+#define LN2_HIGH 0x1.62e42feep-1 /* few digits: a product with an integer is exact */
+#define LN2_LOW 0x1.a39ef35793c76p-33
+#define SMALLEST_EXPONENT -708.0
+#else
+typedef float real;
+typedef uint32_t bits;
+enum { FRACTION_BITS = 23, EXPONENT_BIAS = 127 };
+#define ROUNDER 0x1.8p23f
+#define LN2_HIGH 0x1.62e3p-1f
+#define LN2_LOW 0x1.2fefa2p-17f
+#define SMALLEST_EXPONENT -87.0f
+#endif
+#if REAL_IS_DOUBLE
+#define sqrt_real sqrt
+#else
+#define sqrt_real sqrtf
+#endif
+#define LOG2E ((real)1.4426950408889634)
+
+#ifdef __GNUC__
+#define SIMD(clauses) _Pragma(#clauses)
+#define PREFETCH(address) __builtin_prefetch(address, 0, 2) /* to the second cache */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+typedef real vector __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+#else
+#define SIMD(clauses)
+#define PREFETCH(address) ((void)0)
+#define ALWAYS_INLINE inline
+#define restrict
+typedef real vector;
+#endif
+enum { LANES = sizeof(vector) / sizeof(real) };
+
+static inline bits bits_of(real x) { bits b; memcpy(&b, &x, sizeof b); return b; }
+static inline real from_bits(bits b) { real x; memcpy(&x, &b, sizeof x); return x; }
+static inline real absolute(real x) { return x < 0 ? -x : x; }
+
+/* For x <= 0, return `scale` = 2^n and p with exp(x) = scale (1 + p), |p| < 0.42.
+ *
+ * x = n ln2 + r, |r| <= ln2 / 2, and p = exp(r) - 1 by its Taylor series, whose first term
+ * left out is below half a unit in the last place.
+ */
+static inline void split_exp(real x, real *scale, real *p) {
+    real rounded = x * LOG2E + ROUNDER;
+    real n = rounded - ROUNDER;
+    real r = (x - n * LN2_HIGH) - n * LN2_LOW;
+    bits exponent = bits_of(rounded) - bits_of(ROUNDER) + EXPONENT_BIAS;
+    real sum;
+#if REAL_IS_DOUBLE
+    sum = 1.0 / 6227020800.0; /* 1 / 13! */
+    sum = 1.0 / 479001600.0 + r * sum;
+    sum = 1.0 / 39916800.0 + r * sum;
+    sum = 1.0 / 3628800.0 + r * sum;
+    sum = 1.0 / 362880.0 + r * sum;
+    sum = 1.0 / 40320.0 + r * sum;
+    sum = 1.0 / 5040.0 + r * sum;
+#else
+    sum = (real)(1.0 / 5040.0); /* 1 / 7! */
+#endif
+    sum = (real)(1.0 / 720.0) + r * sum;
+    sum = (real)(1.0 / 120.0) + r * sum;
+    sum = (real)(1.0 / 24.0) + r * sum;
+    sum = (real)(1.0 / 6.0) + r * sum;
+    sum = (real)0.5 + r * sum;
+    *scale = from_bits(exponent << FRACTION_BITS);
+    *p = r + r * r * sum;
+}
+
+/* exp(x) for x <= 0; 0 where it is too small to be a normal number. */
+static inline real exp_negative(real x) {
+    real scale, p;
+    split_exp(x, &scale, &p);
+    real value = scale + scale * p;
+    return x < SMALLEST_EXPONENT ? 0 : value;
+}
+
+/* 1 / (1 + exp(-z)) without overflow. */
+static inline real sigmoid(real z) {
+    real e = exp_negative(-absolute(z));
+    return (z >= 0 ? 1 : e) / (1 + e);
+}
+
+/* tanh(z) = -e / (2 + e) with e = exp(-2 |z|) - 1, and the sign of z. */
+static inline real hyperbolic_tangent(real z) {
+    real x = -2 * absolute(z), scale, p;
+    split_exp(x, &scale, &p);
+    real e = (scale - 1) + scale * p;
+    e = x < SMALLEST_EXPONENT ? -1 : e;
+    real value = -e / (2 + e);
+    return z < 0 ? -value : value;
+}
+
+/* log(1 + exp(z)) = max(z, 0) + log1p(u), u = exp(-|z|), without overflow.
+ *
+ * log1p(u) = 2 artanh(s) = 2 (s + s^3/3 + s^5/5 + ...), s = u / (2 + u) <= 1/3.
+ */
+static inline real log1pexp(real z) {
+    real u = exp_negative(-absolute(z));
+    real s = u / (2 + u), square = s * s, sum;
+#if REAL_IS_DOUBLE
+    sum = 1.0 / 33;
+    sum = 1.0 / 31 + square * sum;
+    sum = 1.0 / 29 + square * sum;
+    sum = 1.0 / 27 + square * sum;
+    sum = 1.0 / 25 + square * sum;
+    sum = 1.0 / 23 + square * sum;
+    sum = 1.0 / 21 + square * sum;
+    sum = 1.0 / 19 + square * sum;
+    sum = 1.0 / 17 + square * sum;
+    sum = 1.0 / 15 + square * sum;
+#else
+    sum = (real)(1.0 / 15);
+#endif
+    sum = (real)(1.0 / 13) + square * sum;
+    sum = (real)(1.0 / 11) + square * sum;
+    sum = (real)(1.0 / 9) + square * sum;
+    sum = (real)(1.0 / 7) + square * sum;
+    sum = (real)(1.0 / 5) + square * sum;
+    sum = (real)(1.0 / 3) + square * sum;
+    sum = 1 + square * sum;
+    return (z > 0 ? z : 0) + 2 * s * sum;
+}
+
+#endif

@@ -1,0 +1,182 @@
+/* Mirror of `batches` and `select` in reference.py: the rows of one batch. */
+#ifndef SKLEARN_NN_BATCHES_H
+#define SKLEARN_NN_BATCHES_H
+
+#include "arrays.h"
+#include "kernels.h"
+
+/* Shuffled rows wait for memory: this many rows ahead they are asked for. */
+enum { ROWS_AHEAD = 16, MAX_PREFETCH = 2048 /* bytes; from there the processor goes on */ };
+
+/* m rows: dense as pointers and, where asked for, one after the other; CSR by number. */
+struct batch {
+    int64_t m;
+    const real *const *rows; /* (m,) dense */
+    const real *X;           /* (m, n_features) dense, or NULL where rows lie apart */
+    const int64_t *numbers;  /* (m,) of the rows in X */
+    const int64_t *order;    /* as a whole, or NULL */
+    int64_t start;           /* the batch's place in it */
+    int64_t n_samples;       /* how long it is */
+    const void *y;
+    const real *sample_weight;
+};
+
+/* What `fill_batch` writes to. */
+struct batch_storage {
+    const real **rows;   /* (batch_size,) */
+    int64_t *numbers;    /* (batch_size,) */
+    real *X;             /* (batch_size, n_features), or NULL if rows need not be gathered */
+    void *y;             /* (batch_size, n_outputs) or (batch_size,) */
+    real *sample_weight; /* (batch_size,) */
+};
+
+struct sparse_row {
+    int64_t n;
+    const real *values;
+    const void *indices;
+    int wide;
+};
+
+static inline int64_t integer_at(const void *integers, int wide, int64_t i) {
+    return wide ? ((const int64_t *)integers)[i] : ((const int32_t *)integers)[i];
+}
+
+static inline struct sparse_row sparse_row(const struct rows *rows, int64_t number) {
+    int64_t start = integer_at(rows->indptr, rows->wide, number);
+    int64_t stop = integer_at(rows->indptr, rows->wide, number + 1);
+    const char *indices = rows->indices;
+    struct sparse_row row = {
+        stop - start, (const real *)rows->values + start,
+        indices + start * (rows->wide ? sizeof(int64_t) : sizeof(int32_t)), rows->wide,
+    };
+    return row;
+}
+
+static inline const real *dense_row(const struct rows *rows, int64_t number) {
+    return (const real *)rows->values + number * rows->row_stride;
+}
+
+/* Ask for memory; a second half is best asked for later, so that requests do not queue.
+ *
+ * Inlined by force: GCC 12 takes a function that only prefetches for one without effect.
+ */
+static ALWAYS_INLINE void prefetch(const void *start, int64_t size) {
+    const char *byte = start;
+    for (int64_t i = 0; i < size && i < MAX_PREFETCH; i += 64) PREFETCH(byte + i);
+}
+
+/* Row number of the i-th sample in this order. */
+static inline int64_t row_number(
+    const struct rows *rows, const int64_t *order, int64_t i)
+{
+    int64_t sample = order ? order[i] : i;
+    return rows->index ? rows->index[sample] : sample;
+}
+
+/* Ask for the dense row that comes ROWS_AHEAD rows after the i-th of the batch. */
+static ALWAYS_INLINE void prefetch_dense(
+    const struct rows *rows, const struct batch *batch, int64_t i)
+{
+    int64_t later = batch->start + i + ROWS_AHEAD;
+    if (later < rows->n_samples)
+        prefetch(dense_row(rows, row_number(rows, batch->order, later)),
+                 rows->n_features * (int64_t)sizeof(real));
+}
+
+/* Ask for the indices of the sparse row that comes ROWS_AHEAD rows after the i-th, and for
+ * the place in indptr of one still later: without it, that row is not found in time. */
+static ALWAYS_INLINE void prefetch_indices(
+    const struct rows *rows, const struct batch *batch, int64_t i)
+{
+    int64_t later = batch->start + i + ROWS_AHEAD, size = rows->wide ? 8 : 4;
+    if (later < rows->n_samples) {
+        struct sparse_row row = sparse_row(rows, row_number(rows, batch->order, later));
+        prefetch(row.indices, row.n * size);
+    }
+    later += ROWS_AHEAD;
+    if (later < rows->n_samples)
+        prefetch((const char *)rows->indptr + row_number(rows, batch->order, later) * size, 1);
+}
+
+/* Ask for that row's values. */
+static ALWAYS_INLINE void prefetch_values(
+    const struct rows *rows, const struct batch *batch, int64_t i)
+{
+    int64_t later = batch->start + i + ROWS_AHEAD;
+    if (later < rows->n_samples) {
+        struct sparse_row row = sparse_row(rows, row_number(rows, batch->order, later));
+        prefetch(row.values, row.n * (int64_t)sizeof(real));
+    }
+}
+
+/* Copy dense rows to C order, one after the other. */
+static void gather(const struct rows *rows, const struct batch *batch, real *restrict X) {
+    int64_t n = rows->n_features, step = rows->column_stride;
+    for (int64_t i = 0; i < batch->m; i++) {
+        const real *row = batch->rows[i];
+        if (step == 1) {
+            prefetch_dense(rows, batch, i);
+            memcpy(X + i * n, row, sizeof(real) * n);
+        } else {
+            for (int64_t j = 0; j < n; j++) X[i * n + j] = row[j * step];
+        }
+    }
+}
+
+/* Rows of samples [start, start + m) in this order. */
+static void gather_rows(
+    const struct rows *rows, const int64_t *order, int64_t start,
+    struct batch *batch, const struct batch_storage *storage)
+{
+    int64_t m = batch->m;
+    batch->rows = storage->rows;
+    batch->numbers = storage->numbers;
+    batch->order = order;
+    batch->start = start;
+    batch->n_samples = rows->n_samples;
+    batch->X = 0;
+    for (int64_t i = 0; i < m; i++) storage->numbers[i] = row_number(rows, order, start + i);
+    if (rows->indptr) return;
+    for (int64_t i = 0; i < m; i++) storage->rows[i] = dense_row(rows, storage->numbers[i]);
+    int in_place = !order && !rows->index && rows->column_stride == 1
+                   && rows->row_stride == rows->n_features;
+    if (in_place) {
+        batch->X = batch->rows[0];
+    } else if (storage->X) {
+        gather(rows, batch, storage->X);
+        batch->X = storage->X;
+    }
+}
+
+/* y and weights of samples [start, start + m) in this order; `y_size` bytes a row. */
+static void gather_targets(
+    const struct targets *targets, const int64_t *order, int64_t start, int64_t y_size,
+    struct batch *batch, const struct batch_storage *storage)
+{
+    const char *y = targets->y;
+    const real *weight = targets->sample_weight;
+    batch->y = y + start * y_size;
+    batch->sample_weight = weight ? weight + start : 0;
+    if (!order) return;
+    for (int64_t i = start + ROWS_AHEAD; i < start + ROWS_AHEAD + batch->m; i++)
+        if (i < batch->n_samples) {
+            PREFETCH(y + order[i] * y_size);
+            if (weight) PREFETCH(weight + order[i]);
+        }
+    if (y_size == 8) /* the usual sizes without a call */
+        for (int64_t i = 0; i < batch->m; i++)
+            ((int64_t *)storage->y)[i] = ((const int64_t *)y)[order[start + i]];
+    else if (y_size == 4)
+        for (int64_t i = 0; i < batch->m; i++)
+            ((int32_t *)storage->y)[i] = ((const int32_t *)y)[order[start + i]];
+    else
+        for (int64_t i = 0; i < batch->m; i++)
+            memcpy((char *)storage->y + i * y_size, y + order[start + i] * y_size, y_size);
+    batch->y = storage->y;
+    if (!weight) return;
+    for (int64_t i = 0; i < batch->m; i++)
+        storage->sample_weight[i] = weight[order[start + i]];
+    batch->sample_weight = storage->sample_weight;
+}
+
+#endif

@@ -1,0 +1,233 @@
+# cython: language_level=3
+"""The door to the C kernels: arrays and numbers in, the GIL released, numbers out.
+
+compiled.py sees to it that arrays have the types, orders and lengths that are written here
+and in kernels.h; nothing is checked again.
+"""
+
+from cpython.buffer cimport PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int64_t
+from scipy.linalg.cython_blas cimport dgemm, sgemm
+
+
+cdef extern from "kernels.h" nogil:
+    enum: MAX_LAYERS
+    enum: MAX_KERNELS
+    enum: PREDICTED_ROWS
+    enum c_activation "activation":
+        pass
+    enum c_loss "loss":
+        pass
+    enum c_optimizer "optimizer":
+        pass
+
+    struct c_rows "rows":
+        int64_t n_samples, n_features
+        const void *values
+        int64_t row_stride, column_stride
+        const void *indices
+        const void *indptr
+        int wide
+        const int64_t *index
+
+    struct c_targets "targets":
+        const void *y
+        const void *sample_weight
+
+    struct c_architecture "architecture":
+        int n_layers
+        int64_t *layer_sizes
+        int activation
+
+    struct c_problem "problem":
+        c_architecture architecture
+        int fit_intercept, loss
+        double l2, l1
+        int optimizer
+        double momentum, beta_1, beta_2, epsilon
+        int64_t batch_size, average_from
+
+    struct c_state "state":
+        void *theta
+        void **slots
+        double *average
+        int64_t n_averaged, n_slot_updates, step
+
+    struct c_blas "blas":
+        void *gemm
+        int64_t from_ "from"
+
+    struct c_kernels "kernels":
+        const char *instruction_set
+        int run_steps(
+            const c_problem *, const c_rows *, const c_targets *, c_state *, const int64_t *,
+            int64_t, int64_t, const double *, double *, const c_blas *) noexcept nogil
+        int forward(
+            const c_architecture *, const void **, const void **, const c_rows *, void *,
+            int *, const c_blas *) noexcept nogil
+
+    int available_kernels(int is_double, const c_kernels **found) noexcept
+
+
+DEEPEST = MAX_LAYERS
+"""Number of layers that a kernel takes."""
+
+ROWS_AT_ONCE = PREDICTED_ROWS
+"""Number of rows that go forward together."""
+
+cdef const c_kernels *FOUND[2][MAX_KERNELS]  # for float and double, best first
+cdef int n_found = available_kernels(0, FOUND[0])
+available_kernels(1, FOUND[1])
+
+INSTRUCTION_SETS = [FOUND[0][level].instruction_set.decode() for level in range(n_found)]
+"""Those that this processor runs, best first; a level is a position in this list."""
+
+
+cdef void *address(array) except? NULL:
+    """Return where the array begins; None is nowhere."""
+    cdef Py_buffer view
+    if array is None:
+        return NULL
+    PyObject_GetBuffer(array, &view, PyBUF_STRIDES)
+    PyBuffer_Release(&view)
+    return view.buf
+
+
+cdef c_blas blas_of(bint is_double, int64_t blas_from):
+    """Return scipy's BLAS for this type."""
+    cdef c_blas blas
+    blas.gemm = <void *> dgemm if is_double else <void *> sgemm
+    blas.from_ = blas_from
+    return blas
+
+
+cdef int point_to_rows(c_rows *rows, X, index) except -1:
+    """Set `rows` to the rows `index` (or None for all) of X, dense or CSR."""
+    cdef Py_buffer view
+    rows.n_samples = X.shape[0] if index is None else index.shape[0]
+    rows.n_features = X.shape[1]
+    rows.index = <const int64_t *> address(index)
+    rows.indices = rows.indptr = NULL
+    if hasattr(X, "indptr"):
+        rows.values = address(X.data)
+        rows.indices = address(X.indices)
+        rows.indptr = address(X.indptr)
+        rows.wide = X.indices.itemsize == 8
+        return 0
+    PyObject_GetBuffer(X, &view, PyBUF_STRIDES)
+    rows.values = view.buf
+    rows.row_stride = view.strides[0] // view.itemsize
+    rows.column_stride = view.strides[1] // view.itemsize
+    PyBuffer_Release(&view)
+    return 0
+
+
+cdef int describe(c_architecture *architecture, layer_sizes, int activation) except -1:
+    """Set `architecture`; `activation` is a number of kernels.h's list."""
+    architecture.n_layers = len(layer_sizes) - 1
+    for i, size in enumerate(layer_sizes):
+        architecture.layer_sizes[i] = size
+    architecture.activation = activation
+    return 0
+
+
+cdef class Plan:
+    """A problem in C's terms."""
+
+    cdef c_problem problem
+
+    def __init__(
+        self, layer_sizes, int activation, bint fit_intercept, int loss, double l2,
+        double l1, int optimizer, double momentum, double beta_1, double beta_2,
+        double epsilon, int64_t batch_size, int64_t average_from,
+    ):
+        describe(&self.problem.architecture, layer_sizes, activation)
+        self.problem.fit_intercept = fit_intercept
+        self.problem.loss = loss
+        self.problem.l2 = l2
+        self.problem.l1 = l1
+        self.problem.optimizer = optimizer
+        self.problem.momentum = momentum
+        self.problem.beta_1 = beta_1
+        self.problem.beta_2 = beta_2
+        self.problem.epsilon = epsilon
+        self.problem.batch_size = batch_size
+        self.problem.average_from = average_from
+
+
+def run_steps(
+    int level,
+    int64_t blas_from,      # multiplications from which a product goes to BLAS
+    Plan plan,
+    X, index,               # IN     rows: (n, n_features); (n_samples,) int64 or None
+    y, sample_weight,       # IN     targets of the n_samples rows
+    theta,                  # IN-OUT (n_parameters,)
+    slots,                  # IN-OUT tuple of (n_parameters,)
+    average,                # IN-OUT (n_parameters,) float64, or None
+    int64_t n_averaged,
+    int64_t n_slot_updates,
+    int64_t step,
+    order,                  # IN     (n_samples,) int64, or None
+    int64_t first_batch,
+    learning_rates,         # IN     (n_steps,) float64
+    totals,                 # IN-OUT (n_epochs begun,) float64, objectives times rows
+):
+    """Take one step for each learning rate; return the new `n_averaged`."""
+    cdef bint is_double = theta.itemsize == 8
+    cdef c_rows rows
+    cdef c_targets targets
+    cdef c_state state
+    cdef const int64_t *c_order = <const int64_t *> address(order)
+    cdef const double *rates = <const double *> address(learning_rates)
+    cdef double *c_totals = <double *> address(totals)
+    cdef int64_t n_steps = learning_rates.shape[0]
+    cdef c_blas blas = blas_of(is_double, blas_from)
+    cdef int failed
+    point_to_rows(&rows, X, index)
+    targets.y = address(y)
+    targets.sample_weight = address(sample_weight)
+    state.theta = address(theta)
+    state.slots[0] = address(slots[0]) if len(slots) > 0 else NULL
+    state.slots[1] = address(slots[1]) if len(slots) > 1 else NULL
+    state.average = <double *> address(average)
+    state.n_averaged = n_averaged
+    state.n_slot_updates = n_slot_updates
+    state.step = step
+    with nogil:
+        failed = FOUND[is_double][level].run_steps(
+            &plan.problem, &rows, &targets, &state, c_order, first_batch, n_steps, rates,
+            c_totals, &blas)
+    if failed:
+        raise MemoryError("No memory for the arrays of one batch.")
+    return state.n_averaged
+
+
+def forward(
+    int level,
+    int64_t blas_from,
+    layer_sizes,
+    int activation,
+    layers,   # IN     (weight, intercept) of each layer, in C order and X's type
+    X,        # IN     (n_samples, n_features)
+    logits,   # IN-OUT (n_samples, n_outputs)
+):
+    """Fill the logits; return whether all values of X are finite."""
+    cdef bint is_double = logits.itemsize == 8
+    cdef c_rows rows
+    cdef c_architecture architecture
+    cdef const void *weights[MAX_LAYERS]
+    cdef const void *intercepts[MAX_LAYERS]
+    cdef void *c_logits = address(logits)
+    cdef c_blas blas = blas_of(is_double, blas_from)
+    cdef int finite, failed
+    describe(&architecture, layer_sizes, activation)
+    point_to_rows(&rows, X, None)
+    for i, (weight, intercept) in enumerate(layers):
+        weights[i] = address(weight)
+        intercepts[i] = address(intercept)
+    with nogil:
+        failed = FOUND[is_double][level].forward(
+            &architecture, weights, intercepts, &rows, c_logits, &finite, &blas)
+    if failed:
+        raise MemoryError("No memory for the arrays of one block of rows.")
+    return bool(finite)

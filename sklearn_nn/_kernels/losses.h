@@ -1,0 +1,121 @@
+/* Mirror of losses.py: value of a batch and gradient with respect to its logits. */
+#ifndef SKLEARN_NN_LOSSES_H
+#define SKLEARN_NN_LOSSES_H
+
+#include "arrays.h"
+#include "kernels.h"
+
+/* -y log p - (1 - y) log(1 - p) of one logit; `gradient` is p - y. */
+static inline real binary_cross_entropy(real logit, real y, real *gradient) {
+    *gradient = sigmoid(logit) - y;
+    return log1pexp((1 - 2 * y) * logit);
+}
+
+/* 1/2 (p - y)^2 of one logit; `gradient` is (p - y) p (1 - p). */
+static inline real binary_squared_error(real logit, real y, real *gradient) {
+    real proba = sigmoid(logit), error = proba - y;
+    *gradient = error * (proba * sigmoid(-logit));
+    return (real)0.5 * error * error;
+}
+
+/* Both losses of two classes: the values of a row's k outputs are added up. */
+static double binary_loss(
+    enum loss loss, int64_t m, int64_t k,
+    const real *restrict logits, /* IN  (m, k) */
+    const real *restrict y,      /* IN  (m, k) 0 or 1 */
+    const real *restrict weight, /* IN  (m,) or NULL */
+    real *restrict values,       /* OUT (m, k) scratch */
+    real *restrict delta)        /* OUT (m, k) */
+{
+    if (loss == BINARY_CROSS_ENTROPY) {
+        SIMD(omp simd)
+        for (int64_t i = 0; i < m * k; i++)
+            values[i] = binary_cross_entropy(logits[i], y[i], &delta[i]);
+    } else {
+        SIMD(omp simd)
+        for (int64_t i = 0; i < m * k; i++)
+            values[i] = binary_squared_error(logits[i], y[i], &delta[i]);
+    }
+    double sum = 0;
+    for (int64_t i = 0; i < m; i++) {
+        real w = weight ? weight[i] : 1, value = 0;
+        for (int64_t j = 0; j < k; j++) {
+            value += values[i * k + j];
+            delta[i * k + j] *= w;
+        }
+        sum += (double)(value * w);
+    }
+    return sum;
+}
+
+/* delta <- p = softmax(logits); `sums[i]` is the denominator of row i, the largest term 1. */
+static void softmax(
+    int64_t m, int64_t k,
+    const real *restrict logits, /* IN  (m, k) */
+    real *restrict sums,         /* OUT (m,) */
+    real *restrict delta)        /* OUT (m, k) */
+{
+    for (int64_t i = 0; i < m; i++) {
+        real largest = logits[i * k];
+        for (int64_t j = 1; j < k; j++)
+            largest = logits[i * k + j] > largest ? logits[i * k + j] : largest;
+        for (int64_t j = 0; j < k; j++) delta[i * k + j] = logits[i * k + j] - largest;
+    }
+    SIMD(omp simd)
+    for (int64_t i = 0; i < m * k; i++) delta[i] = exp_negative(delta[i]);
+    for (int64_t i = 0; i < m; i++) {
+        real sum = 0;
+        for (int64_t j = 0; j < k; j++) sum += delta[i * k + j];
+        for (int64_t j = 0; j < k; j++) delta[i * k + j] /= sum;
+        sums[i] = sum;
+    }
+}
+
+/* Row i's -log p_y, or 1/2 ||p - e_y||^2; `p` (k,) becomes the gradient. */
+static real categorical_loss(
+    enum loss loss, int64_t k,
+    const real *restrict logits, /* IN     (k,) */
+    int64_t y,                   /* IN     class index */
+    real sum,                    /* IN     softmax's denominator */
+    real *restrict p)            /* IN-OUT (k,) */
+{
+    if (loss == CATEGORICAL_CROSS_ENTROPY) {
+        real largest = logits[0];
+        for (int64_t j = 1; j < k; j++) largest = logits[j] > largest ? logits[j] : largest;
+        p[y] -= 1;
+        return (real)log(sum) - (logits[y] - largest);
+    }
+    /* Gradient p (e - sum_j e_j p_j) with e = p - one_hot(y). */
+    real squares = 0, product = 0;
+    for (int64_t j = 0; j < k; j++) {
+        real error = p[j] - (j == y);
+        squares += error * error;
+        product += error * p[j];
+    }
+    for (int64_t j = 0; j < k; j++) p[j] *= (p[j] - (j == y)) - product;
+    return (real)0.5 * squares;
+}
+
+/* Sum of w_i loss_i over the rows of a batch; delta is w_i d loss_i / d logits. */
+static double value_and_gradient(
+    enum loss loss, int64_t m, int64_t k,
+    const real *restrict logits, /* IN  (m, k) */
+    const void *restrict y,      /* IN  (m, k) of 0 and 1, or (m,) int64 class indices */
+    const real *restrict weight, /* IN  (m,) or NULL */
+    real *restrict scratch,      /* OUT (m, k) */
+    real *restrict delta)        /* OUT (m, k) */
+{
+    if (loss == BINARY_CROSS_ENTROPY || loss == BINARY_SQUARED_ERROR)
+        return binary_loss(loss, m, k, logits, y, weight, scratch, delta);
+    softmax(m, k, logits, scratch, delta);
+    double sum = 0;
+    for (int64_t i = 0; i < m; i++) {
+        real w = weight ? weight[i] : 1, *p = delta + i * k;
+        int64_t label = ((const int64_t *)y)[i];
+        sum += (double)(w * categorical_loss(loss, k, logits + i * k, label, scratch[i], p));
+        for (int64_t j = 0; j < k; j++) p[j] *= w;
+    }
+    return sum;
+}
+
+#endif
