@@ -12,13 +12,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from . import _inputs, _labels, _outcome, _parameters, _split, _weights
 from ._checkpoint import first_checkpoint, path_parameters, resumed_state
-from ._engine import lbfgs
+from ._engine import lbfgs, prediction
 from ._engine.losses import LOSSES
-from ._engine.network import forward
 from ._engine.reference import select
 from ._engine.train import train
 from ._engine.types import Problem
@@ -200,7 +199,8 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         -------
         ndarray of shape (n_samples,), or of 0 and 1 (n_samples, n_outputs) if multilabel
         """
-        decision = self._checked_encoding().decide(self._logits(X))
+        logits = self._logits(X)
+        decision = self._checkpoint.encoding.decide(logits)
         return decision if decision.ndim == 2 else self.classes_[decision]
 
     def predict_proba(self, X):
@@ -216,7 +216,10 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             In the order of `classes_`; rows sum to 1, but for multilabel y, where each
             column is a probability of its own.
         """
-        return self._loss().predict_proba(self._logit_of_each_class(X))
+        self._check_fitted()
+        binary = self._is_binary()
+        output = "binary" if binary else self._checkpoint.encoding.out_activation
+        return self._predict(X, output)
 
     def predict_log_proba(self, X):
         """Return the logarithm of the probability of each class.
@@ -232,7 +235,11 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         ndarray of shape (n_samples, n_classes)
             In nats, in the order of `classes_`.
         """
-        return self._loss().predict_log_proba(self._logit_of_each_class(X))
+        logits = self._logits(X)
+        if self._is_binary():
+            logits = np.concatenate([-logits, logits], axis=1)
+        encoding = self._checkpoint.encoding
+        return LOSSES["log_loss", encoding.out_activation].predict_log_proba(logits)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -360,8 +367,8 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         targets = encoding.targets(held_out.y)
 
         def validate(theta):
-            layers = architecture.layers(theta)
-            _, logits = forward(layers, held_out.X, architecture.activation)
+            layers, activation = architecture.layers(theta), architecture.activation
+            logits, _ = prediction.predict(layers, held_out.X, activation, "logits")
             decision = encoding.decide(logits)
             return accuracy_score(targets, decision, sample_weight=held_out.sample_weight)
 
@@ -431,33 +438,31 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
     # Prediction, step by step.
 
-    def _checked_encoding(self):
-        """Return the fitted Encoding, or raise NotFittedError."""
-        check_is_fitted(self)
-        return self._checkpoint.encoding
+    def _check_fitted(self):
+        """Raise NotFittedError unless there is a model."""
+        if "_checkpoint" not in vars(self):  # faster than the function, which raises
+            check_is_fitted(self)
 
     def _is_binary(self):
         """Say whether one logit decides between two classes."""
-        encoding = self._checked_encoding()
+        encoding = self._checkpoint.encoding
         return encoding.n_outputs == 1 and encoding.out_activation == "logistic"
-
-    def _loss(self):
-        """Return a Loss that knows how logits become probabilities.
-
-        That depends on the output activation alone, not on the loss in training.
-        """
-        return LOSSES["log_loss", self._checked_encoding().out_activation]
 
     def _logits(self, X):
         """Return the logits of the rows of X, of shape (n_samples, n_outputs)."""
-        check_is_fitted(self)
+        self._check_fitted()
+        return self._predict(X, "logits")
+
+    def _predict(self, X, output):
+        """Return the `output` of prediction.OUTPUTS for the rows of X."""
         layers = self._layers()
         # Edited coefficients may be of integer type; X must not become that.
         dtype = np.result_type(layers[0].weight, np.float32)
-        X = validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
-        return forward(layers, X, self._checkpoint.architecture.activation)[1]
-
-    def _logit_of_each_class(self, X):
-        """Return logits with a column for each class, also where one logit decides."""
-        logits = self._logits(X)
-        return np.concatenate([-logits, logits], axis=1) if self._is_binary() else logits
+        finite_later = prediction.looks_for_finite(layers)
+        rows = _inputs.validate_rows(self, X, dtype, ensure_all_finite=not finite_later)
+        activation = self._checkpoint.architecture.activation
+        predicted, finite = prediction.predict(layers, rows, activation, output)
+        if finite_later and not finite:
+            # It raises, in scikit-learn's words, unless its users assume finite data.
+            _inputs.validate_rows(self, X, dtype, ensure_all_finite=True)
+        return predicted

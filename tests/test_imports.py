@@ -22,7 +22,7 @@ FLOORS = [
     {"_engine"},
 ]
 ENGINE_FLOORS = [
-    {"train", "lbfgs"},
+    {"train", "lbfgs", "prediction"},
     {"divergence"},
     {"reference", "compiled"},
     {"network", "losses", "penalties", "optimizers", "schedules", "stopping"},

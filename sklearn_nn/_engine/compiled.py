@@ -1,8 +1,8 @@
-"""The epoch and the forward pass by compiled kernels, equal to reference.py to rounding.
+"""Epochs and predictions by compiled kernels, equal to the reference to rounding.
 
-`supports` and `supports_forward` say what the kernels take: NumPy's float32 and float64,
-dense in any order or CSR. Everything else, and every installation without a C compiler,
-runs on the reference.
+`supports` and `supports_rows` say what the kernels take: NumPy's float32 and float64, dense
+in any order or CSR. Everything else, and every installation without a C compiler, runs on
+reference.py and network.py.
 """
 
 from dataclasses import replace
@@ -23,6 +23,7 @@ except ModuleNotFoundError:  # built without a C compiler
 
 # In the order of kernels.h.
 ACTIVATION_NAMES = ("identity", "logistic", "tanh", "relu")
+OUTPUT_NAMES = ("logits", "binary", "logistic", "softmax")
 LOSS_FUNCTIONS = (
     losses.binary_cross_entropy,
     losses.categorical_cross_entropy,
@@ -53,7 +54,7 @@ def instruction_sets():
 def supports(problem, data):
     """Return whether the kernels can train on `data`."""
     return (
-        supports_forward(problem.architecture.layer_sizes, data.X)
+        supports_rows(len(problem.architecture.layer_sizes) - 1, data.X)
         and problem.architecture.activation in ACTIVATION_NAMES
         and problem.loss.value_and_gradient in LOSS_FUNCTIONS
         and type(problem.optimizer) in OPTIMIZERS
@@ -61,9 +62,14 @@ def supports(problem, data):
     )
 
 
-def supports_forward(layer_sizes, X):
-    """Return whether the kernels can compute logits for the rows of X."""
-    if kernels is None or len(layer_sizes) - 1 > kernels.DEEPEST or 0 in X.shape:
+def supports_depth(n_layers):
+    """Return whether there are kernels, and they take networks of so many layers."""
+    return kernels is not None and n_layers <= kernels.DEEPEST
+
+
+def supports_rows(n_layers, X):
+    """Return whether the kernels take the rows of X for a network of so many layers."""
+    if not supports_depth(n_layers) or 0 in X.shape:
         return False
     if isinstance(X, np.ndarray):
         values = X
@@ -193,27 +199,16 @@ def work_of_step(problem, data):
     return 3 * rows * (stored * layer_sizes[1] + behind) + problem.architecture.n_parameters
 
 
-def forward(layers, X, activation):
-    """Return the logits of X, and whether all values of X are finite.
-
-    Parameters
-    ----------
-    layers : list of Layer
-    X : array or CSR matrix of shape (n_samples, n_features)
-    activation : str
-
-    Returns
-    -------
-    logits : array of shape (n_samples, n_outputs)
-    finite : bool
-    """
+def predict(layers, X, activation, output):
+    """Return what `prediction.predict` returns."""
     sizes = (X.shape[1], *(len(intercept) for _, intercept in layers))
     layers = [
         (np.ascontiguousarray(weight, X.dtype), np.ascontiguousarray(intercept, X.dtype))
         for weight, intercept in layers
     ]
-    logits = np.empty((X.shape[0], sizes[-1]), dtype=X.dtype)
-    number = ACTIVATION_NAMES.index(activation)
-    from_ = blas_from(sizes, min(len(logits), kernels.ROWS_AT_ONCE))
-    finite = kernels.forward(LEVEL, from_, sizes, number, layers, X, logits)
-    return logits, finite
+    n_columns = 2 if output == "binary" else sizes[-1]
+    predicted = np.empty((X.shape[0], n_columns), dtype=X.dtype)
+    from_ = blas_from(sizes, min(len(predicted), kernels.ROWS_AT_ONCE))
+    codes = ACTIVATION_NAMES.index(activation), OUTPUT_NAMES.index(output)
+    finite = kernels.predict(LEVEL, from_, sizes, codes[0], layers, X, codes[1], predicted)
+    return predicted, finite

@@ -265,20 +265,22 @@ static int batch_is_finite(const struct rows *rows, const struct batch *batch) {
 
 static int predict(
     const struct architecture *architecture, const void *const *weights,
-    const void *const *intercepts, const struct rows *rows, void *logits, int *finite,
-    const struct blas *blas)
+    const void *const *intercepts, const struct rows *rows, enum output output,
+    void *predicted, int *finite, const struct blas *blas)
 {
     struct workspace w;
     struct layers layers;
     struct memory memory = {NULL, 0};
     int64_t n = rows->n_samples, size = n < PREDICTED_ROWS ? n : PREDICTED_ROWS;
     int last = architecture->n_layers - 1;
-    int64_t k = architecture->layer_sizes[last + 1];
+    int64_t k = architecture->layer_sizes[last + 1], columns = output == AS_BINARY ? 2 : k;
     lay_out_forward(&w, &memory, architecture, rows, size);
+    w.scratch = piece(&memory, sizeof(real) * size);
     char *block = malloc(memory.used + 64);
     if (!block) return -1;
     memory = (struct memory){block + 64 - (uintptr_t)block % 64, 0};
     lay_out_forward(&w, &memory, architecture, rows, size);
+    w.scratch = piece(&memory, sizeof(real) * size);
     for (int l = 0; l <= last; l++) {
         layers.weights[l] = weights[l];
         layers.intercepts[l] = intercepts[l];
@@ -288,8 +290,9 @@ static int predict(
         struct batch batch = {.m = n - start < size ? n - start : size};
         gather_rows(rows, NULL, start, &batch, &w.storage);
         *finite &= batch_is_finite(rows, &batch);
-        w.outputs[last] = (real *)logits + start * k;
         forward(architecture, &layers, rows, &batch, w.outputs, w.panel, blas);
+        output_of(output, batch.m, k, w.outputs[last], w.scratch,
+                  (real *)predicted + start * columns);
     }
     free(block);
     return 0;

@@ -16,6 +16,7 @@ enum loss {
     BINARY_SQUARED_ERROR,
     CATEGORICAL_SQUARED_ERROR
 };
+enum output { AS_LOGITS, AS_BINARY, AS_LOGISTIC, AS_SOFTMAX }; /* of prediction.py */
 enum optimizer { SGD, MOMENTUM, NESTEROV, ADAM };
 
 enum { MAX_LAYERS = 64 };      /* compiled.py sends deeper networks to the reference */
@@ -81,13 +82,14 @@ struct kernels {
         const double *learning_rates, /* IN  (n_steps,) */
         double *totals,               /* IN-OUT one number for each epoch begun */
         const struct blas *blas);
-    int (*forward)(
+    int (*predict)(
         const struct architecture *architecture,
         const void *const *weights,    /* IN  per layer (fan_in, fan_out) */
         const void *const *intercepts, /* IN  per layer (fan_out,) */
         const struct rows *rows,
-        void *logits,                  /* OUT (n_samples, n_outputs) */
-        int *finite,                   /* OUT whether all of the rows' values are */
+        enum output output,
+        void *predicted, /* OUT (n_samples, n_outputs), with 2 columns if binary */
+        int *finite,     /* OUT whether all of the rows' values are */
         const struct blas *blas);
 };
 

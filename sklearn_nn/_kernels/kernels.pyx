@@ -62,8 +62,8 @@ cdef extern from "kernels.h" nogil:
         int run_steps(
             const c_problem *, const c_rows *, const c_targets *, c_state *, const int64_t *,
             int64_t, int64_t, const double *, double *, const c_blas *) noexcept nogil
-        int forward(
-            const c_architecture *, const void **, const void **, const c_rows *, void *,
+        int predict(
+            const c_architecture *, const void **, const void **, const c_rows *, int, void *,
             int *, const c_blas *) noexcept nogil
 
     int available_kernels(int is_double, const c_kernels **found) noexcept
@@ -202,22 +202,23 @@ def run_steps(
     return state.n_averaged
 
 
-def forward(
+def predict(
     int level,
     int64_t blas_from,
     layer_sizes,
     int activation,
-    layers,   # IN     (weight, intercept) of each layer, in C order and X's type
-    X,        # IN     (n_samples, n_features)
-    logits,   # IN-OUT (n_samples, n_outputs)
+    layers,     # IN     (weight, intercept) of each layer, in C order and X's type
+    X,          # IN     (n_samples, n_features)
+    int output,
+    predicted,  # IN-OUT (n_samples, n_outputs), with two columns if binary
 ):
-    """Fill the logits; return whether all values of X are finite."""
-    cdef bint is_double = logits.itemsize == 8
+    """Fill what is predicted; return whether all values of X are finite."""
+    cdef bint is_double = predicted.itemsize == 8
     cdef c_rows rows
     cdef c_architecture architecture
     cdef const void *weights[MAX_LAYERS]
     cdef const void *intercepts[MAX_LAYERS]
-    cdef void *c_logits = address(logits)
+    cdef void *c_predicted = address(predicted)
     cdef c_blas blas = blas_of(is_double, blas_from)
     cdef int finite, failed
     describe(&architecture, layer_sizes, activation)
@@ -226,8 +227,8 @@ def forward(
         weights[i] = address(weight)
         intercepts[i] = address(intercept)
     with nogil:
-        failed = FOUND[is_double][level].forward(
-            &architecture, weights, intercepts, &rows, c_logits, &finite, &blas)
+        failed = FOUND[is_double][level].predict(
+            &architecture, weights, intercepts, &rows, output, c_predicted, &finite, &blas)
     if failed:
         raise MemoryError("No memory for the arrays of one block of rows.")
     return bool(finite)

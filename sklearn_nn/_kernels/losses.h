@@ -71,6 +71,29 @@ static void softmax(
     }
 }
 
+/* What is predicted from the logits of m rows: see enum output. */
+static void output_of(
+    enum output output, int64_t m, int64_t k,
+    const real *restrict logits, /* IN  (m, k) */
+    real *restrict scratch,      /* OUT (m,) */
+    real *restrict predicted)    /* OUT (m, k), with 2 columns if binary */
+{
+    if (output == AS_SOFTMAX) {
+        softmax(m, k, logits, scratch, predicted);
+    } else if (output == AS_LOGISTIC) {
+        SIMD(omp simd)
+        for (int64_t i = 0; i < m * k; i++) predicted[i] = sigmoid(logits[i]);
+    } else if (output == AS_BINARY) {
+        SIMD(omp simd)
+        for (int64_t i = 0; i < m; i++) {
+            predicted[2 * i] = sigmoid(-logits[i]);
+            predicted[2 * i + 1] = sigmoid(logits[i]);
+        }
+    } else {
+        memcpy(predicted, logits, sizeof(real) * m * k);
+    }
+}
+
 /* Row i's -log p_y, or 1/2 ||p - e_y||^2; `p` (k,) becomes the gradient. */
 static real categorical_loss(
     enum loss loss, int64_t k,
