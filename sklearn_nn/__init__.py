@@ -2,7 +2,8 @@
 
 from ._logistic import SGDLogisticClassifier
 from ._mlp import BackpropMLPClassifier
+from ._show_versions import show_versions
 
 __version__ = "0.1.0"
 
-__all__ = ["BackpropMLPClassifier", "SGDLogisticClassifier"]
+__all__ = ["BackpropMLPClassifier", "SGDLogisticClassifier", "show_versions"]

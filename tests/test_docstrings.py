@@ -14,7 +14,8 @@ import sklearn_nn
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 
 PACKAGE = Path(sklearn_nn.__file__).parent
-PUBLIC = [getattr(sklearn_nn, name) for name in sklearn_nn.__all__]
+EXPORTED = [getattr(sklearn_nn, name) for name in sklearn_nn.__all__]
+PUBLIC = [thing for thing in EXPORTED if inspect.isclass(thing)]
 MODULES = [
     ".".join(["sklearn_nn", *path.relative_to(PACKAGE).with_suffix("").parts])
     for path in sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,31 @@
+"""What a bug report should say is printed."""
+
+import numpy as np
+
+import sklearn_nn
+from sklearn_nn import _show_versions
+from sklearn_nn._engine import compiled
+
+
+def printed(capsys):
+    """Return {name: value} of what `show_versions` prints."""
+    sklearn_nn.show_versions()
+    lines = capsys.readouterr().out.splitlines()
+    return dict(line.split(maxsplit=1) for line in lines)
+
+
+def test_versions_are_those_installed(capsys):
+    lines = printed(capsys)
+    assert lines["sklearn_nn"] == sklearn_nn.__version__
+    assert lines["numpy"] == np.__version__
+
+
+def test_training_names_the_instruction_set_in_use(capsys, monkeypatch):
+    monkeypatch.setattr(compiled, "instruction_sets", lambda: ["best", "second"])
+    monkeypatch.setattr(compiled, "LEVEL", 1)
+    assert printed(capsys)["training"] == "compiled kernels for second, of best, second"
+
+
+def test_training_without_kernels_says_why(monkeypatch):
+    monkeypatch.setattr(compiled, "instruction_sets", list)
+    assert _show_versions.training() == "NumPy (installed without a C compiler)"
