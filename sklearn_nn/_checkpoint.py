@@ -53,6 +53,11 @@ def first_checkpoint(theta, random_state, parameters, encoding, architecture):
     )
 
 
+def constructor_parameters(estimator):
+    """Return (name, value) of each; `get_params` reads a signature, which takes long."""
+    return [(name, getattr(estimator, name)) for name in estimator._parameter_constraints]
+
+
 def path_parameters(estimator):
     """Return the parameters that decide which path training takes, as copies."""
     return {
@@ -60,7 +65,7 @@ def path_parameters(estimator):
         # A copied generator would no longer be the same object, which is its identity.
         if isinstance(value, np.random.RandomState)
         else copy.deepcopy(value)
-        for name, value in estimator.get_params(deep=False).items()
+        for name, value in constructor_parameters(estimator)
         if name not in NOT_THE_PATH
     }
 

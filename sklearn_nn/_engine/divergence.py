@@ -27,8 +27,8 @@ def zero_logits_loss(problem, data):
 
 def is_sound(state, objectives, limit):
     """Return whether neither `state` nor the objectives up to it show divergence."""
-    within = all(objective <= limit for objective in objectives)  # NaN is not
-    return within and bool(np.all(np.isfinite(state.theta)))
+    # The largest of numbers with a NaN is NaN, which is not within any limit.
+    return bool(np.max(objectives) <= limit and np.all(np.isfinite(state.theta)))
 
 
 def check_epoch(state, objective, limit, learning_rate):

@@ -50,18 +50,18 @@ class StoppingRule:
         n_judged : int
             Number of epochs up to the first decision that is not to go on.
         """
-        best, n_no_improvement = progress.best, progress.n_no_improvement
-        n_judged = 0
-        for criterion in criteria:
+        best, n_no_improvement, n_judged = progress.best, progress.n_no_improvement, 0
+        tol, limit = self.tol, self.n_iter_no_change
+        for criterion in criteria:  # a few words each: there may be a million a second
             n_judged += 1
-            stalled = criterion > best - self.tol
-            n_no_improvement = n_no_improvement + 1 if stalled else 0
             last_improvement = best - criterion
-            best = min(best, criterion)
-            if n_no_improvement >= self.n_iter_no_change:
+            n_no_improvement = n_no_improvement + 1 if criterion > best - tol else 0
+            if criterion < best:
+                best = criterion
+            if n_no_improvement >= limit:
                 break
         decision, rate_factor = Decision.GO_ON, progress.rate_factor
-        if n_no_improvement >= self.n_iter_no_change:
+        if n_no_improvement >= limit:
             decision = Decision.STOP
             if self.lowers_rate and learning_rate > SMALLEST_ADAPTIVE_RATE:
                 decision = Decision.LOWER_RATE

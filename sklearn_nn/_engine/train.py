@@ -25,8 +25,8 @@ from .stopping import Decision
 from .types import TrainingRun, TrainingState
 
 # A tiny epoch takes less time than the Python around it: so many are run in one call that
-# this many multiplications, a fraction of a millisecond, come together.
-WORK_TOGETHER, MOST_TOGETHER = 1e6, 1000
+# this many multiplications, about a millisecond, come together.
+WORK_TOGETHER, MOST_TOGETHER = 2e7, 1000
 
 
 def zero_slots(problem, theta):
@@ -61,8 +61,8 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
         If it comes before the first epoch has ended; later it ends the run.
     """
     first_epoch = state.epoch
-    rng = np.random.RandomState(0)
-    rng.set_state(state.random_state)
+    rng = generator(problem, data, state.random_state)
+    first_random_state = state.random_state
     nothing = divergence.zero_logits_loss(problem, data)
     limit = divergence.DIVERGED * nothing
     state = with_first_candidate(state, validate)
@@ -79,11 +79,12 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
             if epochs.score is not None:
                 scores.append(epochs.score)
             state = epochs.state
-            if monitor is not None and monitor.epoch_end(
-                state, epochs.objectives[-1], epochs.score, epochs.learning_rate
-            ):
-                ended_by = "monitor"
-                break
+            if monitor is not None:
+                state = with_random_state(state, rng)
+                last = epochs.objectives[-1], epochs.score, epochs.learning_rate
+                if monitor.epoch_end(state, *last):
+                    ended_by = "monitor"
+                    break
             if epochs.decision is Decision.STOP:
                 ended_by = "stopping_rule"
                 break
@@ -91,6 +92,12 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
         if state.epoch == first_epoch:
             raise
         ended_by = "interrupt"
+        # The order of the epoch that was not finished is drawn again when training goes on.
+        rng = generator(problem, data, first_random_state)
+        for _ in range(state.epoch - first_epoch):
+            draw_order(problem, data, rng)
+    if monitor is None or ended_by == "interrupt":
+        state = with_random_state(state, rng)
     divergence.check_end(problem, state, data, limit, epochs.learning_rate)
     # An interrupt may fall between the curves' growth and the new state.
     n_epochs = state.epoch - first_epoch
@@ -144,10 +151,7 @@ def advance(problem, state, data, rng, limit, validate, n_epochs):
         return advance(problem, state, data, rng, limit, validate, n_judged)
     if score is not None and -score < before.best:
         progress = progress._replace(best_theta=new.shown_theta)
-    # Taking the generator's state costs as much as a small epoch.
-    random_state = state.random_state if order is None else rng.get_state()
-    new = replace(new, progress=progress, random_state=random_state)
-    return Epochs(new, objectives, score, rate, decision)
+    return Epochs(replace(new, progress=progress), objectives, score, rate, decision)
 
 
 def run_epochs(problem, state, data, order, rates):
@@ -170,6 +174,20 @@ def epochs_together(problem, data):
 def draws_order(problem, data):
     """Say whether the order of the rows is drawn: not where one batch holds them all."""
     return problem.shuffle and problem.batch_size < data.n_samples
+
+
+def generator(problem, data, random_state):
+    """Return the generator of orders, in this state; None where none is drawn."""
+    if not draws_order(problem, data):
+        return None
+    rng = np.random.RandomState(0)
+    rng.set_state(random_state)
+    return rng
+
+
+def with_random_state(state, rng):
+    """Return the state with that of the generator; reading it costs as much as an epoch."""
+    return state if rng is None else replace(state, random_state=rng.get_state())
 
 
 def draw_order(problem, data, rng):
