@@ -58,7 +58,6 @@ def supports(problem, data):
         and problem.architecture.activation in ACTIVATION_NAMES
         and problem.loss.value_and_gradient in LOSS_FUNCTIONS
         and type(problem.optimizer) in OPTIMIZERS
-        and (data.rows is None or data.rows.dtype == np.int64)
     )
 
 
@@ -72,12 +71,21 @@ def supports_rows(n_layers, X):
     if not supports_depth(n_layers) or 0 in X.shape:
         return False
     if isinstance(X, np.ndarray):
-        values = X
-    elif issparse(X) and X.format == "csr" and X.indices.dtype == X.indptr.dtype:
-        values = X.data
-    else:
-        return False
+        return is_float(X)
+    return issparse(X) and X.format == "csr" and is_plain_csr(X)
+
+
+def is_float(values):
+    """Return whether the kernels can read such numbers."""
     return values.dtype in (np.float32, np.float64) and values.flags.aligned
+
+
+def is_plain_csr(X):
+    """Return whether the arrays of a CSR matrix are as its definition has them."""
+    integers = X.indices.dtype == X.indptr.dtype and X.indices.dtype in (np.int32, np.int64)
+    parts = (X.data, X.indices, X.indptr)
+    contiguous = all(part.flags.c_contiguous and part.flags.aligned for part in parts)
+    return integers and contiguous and is_float(X.data)
 
 
 def run_epoch(problem, state, data, order, learning_rates):
@@ -111,12 +119,12 @@ def run_epochs(problem, state, data, order, learning_rates):
     if problem.average_from:
         average = np.zeros(len(theta)) if state.average is None else state.average.copy()
     plan, n_averaged = plan_of(problem, data), state.n_averaged
-    targets, order = targets_of(problem, data), order_of(order)
+    targets, order, rows = targets_of(problem, data), index_of(order), index_of(data.rows)
     steps_a_call = max(1, int(LONGEST_CALL / work_of_step(problem, data)))
     from_ = blas_from(problem.architecture.layer_sizes, problem.batch_size)
     for start in range(0, len(rates), steps_a_call):
         n_averaged = kernels.run_steps(
-            *(LEVEL, from_, plan, data.X, data.rows, *targets, theta, slots, average),
+            *(LEVEL, from_, plan, data.X, rows, *targets, theta, slots, average),
             *(n_averaged, state.n_slot_updates + start, state.step + start, order),
             *(start % n_batches, rates[start : start + steps_a_call]),
             totals[start // n_batches :],
@@ -128,7 +136,7 @@ def run_epochs(problem, state, data, order, learning_rates):
         n_slot_updates=state.n_slot_updates + len(rates),
         step=state.step + len(rates),
         epoch=state.epoch + len(totals),
-        average=average if n_averaged else state.average,
+        average=state.average if average is None or n_averaged == 0 else average,
         n_averaged=n_averaged,
     )
     return state, (totals / data.n_samples).tolist()
@@ -163,9 +171,9 @@ def targets_of(problem, data):
     return y, np.ascontiguousarray(data.sample_weight, dtype=data.X.dtype)
 
 
-def order_of(order):
-    """Return the order as the kernels read it."""
-    return None if order is None else np.ascontiguousarray(order, dtype=np.int64)
+def index_of(numbers):
+    """Return row numbers as the kernels read them; None is all rows in order."""
+    return None if numbers is None else np.ascontiguousarray(numbers, dtype=np.int64)
 
 
 def blas_from(layer_sizes, n_rows):

@@ -96,10 +96,15 @@ static int lazy_works(const struct problem *problem, const struct rows *rows) {
            && !problem->average_from;
 }
 
+static int is_softmax(const struct problem *problem) {
+    return problem->loss == CATEGORICAL_CROSS_ENTROPY
+           || problem->loss == CATEGORICAL_SQUARED_ERROR;
+}
+
 /* Whether `one_row_steps` takes this problem. */
 static int is_one_row(const struct problem *problem, const struct rows *rows) {
     const struct architecture *architecture = &problem->architecture;
-    return problem->batch_size == 1 && architecture->n_layers == 1
+    return problem->batch_size == 1 && architecture->n_layers == 1 && !is_softmax(problem)
            && architecture->layer_sizes[1] == 1 && problem->optimizer == SGD
            && !problem->average_from && !rows->indptr && rows->column_stride == 1;
 }
@@ -180,9 +185,8 @@ static void steps(
     const struct architecture *architecture = &problem->architecture;
     int64_t n = rows->n_samples, size = problem->batch_size, number = first_batch;
     int64_t n_outputs = architecture->layer_sizes[architecture->n_layers];
-    int softmax = problem->loss == CATEGORICAL_CROSS_ENTROPY
-                  || problem->loss == CATEGORICAL_SQUARED_ERROR;
-    int64_t y_size = softmax ? (int64_t)sizeof(int64_t) : (int64_t)sizeof(real) * n_outputs;
+    int64_t y_size = is_softmax(problem) ? (int64_t)sizeof(int64_t)
+                                         : (int64_t)sizeof(real) * n_outputs;
     for (int64_t i = 0; i < n_steps; i++) {
         int64_t start = number * size;
         struct batch batch = {.m = n - start < size ? n - start : size};

@@ -21,7 +21,10 @@
 #include "network.h"
 #include "optimizers.h"
 
-#define SMALLEST_SCALE 1e-9 /* so that v = w / A stays a normal float */
+/* A begins anew below this: v = w / A must stay a normal float, and the differences of sums
+ * of A^2 that an elastic net needs lose 1 / A^2 of their digits. */
+#define SMALLEST_SCALE 1e-9
+#define SMALLEST_SCALE_OF_SUMS 0.1
 
 enum { MAX_PENDING = 4096 }; /* steps whose thresholds may wait; their sums fit the cache */
 
@@ -153,8 +156,9 @@ static void lazy_forward(
 /* The step's shrinking of all weights. */
 static void shrink(struct lazy *lazy, double learning_rate) {
     double a = 1 - learning_rate * lazy->l2;
-    if (lazy->scale * a < SMALLEST_SCALE) settle(lazy);
-    if (a < SMALLEST_SCALE) { /* a step as long as 1 / l2 or longer cannot wait */
+    double smallest = lazy->l1 ? SMALLEST_SCALE_OF_SUMS : SMALLEST_SCALE;
+    if (lazy->scale * a < smallest) settle(lazy);
+    if (a < smallest) { /* a step as long as 1 / l2 or longer cannot wait */
         for (int64_t i = 0; i < lazy->n_features * lazy->k; i++) lazy->v[i] *= (real)a;
         lazy->squares *= a * a;
     } else {

@@ -1,0 +1,734 @@
+"""What compiled.py takes, and that training is the same whichever way an epoch is run.
+
+Equality of single epochs is in test_kernels_equal_reference.py.
+"""
+
+import threading
+import time
+import warnings
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+import pytest
+from scipy.sparse import coo_array, csc_array, csr_array, csr_matrix
+from threadpoolctl import threadpool_limits
+
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn._engine import compiled, prediction, reference, train
+from sklearn_nn._engine.losses import LOSSES, Loss
+from sklearn_nn._engine.optimizers import SGD
+from sklearn_nn._engine.penalties import Penalty
+from sklearn_nn._engine.schedules import Schedule
+from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+
+if compiled.kernels is None:
+    pytest.skip("the kernels were not built", allow_module_level=True)
+
+
+def make_problem(**changes):
+    """Return logistic regression on two features by plain SGD, with the changes."""
+    parameters = {
+        "architecture": Architecture((2, 1)),
+        "loss": LOSSES["log_loss", "logistic"],
+        "penalty": Penalty(),
+        "optimizer": SGD(),
+        "schedule": Schedule("constant", 0.5),
+        "stopping_rule": StoppingRule(-inf, inf),
+        "batch_size": 3,
+    }
+    return Problem(**{**parameters, **changes})
+
+
+def make_data(X=None, **changes):
+    """Return seven rows of two features."""
+    X = np.random.RandomState(0).normal(size=(7, 2)) if X is None else X
+    y = (np.arange(X.shape[0]) % 2).astype(float)[:, None]
+    return Dataset(X, y)._replace(**changes)
+
+
+def make_state(problem):
+    """Return the state before the first epoch, at 0."""
+    theta = np.zeros(problem.architecture.n_parameters)
+    slots = train.zero_slots(problem, theta)
+    return TrainingState(theta, slots, np.random.RandomState(0).get_state())
+
+
+# Instruction sets.
+
+
+def test_instruction_sets_are_those_of_the_build_best_first():
+    every = ["x86-64-v4", "x86-64-v3", "baseline"]
+    names = compiled.instruction_sets()
+    assert names == [name for name in every if name in names]
+
+
+def test_baseline_is_always_there():
+    assert compiled.instruction_sets()[-1] == "baseline"
+
+
+def test_the_best_instruction_set_is_chosen():
+    assert compiled.LEVEL == 0
+
+
+def test_without_kernels_there_is_no_instruction_set(monkeypatch):
+    monkeypatch.setattr(compiled, "kernels", None)
+    assert compiled.instruction_sets() == []
+
+
+# What the kernels take.
+
+
+def unaligned(X):
+    """Return X at an address that is not a multiple of its type's size."""
+    array = np.frombuffer(b"\0" + X.tobytes(), X.dtype, offset=1).reshape(X.shape)
+    assert not array.flags.aligned
+    return array
+
+
+def with_index_types(X, indices_type, indptr_type):
+    """Return X as CSR with indices of these types."""
+    sparse = csr_array(X)
+    indices, indptr = sparse.indices.astype(indices_type), sparse.indptr
+    sparse.indices, sparse.indptr = indices, indptr.astype(indptr_type)
+    return sparse
+
+
+TAKEN = {
+    "float64": lambda X: X,
+    "float32": lambda X: X.astype(np.float32),
+    "Fortran": np.asfortranarray,
+    "every second row": lambda X: np.repeat(X, 2, axis=0)[::2],
+    "reversed": lambda X: X[::-1, ::-1],
+    "one row many times": lambda X: np.broadcast_to(X[0], X.shape),
+    "CSR array": csr_array,
+    "CSR matrix": csr_matrix,
+    "CSR, float32": lambda X: csr_array(X.astype(np.float32)),
+    "CSR, int64": lambda X: with_index_types(X, np.int64, np.int64),
+    "CSR without values": lambda X: csr_array(X.shape),
+}
+NOT_TAKEN = {
+    "integers": lambda X: X.astype(np.int64),
+    "booleans": lambda X: X > 0,
+    "float16": lambda X: X.astype(np.float16),
+    "complex": lambda X: X.astype(complex),
+    "objects": lambda X: X.astype(object),
+    "other byte order": lambda X: X.astype(X.dtype.newbyteorder()),
+    "unaligned": unaligned,
+    "CSC": csc_array,
+    "COO": coo_array,
+    "CSR of integers": lambda X: csr_array(X.astype(np.int64)),
+    "CSR, mixed indices": lambda X: with_index_types(X, np.int32, np.int64),
+    "CSR, int16": lambda X: with_index_types(X, np.int16, np.int16),
+    "no rows": lambda X: X[:0],
+    "no features": lambda X: X[:, :0],
+    "another library's": lambda X: FakeArray(X),
+}
+
+
+class FakeArray:
+    """An array of another library."""
+
+    def __init__(self, X):
+        self.shape, self.dtype = X.shape, X.dtype
+
+
+def rows_in(form):
+    """Return the rows of `make_data` in a form of the lists above."""
+    return {**TAKEN, **NOT_TAKEN}[form](make_data().X)
+
+
+@pytest.mark.parametrize("form", TAKEN)
+def test_kernels_take(form):
+    assert compiled.supports(make_problem(), make_data(rows_in(form)))
+
+
+@pytest.mark.parametrize("form", NOT_TAKEN)
+def test_kernels_do_not_take(form):
+    assert not compiled.supports(make_problem(), make_data(rows_in(form)))
+
+
+@pytest.mark.skipif(
+    np.finfo(np.longdouble).bits == 64, reason="long doubles are doubles here"
+)
+def test_kernels_do_not_take_long_doubles():
+    data = make_data(make_data().X.astype(np.longdouble))
+    assert not compiled.supports(make_problem(), data)
+
+
+@pytest.mark.parametrize("form", TAKEN)
+def test_what_is_taken_gives_the_reference_logits(form):
+    X, rng = rows_in(form), np.random.RandomState(0)
+    layers = Architecture((2, 3)).layers(rng.normal(size=9).astype(X.dtype))
+    expected = np.asarray(X @ layers[0].weight) + layers[0].intercept
+    computed, _ = compiled.predict(layers, X, "identity", "logits")
+    # Three roundings of numbers below 10.
+    np.testing.assert_allclose(computed, expected, 0, 30 * np.finfo(X.dtype).eps)
+
+
+def test_kernels_do_not_take_an_unknown_activation():
+    architecture = Architecture((2, 3, 1), "softplus")
+    assert not compiled.supports(make_problem(architecture=architecture), make_data())
+
+
+def test_kernels_do_not_take_an_unknown_loss():
+    known = LOSSES["log_loss", "logistic"]
+    loss = Loss(lambda z, y: (z, y), known.predict_proba, known.predict_log_proba)
+    assert not compiled.supports(make_problem(loss=loss), make_data())
+
+
+def test_kernels_do_not_take_an_unknown_optimizer():
+    class Other(SGD):
+        """A step of its own."""
+
+    assert not compiled.supports(make_problem(optimizer=Other()), make_data())
+
+
+@pytest.mark.parametrize(("n_more", "is_taken"), [(0, True), (1, False)])
+def test_kernels_take_as_many_layers_as_they_say(n_more, is_taken):
+    n_hidden = compiled.kernels.DEEPEST - 1 + n_more
+    problem = make_problem(architecture=Architecture((2, *[1] * n_hidden, 1)))
+    assert compiled.supports(problem, make_data()) == is_taken
+
+
+def test_the_deepest_network_gives_the_reference_epoch():
+    sizes = (2, *[3] * (compiled.kernels.DEEPEST - 1), 1)
+    problem = make_problem(architecture=Architecture(sizes, "tanh"), batch_size=7)
+    theta = problem.architecture.initial(np.random.RandomState(0), np.float64)
+    arguments = (problem, TrainingState(theta, (), ()), make_data(), None, [0.5])
+    state, objective = compiled.run_epoch(*arguments)
+    expected, expected_objective = reference.run_epoch(*arguments)
+    # 100 eps, as in test_kernels_equal_reference.py: rounding decays from layer to layer.
+    np.testing.assert_allclose(state.theta, expected.theta, 0, 100 * 2.3e-16)
+    assert objective == pytest.approx(expected_objective, rel=100 * 2.3e-16)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32])
+def test_row_numbers_may_be_of_any_integer_type(dtype):
+    problem, rows = make_problem(), np.arange(0, 8, 2)
+    data = make_data()
+    data = data._replace(y=data.y[rows], rows=rows.astype(dtype))
+    assert compiled.supports(problem, data)
+    rates = np.full(-(-len(rows) // problem.batch_size), 0.1)
+    expected, _ = reference.run_epoch(
+        problem, make_state(problem), data, None, rates.tolist()
+    )
+    state, _ = compiled.run_epoch(problem, make_state(problem), data, None, rates)
+    np.testing.assert_allclose(state.theta, expected.theta, 0, 100 * 2.3e-16)
+
+
+def test_without_kernels_nothing_is_taken(monkeypatch):
+    monkeypatch.setattr(compiled, "kernels", None)
+    assert not compiled.supports(make_problem(), make_data())
+
+
+def test_what_is_not_taken_is_trained_on_by_the_reference():
+    problem, data = make_problem(), make_data()
+    expected = train.train(problem, make_state(problem), data, 3).state.theta
+    other = data._replace(X=unaligned(data.X))
+    computed = train.train(problem, make_state(problem), other, 3).state.theta
+    # Nine steps of about ten roundings.
+    np.testing.assert_allclose(computed, expected, 0, 100 * 2.3e-16)
+
+
+def test_what_is_not_taken_is_predicted_by_the_reference():
+    data = make_data()
+    layers = Architecture((2, 1)).layers(np.ones(3))
+    expected, _ = prediction.predict(layers, data.X, "identity", "logits")
+    computed, finite = prediction.predict(layers, unaligned(data.X), "identity", "logits")
+    np.testing.assert_allclose(computed, expected, 0, 10 * 2.3e-16)
+    assert finite is None
+
+
+# Threads.
+
+
+@pytest.mark.parametrize(("n_threads", "pays"), [(1, False), (2, True)])
+def test_products_go_to_blas_only_where_it_has_threads(n_threads, pays):
+    with threadpool_limits(n_threads, user_api="blas"):
+        if compiled.n_blas_threads() != n_threads:
+            pytest.skip("this BLAS has no such number of threads")
+        assert (compiled.blas_from((1000, 1000), 1000) < compiled.NEVER) == pays
+
+
+def test_small_products_do_not_go_to_blas():
+    with threadpool_limits(2, user_api="blas"):
+        assert compiled.blas_from((10, 10), 10) == compiled.NEVER
+
+
+class Clock(threading.Thread):
+    """A thread that notes the time about every millisecond until it is stopped."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.times, self.stopped = [], threading.Event()
+
+    def run(self):
+        """Note the time."""
+        while not self.stopped.wait(1e-3):
+            self.times.append(time.perf_counter())
+
+    def n_between(self, start, stop):
+        """Return how often the time was noted in between."""
+        return sum(start < moment < stop for moment in self.times)
+
+
+def test_other_threads_run_while_a_kernel_does(monkeypatch):
+    # One call of about half a second: with the lock held, no time would be noted in its
+    # middle, where the call itself has long begun and is far from its end.
+    monkeypatch.setattr(compiled, "LONGEST_CALL", 1e300)
+    problem, data = make_problem(batch_size=7), make_data()
+    n_steps, seconds = 1000, 0.0
+    clock = Clock()
+    clock.start()
+    while seconds < 0.3:
+        n_steps *= 4
+        rates = np.full(n_steps, 0.5)
+        start = time.perf_counter()
+        compiled.run_epochs(problem, make_state(problem), data, None, rates)
+        seconds = time.perf_counter() - start
+    clock.stopped.set()
+    clock.join()
+    assert clock.n_between(start + seconds / 3, start + 2 * seconds / 3) > 0
+
+
+def test_a_long_epoch_is_several_calls(monkeypatch):
+    # Python hears Ctrl-C between them.
+    problem, data, n_calls = make_problem(batch_size=1), make_data(), []
+    run_steps = compiled.kernels.run_steps
+
+    def counted(*arguments):
+        n_calls.append(1)
+        return run_steps(*arguments)
+
+    monkeypatch.setattr(compiled.kernels, "run_steps", counted)
+    work = compiled.work_of_step(problem, data)
+    monkeypatch.setattr(compiled, "LONGEST_CALL", 3 * work)
+    compiled.run_epochs(problem, make_state(problem), data, None, [0.5] * 7)
+    assert len(n_calls) == 3  # of 3, 3 and 1 steps
+
+
+# One path: training goes on in either way, and draws the same random numbers.
+
+LOGISTIC = {
+    "momentum": {"batch_size": 16},
+    "plain": {"momentum": 0, "batch_size": 1},
+    "plain_l1": {"momentum": 0, "batch_size": 16, "penalty": "l1", "alpha": 0.01},
+    "adam": {"solver": "adam", "batch_size": 16},
+    "average": {"average": True, "batch_size": 16},
+    "average_later": {"average": 12, "batch_size": 16, "momentum": 0},
+    "invscaling": {"learning_rate": "invscaling", "batch_size": 16},
+    "full_batch": {"batch_size": "full"},
+    "no_shuffle": {"shuffle": False, "batch_size": 16},
+    "no_intercept": {"fit_intercept": False, "penalty": None, "batch_size": 16},
+    "class_weight": {"class_weight": {0: 2.0, 1: 1.0, 2: 0.5}, "batch_size": 16},
+}
+MLP = {
+    "adam": {"batch_size": 16, "activation": "tanh", "hidden_layer_sizes": (7,)},
+    "sgd": {"solver": "sgd", "batch_size": 16, "hidden_layer_sizes": (5, 4)},
+    "squared": {"loss": "squared_error", "solver": "sgd", "batch_size": "full"},
+    "linear": {"hidden_layer_sizes": (), "solver": "sgd", "momentum": 0, "batch_size": 1},
+}
+CONFIGURATIONS = [
+    pytest.param(estimator, parameters, id=f"{estimator.__name__}-{name}")
+    for estimator, several in (
+        (SGDLogisticClassifier, LOGISTIC),
+        (BackpropMLPClassifier, MLP),
+    )
+    for name, parameters in several.items()
+]
+every_configuration = pytest.mark.parametrize(("estimator", "parameters"), CONFIGURATIONS)
+either_kind = pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+
+
+@pytest.fixture
+def switched(monkeypatch):
+    """Return a function that switches the kernels off, or on again."""
+    kernels = compiled.kernels
+
+    def switch(on):
+        monkeypatch.setattr(compiled, "kernels", kernels if on else None)
+
+    return switch
+
+
+def trained(estimator, parameters, data, switch, first, then):
+    """Return a model of 3 epochs of `fit` and one of `partial_fit`.
+
+    `first` and `then` say whether they are compiled.
+    """
+    X, y, weight = data
+    model = estimator(**parameters, max_iter=3, tol=None, random_state=0)
+    switch(first)
+    model.fit(X, y, sample_weight=weight)
+    switch(then)
+    model.partial_fit(X, y, sample_weight=weight)
+    switch(True)
+    return model
+
+
+def numbers_of(model):
+    """Return all numbers that training has led to in one vector."""
+    state = model._checkpoint.state
+    arrays = [state.theta, state.shown_theta, *state.slots, model.loss_curve_]
+    return np.concatenate([np.ravel(array) for array in arrays])
+
+
+@every_configuration
+@either_kind
+@pytest.mark.parametrize(("first", "then"), [(False, False), (False, True), (True, False)])
+def test_training_goes_on_in_either_way(
+    estimator, parameters, sparse, first, then, rows, switched
+):
+    data = rows(3, sparse)
+    expected = trained(estimator, parameters, data, switched, True, True)
+    computed = trained(estimator, parameters, data, switched, first, then)
+    # At most 280 steps of about ten roundings, which add up like a random walk.
+    np.testing.assert_allclose(
+        numbers_of(computed), numbers_of(expected), 0, 1000 * 2.3e-16
+    )
+
+
+@every_configuration
+@pytest.mark.parametrize(("first", "then"), [(False, False), (False, True), (True, False)])
+def test_random_numbers_are_the_same_in_either_way(
+    estimator, parameters, first, then, rows, switched
+):
+    expected = trained(estimator, parameters, rows(3), switched, True, True)
+    computed = trained(estimator, parameters, rows(3), switched, first, then)
+    np.testing.assert_equal(
+        computed._checkpoint.state.random_state, expected._checkpoint.state.random_state
+    )
+
+
+@every_configuration
+def test_counters_are_the_same_in_either_way(estimator, parameters, rows, switched):
+    expected = trained(estimator, parameters, rows(3), switched, True, True)
+    computed = trained(estimator, parameters, rows(3), switched, True, False)
+    for name in ("step", "epoch", "n_slot_updates", "n_averaged"):
+        state, other = expected._checkpoint.state, computed._checkpoint.state
+        assert getattr(state, name) == getattr(other, name)
+
+
+@pytest.fixture
+def orders(monkeypatch):
+    """Return a list that fills with the order of the rows in each epoch."""
+    drawn, run_epochs = [], train.run_epochs
+
+    def recorded(problem, state, data, order, rates):
+        drawn.append(order)
+        return run_epochs(problem, state, data, order, rates)
+
+    monkeypatch.setattr(train, "run_epochs", recorded)
+    return drawn
+
+
+@every_configuration
+def test_rows_come_in_the_same_order_in_either_way(
+    estimator, parameters, rows, switched, orders
+):
+    trained(estimator, parameters, rows(3), switched, True, False)
+    if parameters.get("shuffle", True) and parameters["batch_size"] != "full":
+        mixed, orders[:] = orders[:], []
+        trained(estimator, parameters, rows(3), switched, False, True)
+        np.testing.assert_array_equal(mixed, orders)
+    else:
+        assert set(orders) == {None}
+
+
+@every_configuration
+@either_kind
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_predictions_are_the_same_in_either_way(
+    estimator, parameters, sparse, n_classes, rows, switched
+):
+    if "class_weight" in parameters and n_classes == 2:
+        parameters = {**parameters, "class_weight": {0: 2.0, 1: 1.0}}
+    X, y, weight = rows(n_classes, sparse)
+    model = estimator(**parameters, max_iter=2, tol=None, random_state=0)
+    model.fit(X, y, sample_weight=weight)
+    for name in ("decision_function", "predict_proba", "predict_log_proba", "predict"):
+        switched(True)
+        expected = getattr(model, name)(X)
+        switched(False)
+        # About ten roundings of numbers below 100.
+        np.testing.assert_allclose(getattr(model, name)(X), expected, 0, 1000 * 2.3e-16)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["predict", "predict_proba", "decision_function"])
+@pytest.mark.parametrize("on", [True, False])
+@either_kind
+def test_a_value_that_is_not_finite_is_refused_in_either_way(
+    value, name, on, sparse, rows, switched
+):
+    X, y, _ = rows()
+    model = SGDLogisticClassifier(max_iter=2, tol=None).fit(X, y)
+    X = X.copy()
+    X[-1, -1] = value
+    switched(on)
+    with pytest.raises(ValueError, match="Input X contains"):
+        getattr(model, name)(csr_array(X) if sparse else X)
+
+
+# Epochs together: many tiny ones are run in one call. Nothing may show it.
+
+FEW = {"batch_size": "full", "random_state": 0, "max_iter": 3000}
+LOGISTIC_TOGETHER = {
+    "default": {},
+    "patient": {"n_iter_no_change": 40, "tol": 1e-6},
+    "impatient": {"n_iter_no_change": 1, "tol": 1e-3},
+    "tol_0": {"tol": 0, "momentum": 0.99},
+    "no_tol": {"tol": None, "max_iter": 1234},
+    "not_enough": {"tol": 1e-9, "max_iter": 1001},
+    "one_epoch": {"max_iter": 1},
+    "adaptive": {"learning_rate": "adaptive", "learning_rate_init": 2.0, "tol": 1e-3},
+    "adaptive_impatient": {"learning_rate": "adaptive", "n_iter_no_change": 1},
+    "invscaling": {"learning_rate": "invscaling", "tol": 1e-5},
+    "number": {"learning_rate": 0.5},
+    "plain_l1": {"momentum": 0, "penalty": "l1", "alpha": 0.05},
+    "adam": {"solver": "adam", "tol": 1e-5},
+    "average": {"average": 30, "tol": 1e-5},
+    "batches": {"batch_size": 7, "shuffle": False, "momentum": 0},
+    "batches_invscaling": {
+        "batch_size": 7,
+        "shuffle": False,
+        "learning_rate": "invscaling",
+    },
+}
+MLP_TOGETHER = {
+    "default": {"hidden_layer_sizes": (3,)},
+    "sgd": {"hidden_layer_sizes": (3,), "solver": "sgd", "learning_rate_init": 0.5},
+    "adaptive": {
+        "hidden_layer_sizes": (3,),
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "learning_rate_init": 2.0,
+    },
+    "squared": {"hidden_layer_sizes": (2, 2), "loss": "squared_error", "tol": 1e-5},
+}
+TOGETHER = [
+    pytest.param(estimator, {**FEW, **parameters}, id=f"{estimator.__name__}-{name}")
+    for estimator, several in (
+        (SGDLogisticClassifier, LOGISTIC_TOGETHER),
+        (BackpropMLPClassifier, MLP_TOGETHER),
+    )
+    for name, parameters in several.items()
+]
+every_fit = pytest.mark.parametrize(("estimator", "parameters"), TOGETHER)
+
+
+@pytest.fixture
+def few_rows():
+    """Return (X, y) of 20 rows, whose classes overlap."""
+    rng = np.random.RandomState(3)
+    X = rng.normal(size=(20, 3))
+    return X, (X[:, 0] + rng.normal(size=20) > 0).astype(int)
+
+
+@pytest.fixture
+def together(monkeypatch):
+    """Return a function that sets how many epochs a call may run."""
+    return lambda n: monkeypatch.setattr(train, "MOST_TOGETHER", n)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Return a list that fills with the number of epochs of each call of the kernels."""
+    numbers, run_epochs = [], compiled.run_epochs
+
+    def recorded(*arguments):
+        state, objectives = run_epochs(*arguments)
+        numbers.append(len(objectives))
+        return state, objectives
+
+    monkeypatch.setattr(compiled, "run_epochs", recorded)
+    return numbers
+
+
+def everything(model, warned):
+    """Return all that a fit leaves behind, to be compared exactly."""
+    state = model._checkpoint.state
+    return {
+        **vars(state),
+        "progress": state.progress._asdict(),
+        "shown_theta": model._checkpoint.shown_theta,
+        "ended_by": model._checkpoint.ended_by,
+        "loss_curve_": model.loss_curve_,
+        "best_loss_": model.best_loss_,
+        "n_iter_": model.n_iter_,
+        "t_": model.t_,
+        "warnings": [str(warning.message) for warning in warned],
+    }
+
+
+def fitted(model, X, y):
+    """Fit, and return `everything`."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    return everything(model, warned)
+
+
+@every_fit
+@pytest.mark.parametrize("n", [2, 7, 1000])
+def test_epochs_together_end_as_one_by_one(estimator, parameters, n, few_rows, together):
+    together(1)
+    expected = fitted(estimator(**parameters), *few_rows)
+    together(n)
+    np.testing.assert_equal(fitted(estimator(**parameters), *few_rows), expected)
+
+
+@every_fit
+def test_epochs_together_go_on_as_one_by_one(estimator, parameters, few_rows, together):
+    results = []
+    for n in (1, 1000):
+        together(n)
+        model = estimator(**parameters, warm_start=True)
+        fitted(model, *few_rows)
+        model.partial_fit(*few_rows)
+        model.set_params(max_iter=77)
+        results.append(fitted(model, *few_rows))
+    np.testing.assert_equal(results[1], results[0])
+
+
+@every_fit
+def test_tiny_epochs_are_run_together(estimator, parameters, few_rows, calls):
+    result = fitted(estimator(**parameters), *few_rows)
+    assert len(calls) < max(2, result["n_iter_"])
+
+
+def test_a_fit_ends_within_what_was_run_together(few_rows, calls):
+    # So that the tests above have something to find.
+    parameters = {**FEW, "tol": 1e-3}
+    result = fitted(SGDLogisticClassifier(**parameters), *few_rows)
+    assert max(calls) == 1000
+    assert 5 < result["n_iter_"] < 1000
+
+
+def test_a_rate_is_lowered_several_times_within_what_was_run_together(few_rows, calls):
+    parameters = {**FEW, **LOGISTIC_TOGETHER["adaptive"]}
+    result = fitted(SGDLogisticClassifier(**parameters), *few_rows)
+    assert max(calls) == 1000
+    assert result["progress"]["rate_factor"] < 5**-3
+    assert result["ended_by"] == "stopping_rule"
+
+
+def test_work_bounds_what_is_run_together(few_rows, calls, monkeypatch):
+    problem = make_problem(architecture=Architecture((3, 1)), batch_size=20)
+    data = make_data(few_rows[0])
+    work = compiled.work_of_step(problem, data)
+    monkeypatch.setattr(train, "WORK_TOGETHER", 12.5 * work)
+    train.train(problem, make_state(problem), data, 30)
+    assert calls == [12, 12, 6]
+
+
+def test_larger_epochs_are_run_one_by_one(calls, monkeypatch):
+    monkeypatch.setattr(train, "WORK_TOGETHER", 1)
+    train.train(make_problem(batch_size=7), make_state(make_problem()), make_data(), 4)
+    assert calls == [1, 1, 1, 1]
+
+
+def test_shuffled_epochs_are_run_one_by_one(calls):
+    train.train(make_problem(), make_state(make_problem()), make_data(), 4)
+    assert calls == [1, 1, 1, 1]
+
+
+def test_watched_epochs_are_run_one_by_one(few_rows, calls, capsys):
+    fitted(
+        SGDLogisticClassifier(**{**FEW, "max_iter": 6, "tol": None}, verbose=1), *few_rows
+    )
+    assert calls == [1] * 6
+    assert capsys.readouterr().out.count("epoch") == 6
+
+
+def test_validated_epochs_are_run_one_by_one(few_rows, calls):
+    parameters = {**FEW, "max_iter": 6, "tol": None}
+    fitted(SGDLogisticClassifier(**parameters, early_stopping=True), *few_rows)
+    assert calls == [1] * 6
+
+
+# Steps longer than 2 / alpha: weights grow by a factor from epoch to epoch.
+DIVERGING = {
+    "after_some_epochs": {"learning_rate_init": 2.5, "alpha": 1.0, "momentum": 0},
+    "after_many_epochs": {"learning_rate_init": 2.02, "alpha": 1.0, "momentum": 0},
+    "at_once": {"learning_rate_init": 1e200, "alpha": 1.0, "momentum": 0},
+    "in_the_second_epoch": {"learning_rate_init": 1e20, "alpha": 1.0, "momentum": 0},
+    "with_momentum": {"learning_rate_init": 4.5, "alpha": 1.0},
+    "with_batches": {
+        "learning_rate_init": 2.1,
+        "alpha": 1.0,
+        "momentum": 0,
+        "batch_size": 7,
+        "shuffle": False,
+    },
+}
+
+
+def message_of(model, X, y):
+    """Return the message of the error that training ends with."""
+    with pytest.raises(ValueError, match="diverged") as error:
+        model.fit(X, y)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", DIVERGING)
+@pytest.mark.parametrize("n", [2, 7, 1000])
+def test_divergence_together_is_that_of_one_by_one(name, n, few_rows, together):
+    parameters = {**FEW, "tol": None, **DIVERGING[name]}
+    together(1)
+    expected = message_of(SGDLogisticClassifier(**parameters), *few_rows)
+    together(n)
+    assert message_of(SGDLogisticClassifier(**parameters), *few_rows) == expected
+
+
+@pytest.mark.parametrize("name", DIVERGING)
+def test_divergence_is_the_same_with_and_without_kernels(name, few_rows, switched):
+    # The epoch and the rate: the objective's three digits may be rounded differently.
+    parameters = {**FEW, "tol": None, **DIVERGING[name]}
+    messages = []
+    for on in (True, False):
+        switched(on)
+        messages.append(message_of(SGDLogisticClassifier(**parameters), *few_rows))
+    (epoch, rate), (other_epoch, other_rate) = (
+        (text.split(":")[0], text.split(", learning rate")[1]) for text in messages
+    )
+    assert (epoch, rate) == (other_epoch, other_rate)
+
+
+def test_a_stop_before_divergence_together_is_no_error(few_rows, together):
+    # One by one, the rule would stop long before weights are too large.
+    parameters = {**FEW, "learning_rate_init": 2.02, "alpha": 1.0, "momentum": 0}
+    results = []
+    for n in (1, 1000):
+        together(n)
+        model = SGDLogisticClassifier(**parameters, n_iter_no_change=20)
+        results.append(fitted(model, *few_rows))
+    assert results[0]["ended_by"] == "stopping_rule"
+    np.testing.assert_equal(results[1], results[0])
+
+
+def test_an_interrupt_together_leaves_the_last_call(few_rows, monkeypatch):
+    # Of three calls of ten epochs the third is interrupted.
+    run_epochs, n_calls = compiled.run_epochs, []
+
+    def interrupted(*arguments):
+        n_calls.append(1)
+        if len(n_calls) == 3:
+            raise KeyboardInterrupt
+        return run_epochs(*arguments)
+
+    monkeypatch.setattr(train, "MOST_TOGETHER", 10)
+    monkeypatch.setattr(compiled, "run_epochs", interrupted)
+    problem = make_problem(batch_size=7)
+    run = train.train(problem, make_state(problem), make_data(), 30)
+    assert (run.ended_by, run.state.epoch, len(run.loss_curve)) == ("interrupt", 20, 20)
+
+
+def test_state_of_a_run_together_can_be_gone_on_from():
+    problem = make_problem(batch_size=7)
+    cut = train.train(problem, make_state(problem), make_data(), 13).state
+    rest = train.train(problem, cut, make_data(), 17).state
+    whole = train.train(problem, make_state(problem), make_data(), 30).state
+    np.testing.assert_equal(vars(replace(rest)), vars(whole))
