@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 
-def constant(steps, power_t):
-    """Return 1 for each of `steps`."""
-    return np.ones(len(steps))
+def constant(step, n_steps, power_t):
+    """Return 1 for each of the `n_steps` updates after update `step`."""
+    return np.ones(n_steps)
 
 
-def inverse_scaling(steps, power_t):
-    """Return 1 / step**power_t for each of `steps`, which count from 1."""
-    return 1 / steps**power_t
+def inverse_scaling(step, n_steps, power_t):
+    """Return 1 / t**power_t, t the number of the update, from 1."""
+    return 1 / np.arange(step + 1, step + n_steps + 1, dtype=np.float64) ** power_t
 
 
 # 'adaptive' is constant between the moments at which the stopping rule lowers it.
@@ -40,6 +40,5 @@ class Schedule:
 
     def learning_rates(self, step, n_steps, rate_factor):
         """Return the rates (n_steps,) of the `n_steps` updates after update `step`."""
-        steps = np.arange(step + 1, step + n_steps + 1, dtype=np.float64)
-        decay = SCHEDULES[self.name](steps, self.power_t)
+        decay = SCHEDULES[self.name](step, n_steps, self.power_t)
         return self.learning_rate_init * rate_factor * decay

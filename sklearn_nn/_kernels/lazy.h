@@ -50,13 +50,19 @@ struct lazy {
     struct past *past; /* (MAX_PENDING + 1,) by step; past[0] is all zeros */
 };
 
-/* The last step after `since` before which a weight is not 0, for its c. */
-static int32_t last_step_alive(const struct lazy *lazy, double c, int32_t since) {
-    int32_t low = since, high = lazy->now;
-    while (low < high) {
-        int32_t middle = high - (high - low) / 2;
-        if (lazy->past[middle].threshold < c) low = middle;
-        else high = middle - 1;
+/* The last step from `since` on before which a weight is not 0, for its c.
+ *
+ * Thresholds grow evenly while the learning rate is even, so that the first guess between
+ * the ends is nearly always right.
+ */
+static int32_t last_step_alive(const struct past *past, double c, int32_t since, int32_t now) {
+    int32_t low = since, high = now; /* past[low].threshold < c <= past[high].threshold */
+    while (high - low > 1) {
+        double share = (c - past[low].threshold) / (past[high].threshold - past[low].threshold);
+        int32_t guess = low + (int32_t)(share * (high - low));
+        guess = guess <= low ? low + 1 : guess >= high ? high - 1 : guess;
+        if (past[guess].threshold < c) low = guess;
+        else high = guess;
     }
     return low;
 }
@@ -72,7 +78,7 @@ static inline double catch_up(struct lazy *lazy, int64_t j) {
         real v = lazy->v[i];
         double c = (double)absolute(v) + p->threshold;
         int32_t last = v == 0 ? since : now;
-        if (v != 0 && lazy->past[now].threshold >= c) last = last_step_alive(lazy, c, since);
+        if (v != 0 && lazy->past[now].threshold >= c) last = last_step_alive(lazy->past, c, since, now);
         const struct past *q = &lazy->past[last];
         penalty += lazy->l1 * (c * (q->a - p->a) - (q->ab - p->ab));
         if (lazy->l2)
