@@ -93,11 +93,10 @@ static inline real exp_negative(real x) {
     return x < SMALLEST_EXPONENT ? 0 : value;
 }
 
-/* 1 / (1 + exp(-z)) without overflow. */
-static inline real sigmoid(real z) {
-    real e = exp_negative(-absolute(z));
-    return (z >= 0 ? 1 : e) / (1 + e);
-}
+/* 1 / (1 + exp(-z)) without overflow, from e = exp(-|z|). */
+static inline real sigmoid_from(real z, real e) { return (z >= 0 ? 1 : e) / (1 + e); }
+
+static inline real sigmoid(real z) { return sigmoid_from(z, exp_negative(-absolute(z))); }
 
 /* tanh(z) = -e / (2 + e) with e = exp(-2 |z|) - 1, and the sign of z. */
 static inline real hyperbolic_tangent(real z) {
@@ -109,13 +108,12 @@ static inline real hyperbolic_tangent(real z) {
     return z < 0 ? -value : value;
 }
 
-/* log(1 + exp(z)) = max(z, 0) + log1p(u), u = exp(-|z|), without overflow.
+/* log(1 + exp(z)) = max(z, 0) + log1p(e) without overflow, from e = exp(-|z|).
  *
- * log1p(u) = 2 artanh(s) = 2 (s + s^3/3 + s^5/5 + ...), s = u / (2 + u) <= 1/3.
+ * log1p(e) = 2 artanh(s) = 2 (s + s^3/3 + s^5/5 + ...), s = e / (2 + e) <= 1/3.
  */
-static inline real log1pexp(real z) {
-    real u = exp_negative(-absolute(z));
-    real s = u / (2 + u), square = s * s, sum;
+static inline real log1pexp_from(real z, real e) {
+    real s = e / (2 + e), square = s * s, sum;
 #if REAL_IS_DOUBLE
     sum = 1.0 / 33;
     sum = 1.0 / 31 + square * sum;

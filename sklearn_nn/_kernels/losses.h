@@ -7,8 +7,9 @@
 
 /* -y log p - (1 - y) log(1 - p) of one logit; `gradient` is p - y. */
 static inline real binary_cross_entropy(real logit, real y, real *gradient) {
-    *gradient = sigmoid(logit) - y;
-    return log1pexp((1 - 2 * y) * logit);
+    real e = exp_negative(-absolute(logit)); /* the same for logit and -logit */
+    *gradient = sigmoid_from(logit, e) - y;
+    return log1pexp_from((1 - 2 * y) * logit, e);
 }
 
 /* 1/2 (p - y)^2 of one logit; `gradient` is (p - y) p (1 - p). */
