@@ -179,3 +179,20 @@ def test_binary_output_is_both_classes():
     assert both[1].tolist() == [0.5, 0.5]
     assert both[0].tolist() == [1.0, 0.0]
     np.testing.assert_allclose(both.sum(axis=1), 1, rtol=2.3e-16)
+
+
+@every_method
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2), (4, 3), (9,), ()], ids=str)
+def test_edited_coefficients_of_another_shape_are_an_error(method, shape):
+    model = fitted(SGDLogisticClassifier)
+    model.coef_ = np.ones(shape)
+    with pytest.raises((ValueError, IndexError)):
+        getattr(model, method)(GOOD["float64"])
+
+
+@every_method
+def test_edited_layers_that_do_not_fit_each_other_are_an_error(method):
+    model = fitted(BackpropMLPClassifier)
+    model.coefs_[1] = np.ones((model.coefs_[1].shape[0] + 1, 3))
+    with pytest.raises(ValueError):  # noqa: PT011  NumPy's words
+        getattr(model, method)(GOOD["float64"])

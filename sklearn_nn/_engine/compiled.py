@@ -75,6 +75,15 @@ def supports_rows(n_layers, X):
     return issparse(X) and X.format == "csr" and is_plain_csr(X)
 
 
+def supports_layers(layers, X):
+    """Return whether the kernels can predict for X: users may have edited the layers."""
+    if not supports_rows(len(layers), X):
+        return False
+    sizes = (X.shape[1], *(intercept.size for _, intercept in layers))
+    expected = [((m, n), (n,)) for m, n in pairwise(sizes)]
+    return [(weight.shape, intercept.shape) for weight, intercept in layers] == expected
+
+
 def is_float(values):
     """Return whether the kernels can read such numbers."""
     return values.dtype in (np.float32, np.float64) and values.flags.aligned
@@ -204,7 +213,17 @@ def work_of_step(problem, data):
     stored = X.shape[1] if isinstance(X, np.ndarray) else X.nnz / X.shape[0]
     behind = problem.architecture.n_weights - X.shape[1] * layer_sizes[1]
     rows = min(problem.batch_size, data.n_samples)
-    return 3 * rows * (stored * layer_sizes[1] + behind) + problem.architecture.n_parameters
+    n_parameters = problem.architecture.n_parameters
+    if is_lazy(problem, data):  # all weights are touched once an epoch, or in 4096 steps
+        n_parameters /= min(-(-data.n_samples // rows), 4096)
+    return 3 * rows * (stored * layer_sizes[1] + behind) + n_parameters
+
+
+def is_lazy(problem, data):
+    """Return what lazy_works of kernels.c does."""
+    linear = len(problem.architecture.layer_sizes) == 2
+    plain = type(problem.optimizer) is SGD and not problem.average_from
+    return linear and plain and not isinstance(data.X, np.ndarray)
 
 
 def predict(layers, X, activation, output):

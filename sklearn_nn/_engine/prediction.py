@@ -37,7 +37,7 @@ def predict(layers, X, activation, output):
     predicted : array of shape (n_samples, n_outputs), with 2 columns if 'binary'
     finite : bool, or None if nobody looked
     """
-    if compiled.supports_rows(len(layers), X):
+    if compiled.supports_layers(layers, X):
         return compiled.predict(layers, X, activation, output)
     _, logits = forward(layers, X, activation)
     return OUTPUTS[output](logits), None

@@ -10,8 +10,7 @@ extern const struct kernels kernels_float_v4, kernels_double_v4;
 
 static int runs_v3(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
-           && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")
-           && __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("f16c");
+           && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
 }
 
 static int runs_v4(void) {

@@ -109,6 +109,12 @@ static ALWAYS_INLINE void prefetch_values(
     }
 }
 
+/* Whether the rows in this order are one C-ordered matrix already. */
+static int lie_together(const struct rows *rows, const int64_t *order) {
+    return !order && !rows->index && rows->column_stride == 1
+           && rows->row_stride == rows->n_features;
+}
+
 /* Copy dense rows to C order, one after the other. */
 static void gather(const struct rows *rows, const struct batch *batch, real *restrict X) {
     int64_t n = rows->n_features, step = rows->column_stride;
@@ -138,9 +144,7 @@ static void gather_rows(
     for (int64_t i = 0; i < m; i++) storage->numbers[i] = row_number(rows, order, start + i);
     if (rows->indptr) return;
     for (int64_t i = 0; i < m; i++) storage->rows[i] = dense_row(rows, storage->numbers[i]);
-    int in_place = !order && !rows->index && rows->column_stride == 1
-                   && rows->row_stride == rows->n_features;
-    if (in_place) {
+    if (lie_together(rows, order)) {
         batch->X = batch->rows[0];
     } else if (storage->X) {
         gather(rows, batch, storage->X);
@@ -165,10 +169,10 @@ static void gather_targets(
         }
     if (y_size == 8) /* the usual sizes without a call */
         for (int64_t i = 0; i < batch->m; i++)
-            ((int64_t *)storage->y)[i] = ((const int64_t *)y)[order[start + i]];
+            memcpy((char *)storage->y + i * 8, y + order[start + i] * 8, 8);
     else if (y_size == 4)
         for (int64_t i = 0; i < batch->m; i++)
-            ((int32_t *)storage->y)[i] = ((const int32_t *)y)[order[start + i]];
+            memcpy((char *)storage->y + i * 4, y + order[start + i] * 4, 4);
     else
         for (int64_t i = 0; i < batch->m; i++)
             memcpy((char *)storage->y + i * y_size, y + order[start + i] * y_size, y_size);

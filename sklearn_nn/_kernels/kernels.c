@@ -18,10 +18,10 @@
 /* All memory of a call: taken once, given out piece by piece, freed once. */
 struct memory {
     char *start;
-    size_t used; /* bytes; with `start` NULL pieces are only counted */
+    uint64_t used; /* bytes; with `start` NULL pieces are only counted */
 };
 
-static void *piece(struct memory *memory, size_t size) {
+static void *piece(struct memory *memory, uint64_t size) {
     char *result = memory->start ? memory->start + memory->used : NULL;
     memory->used += (size + 63) / 64 * 64;
     return result;
@@ -46,20 +46,23 @@ static int64_t largest(const int64_t *values, int n) {
 }
 
 /* Rows of a batch must be copied together unless a single output takes them one by one. */
-static int gathers(const struct architecture *architecture, const struct rows *rows) {
-    int in_place = architecture->layer_sizes[1] == 1 && rows->column_stride == 1;
-    return !rows->indptr && !in_place;
+static int gathers(
+    const struct architecture *architecture, const struct rows *rows, const int64_t *order)
+{
+    int one_by_one = architecture->layer_sizes[1] == 1 && rows->column_stride == 1;
+    return !rows->indptr && !one_by_one && !lie_together(rows, order);
 }
 
 static void lay_out_forward(
     struct workspace *w, struct memory *memory, const struct architecture *architecture,
-    const struct rows *rows, int64_t m)
+    const struct rows *rows, const int64_t *order, int64_t m)
 {
     const int64_t *sizes = architecture->layer_sizes;
     w->storage.rows = piece(memory, sizeof(real *) * m);
     w->storage.numbers = piece(memory, sizeof(int64_t) * m);
     w->storage.X = NULL;
-    if (gathers(architecture, rows)) w->storage.X = piece(memory, sizeof(real) * m * sizes[0]);
+    if (gathers(architecture, rows, order))
+        w->storage.X = piece(memory, sizeof(real) * m * sizes[0]);
     w->panel = piece(memory, sizeof(real) * PANEL_DEPTH * PANEL_WIDTH);
     for (int l = 0; l < architecture->n_layers; l++)
         w->outputs[l] = piece(memory, sizeof(real) * m * sizes[l + 1]);
@@ -67,7 +70,7 @@ static void lay_out_forward(
 
 static void lay_out_training(
     struct workspace *w, struct memory *memory, const struct problem *problem,
-    const struct rows *rows, int is_lazy)
+    const struct rows *rows, const int64_t *order, int is_lazy)
 {
     const struct architecture *architecture = &problem->architecture;
     const int64_t *sizes = architecture->layer_sizes, m = problem->batch_size;
@@ -75,7 +78,7 @@ static void lay_out_training(
     int64_t widest = largest(sizes + 1, architecture->n_layers), n_parameters = 0;
     for (int l = 0; l < architecture->n_layers; l++)
         n_parameters += (sizes[l] + 1) * sizes[l + 1];
-    lay_out_forward(w, memory, architecture, rows, m);
+    lay_out_forward(w, memory, architecture, rows, order, m);
     w->storage.y = piece(memory, 8 * m * n_outputs);
     w->storage.sample_weight = piece(memory, sizeof(real) * m);
     for (int turn = 0; turn < 2; turn++)
@@ -231,11 +234,11 @@ static int run_steps(
     struct workspace w;
     int is_lazy = lazy_works(problem, rows);
     struct memory memory = {NULL, 0};
-    lay_out_training(&w, &memory, problem, rows, is_lazy);
-    char *block = malloc(memory.used + 64);
+    lay_out_training(&w, &memory, problem, rows, order, is_lazy);
+    char *block = memory.used < SIZE_MAX - 64 ? malloc((size_t)memory.used + 64) : NULL;
     if (!block) return -1;
     memory = (struct memory){block + 64 - (uintptr_t)block % 64, 0};
-    lay_out_training(&w, &memory, problem, rows, is_lazy);
+    lay_out_training(&w, &memory, problem, rows, order, is_lazy);
     if (is_lazy)
         begin_lazy(&w.lazy, problem->l2, problem->l1, rows->n_features,
                    problem->architecture.layer_sizes[1], state->theta);
@@ -278,12 +281,12 @@ static int predict(
     int64_t n = rows->n_samples, size = n < PREDICTED_ROWS ? n : PREDICTED_ROWS;
     int last = architecture->n_layers - 1;
     int64_t k = architecture->layer_sizes[last + 1], columns = output == AS_BINARY ? 2 : k;
-    lay_out_forward(&w, &memory, architecture, rows, size);
+    lay_out_forward(&w, &memory, architecture, rows, NULL, size);
     w.scratch = piece(&memory, sizeof(real) * size);
-    char *block = malloc(memory.used + 64);
+    char *block = memory.used < SIZE_MAX - 64 ? malloc((size_t)memory.used + 64) : NULL;
     if (!block) return -1;
     memory = (struct memory){block + 64 - (uintptr_t)block % 64, 0};
-    lay_out_forward(&w, &memory, architecture, rows, size);
+    lay_out_forward(&w, &memory, architecture, rows, NULL, size);
     w.scratch = piece(&memory, sizeof(real) * size);
     for (int l = 0; l <= last; l++) {
         layers.weights[l] = weights[l];

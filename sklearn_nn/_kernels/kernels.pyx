@@ -101,25 +101,29 @@ cdef c_blas blas_of(bint is_double, int64_t blas_from):
     return blas
 
 
-cdef int point_to_rows(c_rows *rows, X, index) except -1:
-    """Set `rows` to the rows `index` (or None for all) of X, dense or CSR."""
+cdef object point_to_rows(c_rows *rows, X, index):
+    """Set `rows` to the rows `index` (or None for all) of X, dense or CSR.
+
+    Return what must live as long: another thread may give a CSR matrix new arrays.
+    """
     cdef Py_buffer view
     rows.n_samples = X.shape[0] if index is None else index.shape[0]
     rows.n_features = X.shape[1]
     rows.index = <const int64_t *> address(index)
     rows.indices = rows.indptr = NULL
     if hasattr(X, "indptr"):
-        rows.values = address(X.data)
-        rows.indices = address(X.indices)
-        rows.indptr = address(X.indptr)
-        rows.wide = X.indices.itemsize == 8
-        return 0
+        values, indices, indptr = X.data, X.indices, X.indptr
+        rows.values = address(values)
+        rows.indices = address(indices)
+        rows.indptr = address(indptr)
+        rows.wide = indices.itemsize == 8
+        return values, indices, indptr
     PyObject_GetBuffer(X, &view, PyBUF_STRIDES)
     rows.values = view.buf
     rows.row_stride = view.strides[0] // view.itemsize
     rows.column_stride = view.strides[1] // view.itemsize
     PyBuffer_Release(&view)
-    return 0
+    return X
 
 
 cdef int describe(c_architecture *architecture, layer_sizes, int activation) except -1:
@@ -183,7 +187,7 @@ def run_steps(
     cdef int64_t n_steps = learning_rates.shape[0]
     cdef c_blas blas = blas_of(is_double, blas_from)
     cdef int failed
-    point_to_rows(&rows, X, index)
+    alive = point_to_rows(&rows, X, index)
     targets.y = address(y)
     targets.sample_weight = address(sample_weight)
     state.theta = address(theta)
@@ -222,7 +226,7 @@ def predict(
     cdef c_blas blas = blas_of(is_double, blas_from)
     cdef int finite, failed
     describe(&architecture, layer_sizes, activation)
-    point_to_rows(&rows, X, None)
+    alive = point_to_rows(&rows, X, None)
     for i, (weight, intercept) in enumerate(layers):
         weights[i] = address(weight)
         intercepts[i] = address(intercept)

@@ -17,7 +17,7 @@ struct step {
 /* argmin_u l1 |u| + (u - w)^2 / (2 step_size), with `threshold` = l1 * step_size. */
 static inline real soft_threshold(real w, real threshold) {
     real excess = absolute(w) - threshold;
-    excess = excess > 0 ? excess : 0;
+    excess = excess < 0 ? 0 : excess; /* NaN stays */
     return w < 0 ? -excess : excess;
 }
 
