@@ -40,9 +40,10 @@ LEVEL = 0
 LONGEST_CALL = 2e9
 
 
-# With one thread the kernels' own product is as fast as BLAS or faster; with more, threads
-# pay for their start from about this many multiplications (benchmarks/README.md).
-THREADS_PAY_FROM = 2**23
+# With one thread the kernels' own product is as fast as BLAS or faster. With more, threads
+# pay from fewer multiplications than this on idle cores, but on busy ones they wait for
+# each other in each product: products should be few and long (benchmarks/README.md).
+THREADS_PAY_FROM = 2**25
 NEVER = 2**62
 
 
