@@ -87,7 +87,9 @@ def supports_layers(layers, X):
 
 def is_float(values):
     """Return whether the kernels can read such numbers."""
-    return values.dtype in (np.float32, np.float64) and values.flags.aligned
+    whole_strides = all(stride % values.itemsize == 0 for stride in values.strides)
+    known = values.dtype in (np.float32, np.float64)
+    return known and values.flags.aligned and whole_strides
 
 
 def is_plain_csr(X):
@@ -168,7 +170,7 @@ def plan_of(problem, data):
         beta_2=getattr(optimizer, "beta_2", 0.0),
         epsilon=getattr(optimizer, "epsilon", 0.0),
         batch_size=min(problem.batch_size, data.n_samples),
-        average_from=problem.average_from,
+        average_from=min(problem.average_from, NEVER),
     )
 
 
@@ -189,8 +191,9 @@ def index_of(numbers):
 def blas_from(layer_sizes, n_rows):
     """Return the number of multiplications from which a product is given to BLAS."""
     largest = n_rows * max(m * n for m, n in pairwise(layer_sizes))
+    fits_int = max(n_rows, *layer_sizes) < 2**31  # the integers of BLAS
     # Asking for the number of threads takes longer than a small product.
-    if largest < THREADS_PAY_FROM or n_blas_threads() == 1:
+    if largest < THREADS_PAY_FROM or not fits_int or n_blas_threads() == 1:
         return NEVER
     return THREADS_PAY_FROM
 

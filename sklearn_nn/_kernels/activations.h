@@ -34,7 +34,7 @@ static void multiply_derivative(
         for (int64_t i = 0; i < n; i++) delta[i] *= 1 - a[i] * a[i];
     } else if (activation == RELU) {
         SIMD(omp simd)
-        for (int64_t i = 0; i < n; i++) delta[i] = a[i] > 0 ? delta[i] : 0;
+        for (int64_t i = 0; i < n; i++) delta[i] *= a[i] > 0 ? 1 : 0; /* NaN stays */
     }
 }
 

@@ -21,7 +21,7 @@ struct batch {
     const real *sample_weight;
 };
 
-/* What `fill_batch` writes to. */
+/* What rows and targets are gathered to. */
 struct batch_storage {
     const real **rows;   /* (batch_size,) */
     int64_t *numbers;    /* (batch_size,) */
@@ -56,7 +56,7 @@ static inline const real *dense_row(const struct rows *rows, int64_t number) {
     return (const real *)rows->values + number * rows->row_stride;
 }
 
-/* Ask for memory; a second half is best asked for later, so that requests do not queue.
+/* Ask for memory that will be read soon.
  *
  * Inlined by force: GCC 12 takes a function that only prefetches for one without effect.
  */

@@ -27,6 +27,13 @@ static void *piece(struct memory *memory, uint64_t size) {
     return result;
 }
 
+/* Take the memory that has been counted, for pieces from its start; NULL if there is none. */
+static char *take(struct memory *memory) {
+    char *block = memory->used < SIZE_MAX - 64 ? malloc((size_t)memory->used + 64) : NULL;
+    if (block) *memory = (struct memory){block + 64 - (uintptr_t)block % 64, 0};
+    return block;
+}
+
 /* What a batch needs on its way forward and backward. */
 struct workspace {
     struct batch_storage storage;
@@ -235,9 +242,8 @@ static int run_steps(
     int is_lazy = lazy_works(problem, rows);
     struct memory memory = {NULL, 0};
     lay_out_training(&w, &memory, problem, rows, order, is_lazy);
-    char *block = memory.used < SIZE_MAX - 64 ? malloc((size_t)memory.used + 64) : NULL;
+    char *block = take(&memory);
     if (!block) return -1;
-    memory = (struct memory){block + 64 - (uintptr_t)block % 64, 0};
     lay_out_training(&w, &memory, problem, rows, order, is_lazy);
     if (is_lazy)
         begin_lazy(&w.lazy, problem->l2, problem->l1, rows->n_features,
@@ -283,9 +289,8 @@ static int predict(
     int64_t k = architecture->layer_sizes[last + 1], columns = output == AS_BINARY ? 2 : k;
     lay_out_forward(&w, &memory, architecture, rows, NULL, size);
     w.scratch = piece(&memory, sizeof(real) * size);
-    char *block = memory.used < SIZE_MAX - 64 ? malloc((size_t)memory.used + 64) : NULL;
+    char *block = take(&memory);
     if (!block) return -1;
-    memory = (struct memory){block + 64 - (uintptr_t)block % 64, 0};
     lay_out_forward(&w, &memory, architecture, rows, NULL, size);
     w.scratch = piece(&memory, sizeof(real) * size);
     for (int l = 0; l <= last; l++) {

@@ -43,8 +43,8 @@ struct lazy {
     real *v;           /* (n_features, k) */
     double scale;      /* A */
     double total;      /* the penalty summed over steps and their rows */
-    double squares;    /* ||v||^2, kept without l1 only */
-    double threshold;  /* B; this and the rest with l1 only */
+    double squares;    /* ||v||^2, true without l1 only */
+    double threshold;  /* B; this and the rest are for l1 only */
     int32_t now;       /* number of this step, from 1 where A began */
     int32_t *since;    /* (n_features,) step at which the feature came last */
     struct past *past; /* (MAX_PENDING + 1,) by step; past[0] is all zeros */
@@ -58,9 +58,10 @@ struct lazy {
 static int32_t last_step_alive(const struct past *past, double c, int32_t since, int32_t now) {
     int32_t low = since, high = now; /* past[low].threshold < c <= past[high].threshold */
     while (high - low > 1) {
-        double share = (c - past[low].threshold) / (past[high].threshold - past[low].threshold);
-        int32_t guess = low + (int32_t)(share * (high - low));
-        guess = guess <= low ? low + 1 : guess >= high ? high - 1 : guess;
+        double width = past[high].threshold - past[low].threshold;
+        double share = (c - past[low].threshold) / width;
+        double at = low + share * (high - low); /* NaN where a threshold is infinite */
+        int32_t guess = at > low + 1 ? (at < high - 1 ? (int32_t)at : high - 1) : low + 1;
         if (past[guess].threshold < c) low = guess;
         else high = guess;
     }

@@ -13,7 +13,7 @@
 
 /* w <- soft_threshold(w - rate (delta x + l2 w), rate l1); returns the new w's penalty. */
 static ALWAYS_INLINE double fused_step(
-    const int has_l1, const struct step *s, int64_t n, real delta,
+    const int has_l1, const struct step *s, double l1, int64_t n, real delta,
     const real *restrict x, real *restrict w)
 {
     const real rate = s->learning_rate, l2 = s->l2, threshold = rate * s->l1;
@@ -28,7 +28,7 @@ static ALWAYS_INLINE double fused_step(
         squares += moved * moved;
         w[i] = moved;
     }
-    return 0.5 * s->l2 * squares + s->l1 * magnitudes;
+    return 0.5 * s->l2 * squares + (has_l1 ? l1 * magnitudes : 0);
 }
 
 /* Steps on the samples [start, start + n_steps) in this order; returns their objectives' sum. */
@@ -40,12 +40,13 @@ static double one_row_steps(
     const int64_t p = rows->n_features, half = p / 2, n = rows->n_samples;
     const real *y = targets->y, *weights = targets->sample_weight;
     struct step s = {.l2 = (real)problem->l2, .l1 = (real)problem->l1};
-    double total = 0, penalty = penalty_value(p, theta, s.l2, s.l1);
+    double total = 0, penalty = penalty_value(p, theta, s.l2, problem->l1);
     for (int64_t i = start; i < start + n_steps; i++) {
         int64_t sample = order ? order[i] : i;
         const real *x = dense_row(rows, rows->index ? rows->index[sample] : sample);
         int64_t later = i + ROWS_AHEAD < n ? i + ROWS_AHEAD : i;
         const real *coming = dense_row(rows, row_number(rows, order, later));
+        /* In two halves, so that requests do not queue. */
         prefetch(coming, half * (int64_t)sizeof(real));
         PREFETCH(&y[order ? order[later] : later]);
         real delta, weight = weights ? weights[sample] : 1, z = theta[p] + dot(p, x, theta);
@@ -56,8 +57,8 @@ static double one_row_steps(
         delta *= weight;
         prefetch(coming + half, (p - half) * (int64_t)sizeof(real));
         s.learning_rate = (real)learning_rates[i - start];
-        penalty = s.l1 > 0 ? fused_step(1, &s, p, delta, x, theta)
-                           : fused_step(0, &s, p, delta, x, theta);
+        penalty = s.l1 > 0 ? fused_step(1, &s, problem->l1, p, delta, x, theta)
+                           : fused_step(0, &s, 0, p, delta, x, theta);
         if (problem->fit_intercept) theta[p] -= s.learning_rate * delta;
     }
     return total;
