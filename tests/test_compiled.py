@@ -298,9 +298,9 @@ def test_a_long_epoch_is_several_calls(monkeypatch):
     problem, data, n_calls = make_problem(batch_size=1), make_data(), []
     run_steps = compiled.kernels.run_steps
 
-    def counted(*arguments):
+    def counted(**arguments):
         n_calls.append(1)
-        return run_steps(*arguments)
+        return run_steps(**arguments)
 
     monkeypatch.setattr(compiled.kernels, "run_steps", counted)
     work = compiled.work_of_step(problem, data)

@@ -194,5 +194,5 @@ def test_edited_coefficients_of_another_shape_are_an_error(method, shape):
 def test_edited_layers_that_do_not_fit_each_other_are_an_error(method):
     model = fitted(BackpropMLPClassifier)
     model.coefs_[1] = np.ones((model.coefs_[1].shape[0] + 1, 3))
-    with pytest.raises(ValueError):  # noqa: PT011  NumPy's words
+    with pytest.raises(ValueError, match="mismatch in its core dimension"):
         getattr(model, method)(GOOD["float64"])

@@ -124,22 +124,35 @@ def run_epochs(problem, state, data, order, learning_rates):
     objectives : list of float, one per epoch
     """
     rates = np.ascontiguousarray(learning_rates, dtype=np.float64)
-    n_batches = -(-data.n_samples // problem.batch_size)  # rounded up
+    size = min(problem.batch_size, data.n_samples)
+    n_batches = -(-data.n_samples // size)  # rounded up
     totals = np.zeros(len(rates) // n_batches)
     theta, slots = state.theta.copy(), tuple(slot.copy() for slot in state.slots)
     average = None
     if problem.average_from:
         average = np.zeros(len(theta)) if state.average is None else state.average.copy()
     plan, n_averaged = plan_of(problem, data), state.n_averaged
-    targets, order, rows = targets_of(problem, data), index_of(order), index_of(data.rows)
+    (y, weight), order, rows = targets_of(data), index_of(order), index_of(data.rows)
     steps_a_call = max(1, int(LONGEST_CALL / work_of_step(problem, data)))
-    from_ = blas_from(problem.architecture.layer_sizes, problem.batch_size)
     for start in range(0, len(rates), steps_a_call):
         n_averaged = kernels.run_steps(
-            *(LEVEL, from_, plan, data.X, rows, *targets, theta, slots, average),
-            *(n_averaged, state.n_slot_updates + start, state.step + start, order),
-            *(start % n_batches, rates[start : start + steps_a_call]),
-            totals[start // n_batches :],
+            level=LEVEL,
+            blas_from=blas_from(problem.architecture.layer_sizes, size),
+            plan=plan,
+            X=data.X,
+            index=rows,
+            y=y,
+            sample_weight=weight,
+            theta=theta,
+            slots=slots,
+            average=average,
+            n_averaged=n_averaged,
+            n_slot_updates=state.n_slot_updates + start,
+            step=state.step + start,
+            order=order,
+            first_batch=start % n_batches,
+            learning_rates=rates[start : start + steps_a_call],
+            totals=totals[start // n_batches :],
         )
     state = replace(
         state,
@@ -174,7 +187,7 @@ def plan_of(problem, data):
     )
 
 
-def targets_of(problem, data):
+def targets_of(data):
     """Return y and the weights of `data` as the kernels read them."""
     is_class_index = data.y.ndim == 1
     y = np.ascontiguousarray(data.y, dtype=np.int64 if is_class_index else data.X.dtype)

@@ -16,10 +16,11 @@
 typedef double real;
 typedef uint64_t bits;
 enum { FRACTION_BITS = 52, EXPONENT_BIAS = 1023 };
-#define ROUNDER 0x1.8p52           /* adding it rounds to an integer, in the last bits */
+#define ROUNDER 0x1.8p52         /* adding it rounds to an integer, in the last bits */
 #define LN2_HIGH 0x1.62e42feep-1 /* few digits: a product with an integer is exact */
 #define LN2_LOW 0x1.a39ef35793c76p-33
 #define SMALLEST_EXPONENT -708.0
+#define sqrt_real sqrt
 #else
 typedef float real;
 typedef uint32_t bits;
@@ -28,10 +29,6 @@ enum { FRACTION_BITS = 23, EXPONENT_BIAS = 127 };
 #define LN2_HIGH 0x1.62e3p-1f
 #define LN2_LOW 0x1.2fefa2p-17f
 #define SMALLEST_EXPONENT -87.0f
-#endif
-#if REAL_IS_DOUBLE
-#define sqrt_real sqrt
-#else
 #define sqrt_real sqrtf
 #endif
 #define LOG2E ((real)1.4426950408889634)
@@ -40,7 +37,8 @@ enum { FRACTION_BITS = 23, EXPONENT_BIAS = 127 };
 #define SIMD(clauses) _Pragma(#clauses)
 #define PREFETCH(address) __builtin_prefetch(address, 0, 2) /* to the second cache */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
-typedef real vector __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+typedef real vector
+    __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 #else
 #define SIMD(clauses)
 #define PREFETCH(address) ((void)0)
@@ -57,7 +55,8 @@ static inline real absolute(real x) { return x < 0 ? -x : x; }
 /* For x <= 0, return `scale` = 2^n and p with exp(x) = scale (1 + p), |p| < 0.42.
  *
  * x = n ln2 + r, |r| <= ln2 / 2, and p = exp(r) - 1 by its Taylor series, whose first term
- * left out is below half a unit in the last place.
+ * left out is below half a unit in the last place (W. Cody and W. Waite, "Software Manual
+ * for the Elementary Functions", 1980, for the reduction in two parts).
  */
 static inline void split_exp(real x, real *scale, real *p) {
     real rounded = x * LOG2E + ROUNDER;

@@ -11,8 +11,9 @@
  *     v <- soft_threshold(v, B_now - B_then),     B = sum_t b_t / A_{t+1},
  *
  * taken when the feature comes again. A starts anew from 1 before it underflows.
- * (S. Shalev-Shwartz, Y. Singer and N. Srebro, "Pegasos", 2007, section 2, for l2; B. Carpenter,
- * "Lazy Sparse Stochastic Gradient Descent", 2008, for l1.)
+ * (L. Bottou, "Stochastic Gradient Descent Tricks", 2012, for the scale; B. Carpenter, "Lazy
+ * Sparse Stochastic Gradient Descent for Regularized Multinomial Logistic Regression", 2008,
+ * for thresholds that wait.)
  */
 #ifndef SKLEARN_NN_LAZY_H
 #define SKLEARN_NN_LAZY_H
@@ -55,7 +56,9 @@ struct lazy {
  * Thresholds grow evenly while the learning rate is even, so that the first guess between
  * the ends is nearly always right.
  */
-static int32_t last_step_alive(const struct past *past, double c, int32_t since, int32_t now) {
+static int32_t last_step_alive(
+    const struct past *past, double c, int32_t since, int32_t now)
+{
     int32_t low = since, high = now; /* past[low].threshold < c <= past[high].threshold */
     while (high - low > 1) {
         double width = past[high].threshold - past[low].threshold;
@@ -79,7 +82,8 @@ static inline double catch_up(struct lazy *lazy, int64_t j) {
         real v = lazy->v[i];
         double c = (double)absolute(v) + p->threshold;
         int32_t last = v == 0 ? since : now;
-        if (v != 0 && lazy->past[now].threshold >= c) last = last_step_alive(lazy->past, c, since, now);
+        if (v != 0 && lazy->past[now].threshold >= c)
+            last = last_step_alive(lazy->past, c, since, now);
         const struct past *q = &lazy->past[last];
         penalty += lazy->l1 * (c * (q->a - p->a) - (q->ab - p->ab));
         if (lazy->l2)

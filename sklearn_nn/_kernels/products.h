@@ -145,7 +145,9 @@ static void tiled_product(
     }
 }
 
-static inline int at_least(int64_t stride, int64_t n) { return (int)(stride > n ? stride : n); }
+static inline int at_least(int64_t stride, int64_t n) {
+    return (int)(stride > n ? stride : n);
+}
 
 /* c <- [c +] a b by BLAS, whose matrices lie in columns: c^T = b^T a^T. */
 static void blas_product(
@@ -178,9 +180,11 @@ static void product(
         if (!accumulate) memset(c, 0, sizeof(real) * n);
         for (int64_t l = 0; l < depth; l++) add_multiple(n, a[l * a_column], b + l * b_row, c);
     } else if (m * n * depth < blas->from) {
-        tiled_product(m, n, depth, a, a_row, a_column, b, b_row, b_column, c, accumulate, panel);
+        tiled_product(m, n, depth, a, a_row, a_column, b, b_row, b_column, c, accumulate,
+                      panel);
     } else {
-        blas_product(m, n, depth, a, a_row, a_column, b, b_row, b_column, c, accumulate, blas->gemm);
+        blas_product(m, n, depth, a, a_row, a_column, b, b_row, b_column, c, accumulate,
+                     blas->gemm);
     }
 }
 
