@@ -40,10 +40,7 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
         reset=reset,
         multi_output=multilabel_allowed,
     )
-    if issparse(y):
-        y = y.toarray()
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
+    y = plain_labels(y, warn=True)
     check_classification_targets(y)
     if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
         raise ValueError(
@@ -51,6 +48,12 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
             f"the target type {type_of_target(y)!r} of shape {y.shape}."
         )
     return X, y
+
+
+def plain_labels(y, warn):
+    """Return labels y as ndarray, of one axis if it has one column."""
+    y = y.toarray() if issparse(y) else np.asarray(y)
+    return column_or_1d(y, warn=warn) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def validate_rows(estimator, X, dtype, ensure_all_finite):

@@ -87,6 +87,27 @@ def encoding_of(y):
     return Encoding(np.unique(y))
 
 
+def common_encoding(encodings):
+    """Return the Encoding of all labels that the blocks of a y have.
+
+    Parameters
+    ----------
+    encodings : list of Encoding, one for each block
+    """
+    first = encodings[0]
+    n_columns = {len(e.classes) if e.multilabel else 1 for e in encodings}
+    if len(n_columns) > 1 or len({e.multilabel for e in encodings}) > 1:
+        raise ValueError(
+            "All blocks of y must be of the same kind, with the same number of columns; "
+            f"got blocks with {sorted(n_columns)} columns."
+        )
+    if first.multilabel:
+        return first
+    if len({isinstance(e.classes[0], str) for e in encodings}) > 1:
+        raise ValueError("Some blocks of y have strings as labels, others have numbers.")
+    return Encoding(np.unique(np.concatenate([e.classes for e in encodings])))
+
+
 def check_same_classes(encoding, kept):
     """Raise ValueError unless a warm start has the classes of the first fit."""
     same_kind = encoding.multilabel == kept.multilabel

@@ -8,7 +8,9 @@ CLEARLY_WORSE = 1.1
 REASONS = {
     "max_iter": "max_iter={max_iter} was reached before convergence",
     "max_fun": "max_fun evaluations were made before convergence",
-    "stalled": "L-BFGS found no lower point along its search direction",
+    "stalled": "no lower point was found along the search direction",
+    "separable": "The rows can be told apart without error, and without a penalty there is "
+    "no optimum: larger coefficients are always better",
 }
 ADVICE = {
     "lbfgs": "Raise max_iter and max_fun, accept more (tol), or scale the features.",
@@ -47,6 +49,10 @@ def shortfall(run, max_iter, tol, criterion, by_lbfgs):
     if run.ended_by == "stopping_rule" and not worse:
         return None
     reason = REASONS.get(run.ended_by, "The stopping rule ended training")
+    if run.gap is not None:
+        if run.ended_by == "max_iter" and run.gap <= tol:
+            return None
+        return newton_shortfall(run, reason.format(max_iter=max_iter), tol)
     unit, improvement = "iteration" if by_lbfgs else "epoch", last_improvement(run)
     text = f"{reason.format(max_iter=max_iter)}: the last {unit} improved the {criterion} "
     text += f"by {improvement}, with tol={tol:g}. "
@@ -58,6 +64,17 @@ def shortfall(run, max_iter, tol, criterion, by_lbfgs):
             "this alpha. "
         )
     return text + ADVICE["lbfgs" if by_lbfgs else "epochs"]
+
+
+def newton_shortfall(run, reason, tol):
+    """Return the warning that learning_rate='auto' has not reached its goal."""
+    if run.ended_by == "separable":
+        loss = f"training has stopped at a loss of {run.last_loss:.3g}"
+        return f"{reason}. Set alpha > 0 (with a penalty); {loss}."
+    return (
+        f"{reason}: the objective is estimated to be {run.gap:.3g} of itself above its "
+        f"optimum, with tol={tol:g}. Train longer (max_iter) or accept more (tol)."
+    )
 
 
 def ends_worse(run):

@@ -20,6 +20,10 @@ from ._engine.stopping import StoppingRule
 
 # MLPClassifier's: large enough that NumPy's overhead is small beside the arithmetic.
 AUTO_BATCH_SIZE = 200
+# Rows of the first sample of Newton's method: up to so many, all of them take no time.
+AUTO_SAMPLE_SIZE = 1000
+# First step of a named schedule where learning_rate_init is None.
+DEFAULT_RATE = 0.05
 
 # The parameters that both estimators share.
 CONSTRAINTS = {
@@ -104,15 +108,27 @@ def optimizer_of(estimator):
     )
 
 
+def is_automatic(estimator):
+    """Say whether the estimator finds its steps itself, without a learning rate.
+
+    A user who gives 'auto' a first step wants that step.
+    """
+    automatic = isinstance(estimator.learning_rate, str)
+    automatic = automatic and estimator.learning_rate == "auto"
+    return automatic and estimator.learning_rate_init is None
+
+
 def schedule_of(estimator):
-    """Return the schedule; a number as `learning_rate` is a constant step of that size."""
-    if isinstance(estimator.learning_rate, str):
-        return Schedule(
-            estimator.learning_rate,
-            float(estimator.learning_rate_init),
-            float(estimator.power_t),
-        )
-    return Schedule("constant", float(estimator.learning_rate))
+    """Return the schedule; a number as `learning_rate` is a constant step of that size.
+
+    'auto' with a first step is 'constant'; without one it takes no step of a schedule.
+    """
+    if not isinstance(estimator.learning_rate, str):
+        return Schedule("constant", float(estimator.learning_rate))
+    first = estimator.learning_rate_init
+    name = "constant" if estimator.learning_rate == "auto" else estimator.learning_rate
+    first = DEFAULT_RATE if first is None else float(first)
+    return Schedule(name, first, float(estimator.power_t))
 
 
 def stopping_rule_of(estimator):
@@ -129,5 +145,6 @@ def batch_size_of(estimator, n_samples):
     if estimator.batch_size == "full":
         return n_samples
     if estimator.batch_size == "auto":
-        return min(AUTO_BATCH_SIZE, n_samples)
+        size = AUTO_SAMPLE_SIZE if is_automatic(estimator) else AUTO_BATCH_SIZE
+        return min(size, n_samples)
     return min(int(estimator.batch_size), n_samples)

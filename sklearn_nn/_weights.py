@@ -61,23 +61,43 @@ def combined_weight(sample_weight, class_weight, encoding, y):
     """
     if class_weight is None:
         return sample_weight
-    if encoding.multilabel:
-        raise ValueError(
-            f"class_weight={class_weight!r} cannot be used with multilabel y, where a row "
-            "has no single class. Use sample_weight."
-        )
+    check_one_label(class_weight, encoding)
     indices, n_classes = encoding.class_indices(y), len(encoding.classes)
     if sample_weight is None:
         sample_weight = np.ones(len(indices))
     with np.errstate(over="ignore"):  # checked below
-        if class_weight == "balanced":
-            weight_of_class = np.bincount(indices, sample_weight, minlength=n_classes)
-            by_class = sample_weight.sum() / n_classes / weight_of_class
-        else:
-            by_class = compute_class_weight(class_weight, classes=encoding.classes, y=y)
+        of_class = np.bincount(indices, sample_weight, minlength=n_classes)
+        total = sample_weight.sum()
+        by_class = weight_by_class(class_weight, encoding.classes, of_class, total)
         weight = sample_weight * by_class[indices]
     check_finite_weight(weight, f"sample_weight times class_weight={class_weight!r}")
     return weight
+
+
+def weight_by_class(class_weight, classes, of_class, total):
+    """Return what a class weight multiplies rows of each class with, (n_classes,).
+
+    Parameters
+    ----------
+    class_weight : dict or 'balanced'
+    classes : ndarray of shape (n_classes,)
+    of_class : ndarray of shape (n_classes,)
+        Sum of the sample weights of the rows of each class.
+    total : float
+        Sum of all sample weights.
+    """
+    if class_weight == "balanced":
+        return total / len(classes) / of_class
+    return compute_class_weight(class_weight, classes=classes, y=classes)
+
+
+def check_one_label(class_weight, encoding):
+    """Raise ValueError if there is a class weight for rows of more than one label."""
+    if class_weight is not None and encoding.multilabel:
+        raise ValueError(
+            f"class_weight={class_weight!r} cannot be used with multilabel y, where a row "
+            "has no single class. Use sample_weight."
+        )
 
 
 def check_finite_weight(weight, name):
@@ -106,7 +126,10 @@ def scale_weights(data, mean):
     if data.sample_weight is None and mean == 1.0:
         return data
     weight = np.ones(data.n_samples) if data.sample_weight is None else data.sample_weight
-    return data._replace(sample_weight=(weight / mean).astype(data.X.dtype))
+    dtype = data.X.dtype
+    # A weight > 0 stays so: rows of weight 0 have been left out.
+    weight = np.maximum(weight / mean, np.finfo(dtype).tiny).astype(dtype)
+    return data._replace(sample_weight=weight)
 
 
 def mean_weight(data):

@@ -13,18 +13,18 @@ import pytest
 import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from methods import both, every_method, textbook_logistic
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
-from sklearn_nn._engine import lbfgs
+from sklearn_nn._engine import lbfgs, newton
 from sklearn_nn._engine import train as training
 
 CLASSES = [SGDLogisticClassifier, BackpropMLPClassifier]
+every_class = pytest.mark.parametrize("estimator_class", CLASSES)
 PREDICTIONS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 X = np.random.RandomState(0).randn(24, 3)
 y = np.arange(24) % 2
 MULTILABEL = np.column_stack([y, 1 - y, np.arange(24) % 3 == 0]).astype(int)
-
-both = pytest.mark.parametrize("estimator_class", CLASSES)
 
 
 def small(estimator_class, **parameters):
@@ -108,7 +108,7 @@ bad_x = pytest.mark.parametrize(
 )
 
 
-@both
+@every_method
 @fit_and_partial_fit
 @bad_x
 def test_bad_x_raises_in_training(estimator_class, train, given_x, message):
@@ -117,7 +117,7 @@ def test_bad_x_raises_in_training(estimator_class, train, given_x, message):
         train(small(estimator_class), given_x, labels)
 
 
-@both
+@every_method
 @pytest.mark.parametrize("method", PREDICTIONS)
 @bad_x
 def test_bad_x_raises_in_prediction(estimator_class, method, given_x, message):
@@ -126,7 +126,7 @@ def test_bad_x_raises_in_prediction(estimator_class, method, given_x, message):
         getattr(model, method)(given_x)
 
 
-@both
+@every_method
 @pytest.mark.parametrize("method", PREDICTIONS)
 def test_wrong_number_of_features_raises_in_prediction(estimator_class, method):
     model = small(estimator_class).fit(X, y)
@@ -134,7 +134,7 @@ def test_wrong_number_of_features_raises_in_prediction(estimator_class, method):
         getattr(model, method)(X[:, :2])
 
 
-@both
+@every_method
 @pytest.mark.parametrize("train", [warm_fit, partial_fit])
 def test_wrong_number_of_features_raises_when_going_on(estimator_class, train):
     model = small(estimator_class).fit(X, y)
@@ -152,7 +152,7 @@ BAD_Y = {
 }
 
 
-@both
+@every_method
 @fit_and_partial_fit
 @pytest.mark.parametrize(("given_y", "message"), BAD_Y.values(), ids=list(BAD_Y.keys()))
 def test_bad_y_raises(estimator_class, train, given_y, message):
@@ -198,13 +198,13 @@ def test_multilabel_with_another_number_of_columns_raises():
 TEXT = np.array(["cat", "dog"])[y]
 
 
-@both
+@every_method
 def test_first_partial_fit_without_classes_lists_the_labels(estimator_class):
     with pytest.raises(ValueError, match=r"needs classes.*\['cat', 'dog'\]"):
         small(estimator_class).partial_fit(X, TEXT)
 
 
-@both
+@every_method
 @pytest.mark.parametrize("dtype", [str, object])
 def test_label_outside_classes_lists_both(estimator_class, dtype):
     message = r"labels \['dog'\].*not among the classes \['cat', 'cow'\]"
@@ -212,14 +212,14 @@ def test_label_outside_classes_lists_both(estimator_class, dtype):
         small(estimator_class).partial_fit(X, TEXT.astype(dtype), classes=["cat", "cow"])
 
 
-@both
+@every_method
 def test_label_outside_classes_raises_in_a_later_call(estimator_class):
     model = small(estimator_class).fit(X, y)
     with pytest.raises(ValueError, match=r"labels \[2\].*not among the classes \[0, 1\]"):
         model.partial_fit(X, y + 1)
 
 
-@both
+@every_method
 @pytest.mark.parametrize("dtype", [str, object])
 def test_a_digit_as_text_is_not_the_number(estimator_class, dtype):
     message = r"labels \['0', '1'\].*not among the classes \[0, 1\]"
@@ -227,7 +227,7 @@ def test_a_digit_as_text_is_not_the_number(estimator_class, dtype):
         small(estimator_class).partial_fit(X, y.astype(str).astype(dtype), [0, 1])
 
 
-@both
+@every_method
 def test_other_classes_in_a_later_partial_fit_list_both(estimator_class):
     model = small(estimator_class).partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"classes=\[0, 1, 2\].*first call, \[0, 1\]"):
@@ -239,21 +239,21 @@ def test_multilabel_values_other_than_0_and_1_raise():
         small(BackpropMLPClassifier).fit(X[:4], 3 * np.eye(4, dtype=int))
 
 
-@both
+@every_method
 def test_empty_classes_do_not_ask_for_more_than_needed(estimator_class):
-    smallest = 2 if estimator_class is SGDLogisticClassifier else 1
+    smallest = 1 if estimator_class is BackpropMLPClassifier else 2
     with pytest.raises(ValueError, match=rf"at least {smallest}\b.*\[\]"):
         small(estimator_class).partial_fit(X, y, classes=[])
 
 
-@both
+@every_method
 def test_warm_start_with_other_classes_lists_both(estimator_class):
     model = small(estimator_class, warm_start=True).fit(X, y)
     with pytest.raises(ValueError, match=r"warm_start.*\[1, 2\].*\[0, 1\]"):
         model.fit(X, y + 1)
 
 
-@both
+@every_method
 def test_warm_start_with_fewer_classes_raises(estimator_class):
     model = small(estimator_class, warm_start=True).fit(X, np.arange(24) % 3)
     with pytest.raises(ValueError, match=r"warm_start.*\[0, 1\].*\[0, 1, 2\]"):
@@ -314,7 +314,7 @@ BAD_WEIGHTS = {
 }
 
 
-@both
+@every_method
 @fit_and_partial_fit
 @pytest.mark.parametrize(
     ("sample_weight", "message"), BAD_WEIGHTS.values(), ids=list(BAD_WEIGHTS.keys())
@@ -324,7 +324,7 @@ def test_bad_sample_weight_raises(estimator_class, train, sample_weight, message
         train(small(estimator_class), X, y, sample_weight)
 
 
-@both
+@every_method
 @fit_and_partial_fit
 @pytest.mark.parametrize("weight", [5e-324, 1e-300, 1e300, 1e308])
 def test_equal_weights_of_any_size_are_no_weights(estimator_class, train, weight):
@@ -334,7 +334,7 @@ def test_equal_weights_of_any_size_are_no_weights(estimator_class, train, weight
     np.testing.assert_array_equal(weighted.predict_proba(X), unweighted.predict_proba(X))
 
 
-@both
+@every_method
 @fit_and_partial_fit
 def test_weights_whose_product_overflows_raise(estimator_class, train):
     model = small(estimator_class, class_weight={0: 1e200, 1: 1e200})
@@ -342,7 +342,7 @@ def test_weights_whose_product_overflows_raise(estimator_class, train):
         train(model, X, y, np.full(24, 1e200))
 
 
-@both
+@every_method
 @fit_and_partial_fit
 def test_class_weight_of_an_unknown_label_raises(estimator_class, train):
     model = small(estimator_class, class_weight={0: 1.0, 7: 2.0})
@@ -350,7 +350,7 @@ def test_class_weight_of_an_unknown_label_raises(estimator_class, train):
         train(model, X, y)
 
 
-@both
+@every_method
 @fit_and_partial_fit
 def test_negative_class_weight_raises(estimator_class, train):
     model = small(estimator_class, class_weight={0: -1.0, 1: 1.0})
@@ -358,7 +358,7 @@ def test_negative_class_weight_raises(estimator_class, train):
         train(model, X, y)
 
 
-@both
+@every_method
 @fit_and_partial_fit
 def test_class_weights_that_are_all_zero_raise(estimator_class, train):
     model = small(estimator_class, class_weight={0: 0.0, 1: 0.0})
@@ -373,7 +373,7 @@ def test_class_weight_with_multilabel_raises(class_weight):
         model.fit(X, MULTILABEL)
 
 
-@both
+@every_method
 def test_balanced_class_weight_in_partial_fit_raises(estimator_class):
     model = small(estimator_class, class_weight="balanced")
     with pytest.raises(ValueError, match=r"class_weight='balanced'.*partial_fit"):
@@ -401,7 +401,7 @@ COUNTS = [[18, 2], [97, 3], [9, 9], [500, 7], [50, 40, 3], [40, 11, 11], [3] * 1
 every_count = pytest.mark.parametrize("counts", COUNTS, ids=str)
 
 
-@both
+@every_method
 @every_count
 def test_split_that_loses_a_class_names_it(estimator_class, counts):
     rare = np.flatnonzero(np.array(counts) == min(counts)).tolist()
@@ -410,7 +410,7 @@ def test_split_that_loses_a_class_names_it(estimator_class, counts):
         early_stopping_fit(estimator_class, labels_of(counts), 0.01)
 
 
-@both
+@every_method
 @every_count
 @pytest.mark.parametrize("end", ["at least", "at most"])
 def test_split_works_with_the_fraction_that_the_error_states(estimator_class, counts, end):
@@ -421,13 +421,13 @@ def test_split_works_with_the_fraction_that_the_error_states(estimator_class, co
     assert len(model.validation_scores_) == 3
 
 
-@both
+@every_method
 def test_split_that_leaves_too_little_to_train_on_raises(estimator_class):
     with pytest.raises(ValueError, match=r"validation_fraction=0\.99 .*at most 0\.\d+"):
         early_stopping_fit(estimator_class, labels_of([50, 50]), 0.99)
 
 
-@both
+@every_method
 @pytest.mark.parametrize("fraction", [0.1, 0.5])
 def test_early_stopping_with_a_class_of_one_row_raises(estimator_class, fraction):
     with pytest.raises(ValueError, match=r"2 rows of each class.*classes \[1\] have 1 row"):
@@ -441,7 +441,7 @@ def test_early_stopping_splits_multilabel_unstratified():
     assert len(model.validation_scores_) == 3
 
 
-@both
+@every_method
 def test_early_stopping_in_partial_fit_raises(estimator_class):
     model = small(estimator_class, early_stopping=True)
     with pytest.raises(ValueError, match=r"partial_fit.*early_stopping=True"):
@@ -452,7 +452,7 @@ def test_lbfgs_has_no_partial_fit():
     assert not hasattr(small(BackpropMLPClassifier, solver="lbfgs"), "partial_fit")
 
 
-@both
+@every_method
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_other_solvers_have_partial_fit(estimator_class, solver):
     assert hasattr(small(estimator_class, solver=solver), "partial_fit")
@@ -513,11 +513,11 @@ def test_huge_features_with_early_stopping_raise(estimator_class):
         model.fit(1e200 * X, y)
 
 
-@both
+@every_method
 def test_adam_with_an_epsilon_below_float32_raises_or_gives_probabilities(estimator_class):
     # A column of zeros has moments 0, and 1e-300 is 0 in float32: 0 / 0, or rate / 0.
     model = small(estimator_class, solver="adam", epsilon=1e-300)
-    if estimator_class is SGDLogisticClassifier:
+    if estimator_class is not BackpropMLPClassifier:
         model.set_params(penalty="l1")
     zero_column = (X * [1.0, 0.0, 1.0]).astype(np.float32)
     raises_or_gives_probabilities(model, zero_column, y)
@@ -543,6 +543,57 @@ def test_parameters_that_overflow_in_the_last_step_raise(estimator_class):
     )
     with pytest.raises(ValueError, match=r"diverged in epoch 1: .*1e\+308"):
         model.fit(10.0 * (y[:, None] - 0.5) * [[1.0, 2.0, 3.0]], y)
+
+
+@pytest.mark.parametrize("exponent", [-1000, -100, 100, 700, 1000])
+@pytest.mark.parametrize("labels", [y, np.arange(24) % 3], ids=["binary", "softmax"])
+def test_features_of_any_size_are_learned_without_a_rate(exponent, labels):
+    # A power of two does not round, and without a penalty the optimum has the same logits.
+    parameters = {"penalty": None, "max_iter": 50}
+    model = small(SGDLogisticClassifier, **parameters).fit(X, labels)
+    scaled = small(SGDLogisticClassifier, **parameters).fit(2.0**exponent * X, labels)
+    np.testing.assert_allclose(
+        scaled.decision_function(2.0**exponent * X), model.decision_function(X), atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e200, 1e300])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_features_of_any_size_without_a_rate_give_probabilities(scale, n_classes):
+    labels = np.arange(24) % n_classes
+    model = small(SGDLogisticClassifier).fit(scale * X, labels)
+    assert np.all(np.isfinite(coefficients(model)))
+    proba = model.predict_proba(scale * X)
+    np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-15)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-140, 1e-30, 1e30, 1e140])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_streams_of_features_of_any_size_give_probabilities(scale, n_classes):
+    labels = np.arange(24) % n_classes
+    model = small(SGDLogisticClassifier)
+    model.partial_fit(scale * X, labels, classes=range(n_classes))
+    assert np.all(np.isfinite(coefficients(model)))
+    proba = model.predict_proba(scale * X)
+    np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-15)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e300])
+def test_streams_of_features_whose_squares_overflow_raise(scale):
+    model = small(SGDLogisticClassifier).partial_fit(X, y, classes=[0, 1])
+    before = plain(vars(model))
+    with pytest.raises(ValueError, match="Scale the features"):
+        model.partial_fit(scale * X, y)
+    assert plain(vars(model)) == before
+
+
+def test_edited_coefficients_whose_objective_overflows_raise_without_a_rate():
+    model = small(SGDLogisticClassifier, warm_start=True).fit(X, y)
+    model.coef_ = np.array([[1e308, -1e308, 1e308]])
+    before = plain(vars(model))
+    with pytest.raises(ValueError, match=r"objective is (inf|nan)"):
+        model.fit(100 * X, y)
+    assert plain(vars(model)) == before
 
 
 # Ctrl-C
@@ -630,6 +681,75 @@ def test_interrupt_in_the_first_epoch_leaves_a_fitted_model_as_it_was(
     assert plain(vars(model)) == before
 
 
+def interrupt_newton(monkeypatch, n):
+    """Make the n-th step of Newton's method raise what Ctrl-C does, before its end."""
+    step, n_begun = newton.step, []
+
+    def interrupted(*arguments):
+        n_begun.append(None)
+        result = step(*arguments)
+        if len(n_begun) == n:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(newton, "step", interrupted)
+
+
+def interrupted_in_step_4(monkeypatch, **parameters):
+    """Return a model without learning rate whose fit was interrupted in the 4th step."""
+    model = small(SGDLogisticClassifier, max_iter=10, **parameters)
+    with monkeypatch.context() as patch:
+        interrupt_newton(patch, 4)
+        with pytest.warns(UserWarning, match="interrupted.* 3 finished"):
+            model.fit(X, y)
+    return model
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"penalty": "l1"}, {"early_stopping": True, "validation_fraction": 0.25}],
+    ids=str,
+)
+@pytest.mark.parametrize("random_state", [0, np.random.RandomState(5)], ids=str)
+def test_interrupt_without_a_rate_gives_the_last_finished_step(
+    monkeypatch, parameters, random_state
+):
+    state = copy.deepcopy(random_state)
+    model = interrupted_in_step_4(monkeypatch, random_state=state, **parameters)
+    state = copy.deepcopy(random_state)
+    expected = small(SGDLogisticClassifier, random_state=state, **parameters).fit(X, y)
+    assert learned(model) == learned(expected)
+
+
+def test_training_without_a_rate_goes_on_after_an_interrupt(monkeypatch):
+    model = interrupted_in_step_4(monkeypatch).set_params(max_iter=1)
+    warm_fit(model, X, y)
+    expected = small(SGDLogisticClassifier, max_iter=4).fit(X, y)
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+
+
+@pytest.mark.parametrize("random_state", [0, np.random.RandomState(5)], ids=str)
+def test_interrupt_in_the_first_step_leaves_a_new_estimator_as_it_was(
+    monkeypatch, random_state
+):
+    model = small(SGDLogisticClassifier, random_state=copy.deepcopy(random_state))
+    before = plain(vars(model))
+    interrupt_newton(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert plain(vars(model)) == before
+
+
+@pytest.mark.parametrize("train", [fit, warm_fit])
+def test_interrupt_in_the_first_step_leaves_a_fitted_model_as_it_was(monkeypatch, train):
+    model = small(SGDLogisticClassifier, warm_start=train is warm_fit).fit(X, y)
+    before = plain(vars(model))
+    interrupt_newton(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, X + 1.0, y)
+    assert plain(vars(model)) == before
+
+
 def interrupt_lbfgs(monkeypatch, n):
     """Make the n-th evaluation of the objective by L-BFGS raise what Ctrl-C does."""
     evaluate, n_begun = lbfgs.objective_and_gradient, []
@@ -688,7 +808,7 @@ BAD_VALUES = {
     "fit_intercept": NOT_A_FLAG,
     "hidden_layer_sizes": [0, -3, 2.5, None, "5", *BOOLS, *BAD_SIZES],
     "l1_ratio": NOT_A_SHARE,
-    "learning_rate": [*NOT_POSITIVE, "optimal", "CONSTANT"],
+    "learning_rate": [*NOT_POSITIVE, "optimal", "CONSTANT", "AUTO", "auto"],
     "learning_rate_init": NOT_POSITIVE,
     "loss": [*NOT_A_NAME, None, "hinge"],
     "max_fun": [*NOT_A_COUNT, np.inf],
@@ -706,9 +826,11 @@ BAD_VALUES = {
     "verbose": [-1, 0.5, "loud", None],
     "warm_start": NOT_A_FLAG,
 }
+# What only BackpropMLPClassifier refuses.
+GOOD_IN_LOGISTIC = [("learning_rate", "auto"), ("learning_rate_init", None)]
 
 
-@both
+@every_class
 def test_every_parameter_has_bad_values(estimator_class):
     assert set(estimator_class().get_params()) - set(BAD_VALUES) == set()
 
@@ -718,14 +840,27 @@ def test_bad_values_belong_to_parameters():
     assert set(BAD_VALUES) == names
 
 
+def is_bad(estimator_class, name, value):
+    """Say whether this class refuses a value of the table."""
+    if estimator_class is BackpropMLPClassifier or not isinstance(value, str | None):
+        return True
+    return (name, value) not in GOOD_IN_LOGISTIC
+
+
 def bad_parameters():
     """Yield each class with each bad value of each of its parameters."""
     for estimator_class in CLASSES:
         for name in estimator_class().get_params():
-            for value in BAD_VALUES.get(name, []):
+            values = BAD_VALUES.get(name, [])
+            for value in (v for v in values if is_bad(estimator_class, name, v)):
                 label = f"{estimator_class.__name__}-{name}-{type(value).__name__}-"
                 shown = "" if isinstance(value, np.random.Generator) else repr(value)
                 yield pytest.param(estimator_class, name, value, id=label + shown)
+
+
+@pytest.mark.parametrize(("name", "value"), GOOD_IN_LOGISTIC)
+def test_values_that_only_mlp_refuses_are_good_in_logistic(name, value):
+    small(SGDLogisticClassifier, **{name: value}).fit(X, y)
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
@@ -740,7 +875,7 @@ def test_bad_parameter_is_named_with_what_came(estimator_class, name, value, met
     assert (name in message, repr(value) in message) == (True, True), message
 
 
-@both
+@every_class
 def test_unknown_solver_lists_the_known(estimator_class):
     with pytest.raises(ValueError, match=r"'solver'.*('sgd'.*'adam'|'adam'.*'sgd').*'sag'"):
         small(estimator_class, solver="sag").fit(X, y)
@@ -751,7 +886,7 @@ def test_lbfgs_is_unknown_to_logistic():
         small(SGDLogisticClassifier, solver="lbfgs").fit(X, y)
 
 
-@both
+@every_method
 @pytest.mark.parametrize("flag", BOOLS)
 def test_learning_rate_true_says_what_it_may_be(estimator_class, flag):
     message = r"'learning_rate' .*'constant'.*float in the range.*Got (np\.)?True"
@@ -833,11 +968,21 @@ def fitted(estimator_class, train, seed):
     return model.fit(X, y)
 
 
-every_failure = pytest.mark.parametrize("failing_call", FAILURES)
+# Without a learning rate features of any size can be learned.
+every_failure = pytest.mark.parametrize(
+    ("estimator_class", "failing_call"),
+    [
+        pytest.param(
+            estimator_class, call, id=f"{estimator_class.__name__}-{call.__name__}"
+        )
+        for estimator_class in (textbook_logistic, *CLASSES)
+        for call in FAILURES
+        if estimator_class is not SGDLogisticClassifier or call is not diverging_call
+    ],
+)
 every_seed = pytest.mark.parametrize("seed", SEEDS)
 
 
-@both
 @every_training
 @every_failure
 @every_seed
@@ -849,7 +994,6 @@ def test_failed_call_changes_no_attribute(estimator_class, train, failing_call, 
     assert plain(vars(model)) == before
 
 
-@both
 @every_training
 @every_failure
 @every_seed
@@ -863,7 +1007,7 @@ def test_training_after_a_failed_call_is_as_if_it_had_not_been(
     assert learned(train(model, X, y)) == learned(train(untouched, X, y))
 
 
-@both
+@every_method
 @pytest.mark.parametrize("train", [warm_fit, partial_fit])
 def test_failed_call_with_a_new_label_changes_no_attribute(estimator_class, train):
     model = fitted(estimator_class, train, "int")
@@ -873,7 +1017,6 @@ def test_failed_call_with_a_new_label_changes_no_attribute(estimator_class, trai
     assert plain(vars(model)) == before
 
 
-@both
 @every_failure
 @fit_and_partial_fit
 def test_failed_first_call_leaves_the_estimator_unfitted(
@@ -1000,7 +1143,11 @@ LOGISTIC = st.builds(
     solver=st.sampled_from(["sgd", "adam"]),
     average=st.sampled_from([False, True, 2]),
     fit_intercept=st.booleans(),
-    **COMMON,
+    **{
+        **COMMON,
+        "learning_rate": st.sampled_from(["auto", "constant", "invscaling", "adaptive", 1]),
+        "learning_rate_init": st.sampled_from([None, None, 0.01]),
+    },
 )
 MLP = st.builds(
     BackpropMLPClassifier,
@@ -1026,18 +1173,18 @@ def coefficients(model):
     return np.concatenate([part.ravel() for part in model.coefs_ + model.intercepts_])
 
 
-def error_of_fit(model, X, y, sample_weight):
-    """Return what the ValueError of `fit` says, or None if there was none."""
+def error_of(train, model, X, y, sample_weight):
+    """Return what the ValueError of training says, or None if there was none."""
     try:
-        model.fit(X, y, sample_weight=sample_weight)
+        train(model, X, y, sample_weight)
     except ValueError as error:
         return str(error)
     return None
 
 
-def raises_or_gives_probabilities(model, X, y, sample_weight=None):
-    """Assert that fit raises ValueError with words, or gives a model of finite numbers."""
-    message = error_of_fit(model, X, y, sample_weight)
+def raises_or_gives_probabilities(model, X, y, sample_weight=None, train=fit):
+    """Assert that training raises ValueError with words, or gives finite numbers."""
+    message = error_of(train, model, X, y, sample_weight)
     if message is not None:
         assert re.search(r"\w+( \S+){3}", message), message
         return
@@ -1066,3 +1213,17 @@ def test_logistic_raises_or_gives_probabilities(model, X, data):
 def test_mlp_raises_or_gives_probabilities(model, X, multilabel, data):
     labels, weight = data.draw(labels_and_weights(n_rows(X), multilabel))
     raises_or_gives_probabilities(model, X, labels, weight)
+
+
+@CASES
+@given(LOGISTIC, features(), st.data())
+def test_logistic_partial_fit_raises_or_gives_probabilities(model, X, data):
+    labels, weight = data.draw(labels_and_weights(n_rows(X), multilabel=False))
+    model.set_params(early_stopping=False, class_weight=None)
+
+    def train(model, X, y, sample_weight):
+        classes = [*np.unique(labels), labels.dtype.type(8)]  # not all come at once
+        for _ in range(2):
+            model.partial_fit(X, y, classes=classes, sample_weight=sample_weight)
+
+    raises_or_gives_probabilities(model, X, labels, weight, train)

@@ -210,6 +210,21 @@ def test_edited_parameters_are_the_start():
     assert state.slots == (VELOCITY,)
 
 
+@pytest.mark.parametrize("theta", [THETA, EDITED], ids=["kept", "edited"])
+def test_what_rows_of_a_stream_said_is_kept(theta):
+    checkpoint = trained()
+    checkpoint = replace(checkpoint, state=replace(checkpoint.state, past="rows"))
+    assert resumed_state(checkpoint, make_problem(), theta, PARAMETERS).past == "rows"
+
+
+@pytest.mark.parametrize("theta", [THETA, EDITED], ids=["kept", "edited"])
+def test_newton_goes_on_with_its_sample_and_damping(theta):
+    newton = {"n_sampled": 1000, "n_curvature": 100, "damping": 0.5}
+    checkpoint = replace(trained(), state=replace(trained().state, **newton))
+    state = resumed_state(checkpoint, make_problem(), theta, PARAMETERS)
+    assert {name: getattr(state, name) for name in newton} == newton
+
+
 def test_edited_parameters_restart_the_average():
     problem = make_problem(average_from=1)
     state = resumed_state(trained(averaged=True), problem, EDITED, PARAMETERS)

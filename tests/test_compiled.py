@@ -11,10 +11,11 @@ from math import inf
 
 import numpy as np
 import pytest
+from methods import textbook_logistic
 from scipy.sparse import coo_array, csc_array, csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
-from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine import compiled, prediction, reference, train
 from sklearn_nn._engine.losses import LOSSES, Loss
 from sklearn_nn._engine.optimizers import SGD
@@ -333,7 +334,7 @@ MLP = {
 CONFIGURATIONS = [
     pytest.param(estimator, parameters, id=f"{estimator.__name__}-{name}")
     for estimator, several in (
-        (SGDLogisticClassifier, LOGISTIC),
+        (textbook_logistic, LOGISTIC),
         (BackpropMLPClassifier, MLP),
     )
     for name, parameters in several.items()
@@ -464,7 +465,7 @@ def test_a_value_that_is_not_finite_is_refused_in_either_way(
     value, name, on, sparse, rows, switched
 ):
     X, y, _ = rows()
-    model = SGDLogisticClassifier(max_iter=2, tol=None).fit(X, y)
+    model = textbook_logistic(max_iter=2, tol=None).fit(X, y)
     X = X.copy()
     X[-1, -1] = value
     switched(on)
@@ -511,7 +512,7 @@ MLP_TOGETHER = {
 TOGETHER = [
     pytest.param(estimator, {**FEW, **parameters}, id=f"{estimator.__name__}-{name}")
     for estimator, several in (
-        (SGDLogisticClassifier, LOGISTIC_TOGETHER),
+        (textbook_logistic, LOGISTIC_TOGETHER),
         (BackpropMLPClassifier, MLP_TOGETHER),
     )
     for name, parameters in several.items()
@@ -602,14 +603,14 @@ def test_tiny_epochs_are_run_together(estimator, parameters, few_rows, calls):
 def test_a_fit_ends_within_what_was_run_together(few_rows, calls):
     # So that the tests above have something to find.
     parameters = {**FEW, "tol": 1e-3}
-    result = fitted(SGDLogisticClassifier(**parameters), *few_rows)
+    result = fitted(textbook_logistic(**parameters), *few_rows)
     assert max(calls) == 1000
     assert 5 < result["n_iter_"] < 1000
 
 
 def test_a_rate_is_lowered_several_times_within_what_was_run_together(few_rows, calls):
     parameters = {**FEW, **LOGISTIC_TOGETHER["adaptive"]}
-    result = fitted(SGDLogisticClassifier(**parameters), *few_rows)
+    result = fitted(textbook_logistic(**parameters), *few_rows)
     assert max(calls) == 1000
     assert result["progress"]["rate_factor"] < 5**-3
     assert result["ended_by"] == "stopping_rule"
@@ -636,16 +637,14 @@ def test_shuffled_epochs_are_run_one_by_one(calls):
 
 
 def test_watched_epochs_are_run_one_by_one(few_rows, calls, capsys):
-    fitted(
-        SGDLogisticClassifier(**{**FEW, "max_iter": 6, "tol": None}, verbose=1), *few_rows
-    )
+    fitted(textbook_logistic(**{**FEW, "max_iter": 6, "tol": None}, verbose=1), *few_rows)
     assert calls == [1] * 6
     assert capsys.readouterr().out.count("epoch") == 6
 
 
 def test_validated_epochs_are_run_one_by_one(few_rows, calls):
     parameters = {**FEW, "max_iter": 6, "tol": None}
-    fitted(SGDLogisticClassifier(**parameters, early_stopping=True), *few_rows)
+    fitted(textbook_logistic(**parameters, early_stopping=True), *few_rows)
     assert calls == [1] * 6
 
 
@@ -678,9 +677,9 @@ def message_of(model, X, y):
 def test_divergence_together_is_that_of_one_by_one(name, n, few_rows, together):
     parameters = {**FEW, "tol": None, **DIVERGING[name]}
     together(1)
-    expected = message_of(SGDLogisticClassifier(**parameters), *few_rows)
+    expected = message_of(textbook_logistic(**parameters), *few_rows)
     together(n)
-    assert message_of(SGDLogisticClassifier(**parameters), *few_rows) == expected
+    assert message_of(textbook_logistic(**parameters), *few_rows) == expected
 
 
 @pytest.mark.parametrize("name", DIVERGING)
@@ -690,7 +689,7 @@ def test_divergence_is_the_same_with_and_without_kernels(name, few_rows, switche
     messages = []
     for on in (True, False):
         switched(on)
-        messages.append(message_of(SGDLogisticClassifier(**parameters), *few_rows))
+        messages.append(message_of(textbook_logistic(**parameters), *few_rows))
     (epoch, rate), (other_epoch, other_rate) = (
         (text.split(":")[0], text.split(", learning rate")[1]) for text in messages
     )
@@ -703,7 +702,7 @@ def test_a_stop_before_divergence_together_is_no_error(few_rows, together):
     results = []
     for n in (1, 1000):
         together(n)
-        model = SGDLogisticClassifier(**parameters, n_iter_no_change=20)
+        model = textbook_logistic(**parameters, n_iter_no_change=20)
         results.append(fitted(model, *few_rows))
     assert results[0]["ended_by"] == "stopping_rule"
     np.testing.assert_equal(results[1], results[0])

@@ -9,10 +9,12 @@ from functools import cache
 
 import numpy as np
 import pytest
+from methods import both, every_method, textbook_logistic
 from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import load_wine
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._engine.activations import ACTIVATIONS
@@ -26,7 +28,7 @@ from sklearn_nn._engine.types import Architecture, Dataset, Problem
 
 # The grid of law 1: everything that has memory, alone and together.
 LOGISTIC = {
-    "default": {},
+    "nesterov": {},
     "plain": {"momentum": 0, "batch_size": 1},
     "polyak": {"nesterovs_momentum": False, "batch_size": 16},
     "adam": {"solver": "adam", "batch_size": 16},
@@ -58,7 +60,7 @@ MLP = {
     "linear": {"hidden_layer_sizes": (), "batch_size": 16},
 }
 CONFIGURATIONS = [
-    pytest.param(SGDLogisticClassifier, parameters, id=f"logistic-{name}")
+    pytest.param(textbook_logistic, parameters, id=f"logistic-{name}")
     for name, parameters in LOGISTIC.items()
 ] + [
     pytest.param(
@@ -66,11 +68,27 @@ CONFIGURATIONS = [
     )
     for name, parameters in MLP.items()
 ]
-both = pytest.mark.parametrize(
-    "estimator_class", [SGDLogisticClassifier, BackpropMLPClassifier]
-)
 every_configuration = pytest.mark.parametrize(
     ("estimator_class", "parameters"), CONFIGURATIONS
+)
+# Without a learning rate.
+AUTO = {
+    "default": {},
+    "l1": {"penalty": "l1", "alpha": 0.01},
+    "elasticnet": {"penalty": "elasticnet", "alpha": 0.01},
+    "no_intercept": {"fit_intercept": False},
+    "class_weight": {"class_weight": {0: 2.0, 1: 1.0, 2: 3.0}},
+}
+every_auto = pytest.mark.parametrize("parameters", AUTO.values(), ids=AUTO)
+either_method = pytest.mark.parametrize(
+    ("estimator_class", "parameters"),
+    [
+        *CONFIGURATIONS,
+        *(
+            pytest.param(SGDLogisticClassifier, parameters, id=f"auto-{name}")
+            for name, parameters in AUTO.items()
+        ),
+    ],
 )
 either_seed = pytest.mark.parametrize(
     "seed", [lambda: 3, lambda: np.random.RandomState(3)], ids=["int", "RandomState"]
@@ -82,7 +100,7 @@ N_EPOCHS = 8
 
 def parameters_of(model):
     """Return all fitted parameters of a model as one vector."""
-    if isinstance(model, SGDLogisticClassifier):
+    if hasattr(model, "coef_"):
         return np.concatenate([model.coef_.ravel(), model.intercept_])
     return np.concatenate([p.ravel() for p in model.coefs_ + model.intercepts_])
 
@@ -151,7 +169,7 @@ def test_fit_goes_on_from_a_copy(estimator_class, parameters, seed, copied, rows
     assert_same_model(model, twin, X, y, weight)
 
 
-@both
+@every_method
 def test_early_stopping_goes_on_over_the_same_split(estimator_class, standardised):
     X, y = standardised("wine")
     parameters = {"early_stopping": True, "random_state": 0, "warm_start": True}
@@ -246,7 +264,7 @@ def test_edited_in_place_is_edited(estimator_class, rows):
 
 def test_edited_coefficients_restart_the_average(rows):
     X, y, _ = rows()
-    model = SGDLogisticClassifier(average=True, random_state=0, learning_rate_init=1e-3)
+    model = textbook_logistic(average=True, random_state=0, learning_rate_init=1e-3)
     for _ in range(30):
         model.partial_fit(X, y, classes=[0, 1, 2])
     model.coef_ = model.coef_ + 100
@@ -257,7 +275,7 @@ def test_edited_coefficients_restart_the_average(rows):
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_intercepts_stay_when_they_are_no_longer_trained(solver, rows):
     X, y, _ = rows()
-    model = SGDLogisticClassifier(solver=solver, random_state=0, batch_size=10)
+    model = textbook_logistic(solver=solver, random_state=0, batch_size=10)
     for _ in range(3):
         model.partial_fit(X, y, classes=[0, 1, 2])
     intercept, coef = model.intercept_, model.coef_
@@ -268,7 +286,7 @@ def test_intercepts_stay_when_they_are_no_longer_trained(solver, rows):
 
 def test_later_average_shows_the_parameters_until_it_begins(rows):
     X, y, _ = rows()
-    model = SGDLogisticClassifier(average=True, batch_size=10, random_state=0)
+    model = textbook_logistic(average=True, batch_size=10, random_state=0)
     for _ in range(3):
         model.partial_fit(X, y, classes=[0, 1, 2])
     model.set_params(average=1000)
@@ -297,7 +315,7 @@ def test_going_on_after_early_stopping_never_shows_worse(
     assert model.best_validation_score_ >= best
 
 
-@both
+@every_method
 def test_parameters_set_after_fit_wait_for_the_next_fit(estimator_class, rows):
     X, y, _ = rows()
     model = estimator_class(max_iter=3, tol=None, random_state=0).fit(X, y)
@@ -327,7 +345,7 @@ def test_integer_weights_are_repetitions_in_full_batches(estimator_class, parame
     )
 
 
-@every_configuration
+@either_method
 @either_storage
 def test_weight_zero_is_absence(estimator_class, parameters, sparse, rows):
     X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3, sparse=sparse)
@@ -341,7 +359,7 @@ def test_weight_zero_is_absence(estimator_class, parameters, sparse, rows):
     assert model.t_ == without.t_
 
 
-@both
+@every_method
 def test_weight_zero_is_absence_from_early_stopping_too(estimator_class, standardised):
     X, y = standardised("wine")
     weight = np.ones(len(y))
@@ -353,7 +371,7 @@ def test_weight_zero_is_absence_from_early_stopping_too(estimator_class, standar
     assert model.validation_scores_ == without.validation_scores_
 
 
-@every_configuration
+@either_method
 def test_only_ratios_of_weights_matter(estimator_class, parameters, rows):
     X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
     models = [
@@ -368,7 +386,7 @@ def test_only_ratios_of_weights_matter(estimator_class, parameters, rows):
     np.testing.assert_array_equal(*map(parameters_of, models))
 
 
-@both
+@every_method
 def test_weights_of_one_are_no_weights(estimator_class, rows):
     X, y, _ = rows()
     models = [estimator_class(max_iter=5, tol=None, random_state=0) for _ in range(2)]
@@ -377,7 +395,7 @@ def test_weights_of_one_are_no_weights(estimator_class, rows):
     np.testing.assert_array_equal(*map(parameters_of, models))
 
 
-@both
+@every_method
 def test_class_weight_is_sample_weight(estimator_class, rows):
     X, y, weight = rows()
     by_class = {0: 1.0, 1: 3.0, 2: 0.5}
@@ -433,7 +451,7 @@ def test_no_hidden_layer_is_logistic_regression(
     )
     parameters = {"solver": solver, "batch_size": batch_size, "learning_rate_init": 0.01}
     parameters |= {"max_iter": 6, "tol": None, "random_state": 5, "alpha": 0.01}
-    logistic = SGDLogisticClassifier(**parameters).fit(X, y, sample_weight=weight)
+    logistic = textbook_logistic(**parameters).fit(X, y, sample_weight=weight)
     network = BackpropMLPClassifier((), **parameters).fit(X, y, sample_weight=weight)
     np.testing.assert_array_equal(network.coefs_[0], logistic.coef_.T)
     np.testing.assert_array_equal(network.intercepts_[0], logistic.intercept_)
@@ -490,7 +508,7 @@ def _with_long_indices(X):
     return X
 
 
-@both
+@every_method
 @pytest.mark.parametrize("batch_size", [1, 16, "full"])
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("storage", DENSE)
@@ -523,7 +541,7 @@ def test_sparse_storage_does_not_matter(estimator_class, batch_size, storage, ro
     )
 
 
-@both
+@every_method
 @either_storage
 def test_float32_is_computed_in_float32(estimator_class, sparse, rows):
     X, y, weight = rows(sparse=sparse)
@@ -547,7 +565,7 @@ NUMPY_FLOATS = {
 }
 
 
-@both
+@every_method
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("name", NUMPY_FLOATS)
 def test_numpy_floats_as_parameters_keep_float32(estimator_class, solver, name, rows):
@@ -564,7 +582,7 @@ def test_average_in_float32_is_that_in_float64(rows):
     X, y, _ = rows()
     parameters = {"average": True, "batch_size": 1, "learning_rate": 0.05, "momentum": 0}
     models = [
-        SGDLogisticClassifier(max_iter=150, tol=None, random_state=0, **parameters).fit(
+        textbook_logistic(max_iter=150, tol=None, random_state=0, **parameters).fit(
             X.astype(dtype), y
         )
         for dtype in (np.float32, np.float64)
@@ -581,7 +599,7 @@ def test_intercept_gradient_of_many_float32_rows_keeps_its_digits():
     n_samples = 200_000
     y = rng.randint(0, 3, size=n_samples)
     X = np.zeros((n_samples, 1), dtype=np.float32)
-    model = SGDLogisticClassifier(
+    model = textbook_logistic(
         momentum=0, learning_rate=1.0, batch_size="full", max_iter=1, tol=None
     ).fit(X, y)
     # At zero logits the step is the class frequency minus 1/3.
@@ -589,7 +607,7 @@ def test_intercept_gradient_of_many_float32_rows_keeps_its_digits():
     np.testing.assert_allclose(model.intercept_, expected, rtol=0, atol=1e-7)
 
 
-@both
+@every_method
 @pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int64, np.bool_, np.float16])
 def test_other_dtypes_are_computed_in_float64(estimator_class, dtype, rows):
     X, y, _ = rows()
@@ -599,7 +617,7 @@ def test_other_dtypes_are_computed_in_float64(estimator_class, dtype, rows):
     np.testing.assert_array_equal(parameters_of(model), parameters_of(plain), strict=True)
 
 
-@both
+@every_method
 def test_int64_labels_or_strings_give_the_same_model(estimator_class, rows):
     X, y, _ = rows()
     names = np.array(["ant", "bee", "cat"])
@@ -686,7 +704,7 @@ L1_STEPS = {
 def l1_model(X, y, penalty, step, n_epochs):
     """Return a model trained by full batches, and the strengths (l1, l2) of its penalty."""
     alpha, l1_ratio = 0.02, 0.6
-    model = SGDLogisticClassifier(
+    model = textbook_logistic(
         penalty,
         alpha=alpha,
         l1_ratio=l1_ratio,
@@ -764,7 +782,7 @@ def test_l1_optimum_is_a_fixed_point(optimizer, learning_rate, name, l1_optimum)
 # Law 6. Same seed, same model; predictions change nothing.
 
 
-@every_configuration
+@either_method
 @either_seed
 def test_same_seed_same_model(estimator_class, parameters, seed, rows):
     X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
@@ -804,7 +822,7 @@ def test_models_without_seed_differ_in_threads_too(estimator_class, rows):
     assert len({tuple(result) for result in results}) == 4
 
 
-@both
+@every_method
 def test_global_seed_repeats_models_without_seed(estimator_class, rows):
     X, y, _ = rows()
     models = []
@@ -814,7 +832,7 @@ def test_global_seed_repeats_models_without_seed(estimator_class, rows):
     np.testing.assert_array_equal(*map(parameters_of, models))
 
 
-@both
+@every_method
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
 def test_predictions_from_eight_threads_are_the_same(estimator_class, method, rows):
     X, y, _ = rows(n_samples=700)
@@ -901,9 +919,285 @@ def test_running_out_of_epochs_warns_with_the_improvement(
 @pytest.mark.parametrize("parameters", [{}, {"solver": "adam"}, {"early_stopping": True}])
 def test_training_that_makes_the_model_worse_warns(parameters):
     X, y = load_wine(return_X_y=True)  # features up to 1680: the steps are far too long
-    model = SGDLogisticClassifier(random_state=0, **parameters)
+    model = textbook_logistic(random_state=0, **parameters)
     with pytest.warns(ConvergenceWarning, match=r"worse than the first's, 1\.1, and"):
         model.fit(X, y)
+
+
+# Without a learning rate: the optimum, whatever the way to it. The rows are so many that
+# the first steps are taken on a sample of them.
+
+
+@pytest.fixture(scope="module")
+def many_rows():
+    """Return a function n_classes -> (X, y), 20,000 rows whose classes overlap."""
+
+    @cache
+    def make(n_classes):
+        rng = np.random.RandomState(0)
+        U = rng.normal(size=(20_000, 10))
+        U[rng.uniform(size=U.shape) < 0.3] = 0.0
+        logits = U @ rng.normal(size=(10, n_classes))
+        y = np.argmax(logits + rng.gumbel(size=logits.shape), axis=1)
+        return U * 10 ** rng.uniform(-1, 1, size=10), y
+
+    return make
+
+
+def auto(**parameters):
+    """Return an estimator without learning rate, whose penalty matters."""
+    return SGDLogisticClassifier(**{"alpha": 1e-3, "random_state": 0, **parameters})
+
+
+def objective_of(model, X, y):
+    """Return J of the fitted coefficients, by the formula in the class docstring."""
+    logits = X @ model.coef_.T + model.intercept_
+    if logits.shape[1] == 1:
+        logits = np.hstack([np.zeros((len(y), 1)), logits])
+    loss = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(y)), y]
+    weight = None if model.class_weight is None else [model.class_weight[k] for k in y]
+    l1 = {"l2": 0.0, "l1": 1.0, "elasticnet": model.l1_ratio}[model.penalty]
+    penalty = (1 - l1) / 2 * np.sum(model.coef_**2) + l1 * np.sum(np.abs(model.coef_))
+    return np.average(loss, weights=weight) + model.alpha * penalty
+
+
+def assert_same_optimum(model, other):
+    """Two models that were trained until rounding ended it have the same coefficients."""
+    # Gradients are known to some roundings, 1e-15; the penalty bends J by 1e-3 or more.
+    scale = np.max(np.abs(parameters_of(other)))
+    np.testing.assert_allclose(
+        parameters_of(model), parameters_of(other), rtol=0, atol=1e-12 * scale
+    )
+    active = [each.coef_ != 0 for each in (model, other)]
+    np.testing.assert_array_equal(*active)
+
+
+two_or_three_classes = pytest.mark.parametrize("n_classes", [2, 3])
+
+
+@pytest.fixture(scope="module")
+def eight_steps(many_rows):
+    """Return a function (name in AUTO, n_classes) -> model that took eight steps."""
+
+    @cache
+    def train(name, n_classes):
+        model = auto(max_iter=8, tol=None, warm_start=True, **AUTO[name])
+        return model.fit(*many_rows(n_classes))
+
+    return train
+
+
+@pytest.mark.parametrize("name", AUTO)
+@two_or_three_classes
+@pytest.mark.parametrize("cut", range(1, 8))
+@pytest.mark.parametrize("copied", [lambda m: m, lambda m: pickle.loads(pickle.dumps(m))])
+def test_auto_fit_is_warm_starts(name, n_classes, cut, copied, many_rows, eight_steps):
+    X, y = many_rows(n_classes)
+    whole = eight_steps(name, n_classes)
+    pieces = auto(max_iter=cut, tol=None, warm_start=True, **AUTO[name]).fit(X, y)
+    pieces = copied(pieces).set_params(max_iter=8 - cut).fit(X, y)
+    assert (pieces.n_iter_, pieces.t_) == (8 - cut, whole.t_)
+    assert pieces.loss_curve_ == whole.loss_curve_
+    np.testing.assert_array_equal(parameters_of(pieces), parameters_of(whole), strict=True)
+
+
+def test_auto_steps_on_a_sample_first(many_rows):
+    # So that the test above has something to find.
+    sizes = [
+        fit(auto(max_iter=n_steps), *many_rows(2))._checkpoint.state.n_sampled
+        for n_steps in (1, 2, 8)
+    ]
+    assert sizes[0] == sizes[1] < sizes[2] == 20_000
+
+
+@either_seed
+def test_auto_ends_where_warm_starts_end(seed, many_rows):
+    X, y = many_rows(3)
+    whole = auto(random_state=seed()).fit(X, y)
+    pieces = auto(max_iter=2, random_state=seed(), warm_start=True)
+    fit(pieces, X, y).set_params(max_iter=1000).fit(X, y)
+    assert pieces.n_iter_ == whole.n_iter_ - 2 > 0
+    np.testing.assert_array_equal(parameters_of(pieces), parameters_of(whole), strict=True)
+
+
+@either_seed
+def test_auto_with_one_seed_is_one_model(seed, many_rows):
+    X, y = many_rows(2)
+    models = [fit(auto(max_iter=2, random_state=seed()), X, y) for _ in range(2)]
+    np.testing.assert_array_equal(*map(parameters_of, models))
+    other = fit(auto(max_iter=2, random_state=4), X, y)  # other rows in the sample
+    assert np.all(parameters_of(other) != parameters_of(models[0]))
+
+
+@every_auto
+@two_or_three_classes
+@pytest.mark.parametrize("seed", range(3))
+def test_auto_ends_within_tol_of_the_optimum(parameters, n_classes, seed, many_rows):
+    X, y = many_rows(n_classes)
+    model = auto(**parameters, random_state=seed).fit(X, y)
+    best = objective_of(auto(**parameters, tol=0).fit(X, y), X, y)
+    assert 0 <= objective_of(model, X, y) - best <= model.tol * best
+
+
+# What must not move the optimum: (X, y, weight) -> the same rows in another form.
+SAME_ROWS = {
+    "order": lambda X, y, w: (X[::-1], y[::-1], w[::-1]),
+    "sorted": lambda X, y, w: tuple(values[np.argsort(y)] for values in (X, y, w)),
+    "csr": lambda X, y, w: (csr_array(X), y, w),
+    "csc": lambda X, y, w: (csc_matrix(X), y, w),
+    "fortran": lambda X, y, w: (np.asfortranarray(X), y, w),
+    "scale of weights": lambda X, y, w: (X, y, w / 3e5),
+    "repetitions": lambda X, y, w: (np.repeat(X, w, axis=0), np.repeat(y, w), None),
+    "in parts": lambda X, y, w: (
+        np.vstack([X, X]),
+        np.append(y, y),
+        np.append(w / 4, w * 3 / 4),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def optimum(many_rows):
+    """Return a function (name in AUTO, n_classes) -> (X, y, weight, model)."""
+
+    @cache
+    def train(name, n_classes):
+        X, y = many_rows(n_classes)
+        weight = np.random.RandomState(0).randint(0, 4, size=len(y))
+        return X, y, weight, auto(tol=0, **AUTO[name]).fit(X, y, sample_weight=weight)
+
+    return train
+
+
+@pytest.mark.parametrize("name", AUTO)
+@two_or_three_classes
+@pytest.mark.parametrize("form", SAME_ROWS)
+def test_auto_optimum_does_not_depend_on_the_form_of_rows(name, n_classes, form, optimum):
+    X, y, weight, expected = optimum(name, n_classes)
+    X, y, weight = SAME_ROWS[form](X, y, weight)
+    model = auto(tol=0, **AUTO[name]).fit(X, y, sample_weight=weight)
+    assert_same_optimum(model, expected)
+
+
+@pytest.mark.parametrize("name", AUTO)
+@two_or_three_classes
+@pytest.mark.parametrize("changes", [{"random_state": 4}, {"batch_size": 100}], ids=str)
+def test_auto_optimum_does_not_depend_on_samples(name, n_classes, changes, optimum):
+    X, y, weight, expected = optimum(name, n_classes)
+    model = auto(tol=0, **{**AUTO[name], **changes}).fit(X, y, sample_weight=weight)
+    assert_same_optimum(model, expected)
+
+
+@two_or_three_classes
+def test_auto_optimum_is_that_of_logistic_regression(n_classes, optimum):
+    X, y, weight, model = optimum("default", n_classes)
+    other = LogisticRegression(
+        C=1 / (model.alpha * weight.sum()), solver="newton-cholesky", tol=1e-12
+    ).fit(X, y, sample_weight=weight)
+    assert_same_optimum(model, other)
+
+
+@pytest.mark.parametrize("name", AUTO)
+@either_storage
+def test_auto_optimum_of_few_rows_does_not_depend_on_repetition(name, sparse, rows):
+    X, y, _ = rows(n_classes=2 if "class_weight" in AUTO[name] else 3)
+    counts = np.random.RandomState(0).randint(0, 4, size=len(y))
+    stored = csr_array(X) if sparse else X
+    weighted = auto(**AUTO[name]).fit(stored, y, sample_weight=counts)
+    repeated = auto(**AUTO[name]).fit(np.repeat(X, counts, axis=0), np.repeat(y, counts))
+    assert_same_optimum(weighted, repeated)
+
+
+def test_auto_balanced_gives_each_class_the_same_total_weight(rows):
+    X, y, weight = rows()
+    weight[y == 0] *= 9
+    totals = np.bincount(y, weight)
+    balanced = {k: weight.sum() / (3 * totals[k]) for k in range(3)}
+    models = [
+        auto(class_weight=class_weight).fit(X, y, sample_weight=weight)
+        for class_weight in ("balanced", balanced)
+    ]
+    assert_same_optimum(*models)
+
+
+def test_auto_goes_on_from_edited_coefficients_to_the_same_optimum(many_rows):
+    X, y = many_rows(2)
+    model = auto(tol=0, warm_start=True).fit(X, y)
+    expected = copy.deepcopy(model)
+    model.coef_ = 0.5 * model.coef_
+    model.intercept_[0] = 3.0
+    edited = objective_of(model, X, y)
+    n_steps = len(model.loss_curve_)
+    assert_same_optimum(model.fit(X, y), expected)
+    # It began where the edit had left it, with all rows: sums of 20,000 losses.
+    np.testing.assert_allclose(model.loss_curve_[n_steps], edited, rtol=1e-12)
+
+
+NOT_OF_AUTO = {
+    "solver": "adam",
+    "momentum": 0.0,
+    "nesterovs_momentum": False,
+    "power_t": 1.0,
+    "beta_1": 0.1,
+    "beta_2": 0.1,
+    "epsilon": 1.0,
+    "shuffle": False,
+    "n_iter_no_change": 1,
+}
+
+
+@pytest.mark.parametrize("name", NOT_OF_AUTO)
+def test_parameters_of_steps_along_gradients_are_not_those_of_auto(name, many_rows):
+    X, y = many_rows(2)
+    models = [auto().fit(X, y), auto(**{name: NOT_OF_AUTO[name]}).fit(X, y)]
+    np.testing.assert_array_equal(*map(parameters_of, models))
+    assert models[0].loss_curve_ == models[1].loss_curve_
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.1])
+@either_storage
+def test_first_step_under_auto_is_a_learning_rate(rate, sparse, rows):
+    X, y, weight = rows(sparse=sparse)
+    given = SGDLogisticClassifier(learning_rate_init=rate, max_iter=4, random_state=0)
+    number = SGDLogisticClassifier(learning_rate=rate, max_iter=4, random_state=0)
+    for model in (given, number):
+        fit(model, X, y, sample_weight=weight)
+    assert_same_model(given, number, X, y, weight)
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "learning_rate_init"])
+def test_each_learning_rate_is_another_model(name, rows):
+    X, y, _ = rows()
+    models = [
+        fit(
+            SGDLogisticClassifier(max_iter=4, random_state=0).set_params(**{name: rate}),
+            X,
+            y,
+        )
+        for rate in ("auto" if name == "learning_rate" else None, 1e-3, 0.01, 0.1)
+    ]
+    assert len({tuple(parameters_of(model)) for model in models}) == 4
+
+
+@every_auto
+def test_auto_curve_has_an_entry_a_step(parameters, many_rows):
+    model = auto(**parameters).fit(*many_rows(2))
+    assert len(model.loss_curve_) == model.n_iter_ == model.t_ > 1
+
+
+def test_auto_that_runs_out_of_steps_warns_with_the_gap(many_rows):
+    X, y = many_rows(2)
+    with pytest.warns(
+        ConvergenceWarning, match=r"max_iter=1 .* above its optimum, .* tol="
+    ):
+        auto(max_iter=1).fit(X, y)
+
+
+def test_auto_without_optimum_warns(rows):
+    X, y, _ = rows(n_classes=2)
+    X = np.where(y[:, None] == 1, np.abs(X), -np.abs(X))  # told apart by any feature
+    with pytest.warns(ConvergenceWarning, match=r"no optimum.*Set alpha > 0"):
+        SGDLogisticClassifier(penalty=None).fit(X, y)
 
 
 def test_schedules_are_all_in_the_grid():

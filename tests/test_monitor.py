@@ -4,14 +4,11 @@ import io
 
 import numpy as np
 import pytest
+from methods import every_method
 
-from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine.types import TrainingState
 from sklearn_nn._monitor import Printer
-
-both = pytest.mark.parametrize(
-    "estimator_class", [SGDLogisticClassifier, BackpropMLPClassifier]
-)
 
 
 def printed(*epochs):
@@ -68,7 +65,7 @@ def test_printing_does_not_stop_training():
     assert not Printer(io.StringIO()).epoch_end(state, 0.5, None, 0.1)
 
 
-@both
+@every_method
 @pytest.mark.parametrize("verbose", [True, 1, 2])
 def test_verbose_prints_each_epoch(estimator_class, verbose, rows, capsys):
     X, y, _ = rows()
@@ -77,7 +74,7 @@ def test_verbose_prints_each_epoch(estimator_class, verbose, rows, capsys):
     assert epochs == ["1", "2", "3"]
 
 
-@both
+@every_method
 def test_a_printed_loss_is_that_of_the_curve(estimator_class, rows, capsys):
     X, y, _ = rows()
     model = estimator_class(max_iter=3, tol=None, random_state=0, verbose=True).fit(X, y)
@@ -85,7 +82,7 @@ def test_a_printed_loss_is_that_of_the_curve(estimator_class, rows, capsys):
     assert [line.split()[3] for line in lines] == [f"{x:.8f}" for x in model.loss_curve_]
 
 
-@both
+@every_method
 def test_epochs_of_partial_fit_are_counted_on(estimator_class, rows, capsys):
     X, y, _ = rows()
     model = estimator_class(random_state=0, verbose=True)
@@ -95,7 +92,7 @@ def test_epochs_of_partial_fit_are_counted_on(estimator_class, rows, capsys):
     assert [line.split()[1] for line in lines] == ["1", "2"]
 
 
-@both
+@every_method
 def test_nothing_is_printed_by_default(estimator_class, rows, capsys):
     X, y, _ = rows()
     estimator_class(max_iter=3, tol=None, random_state=0).fit(X, y)

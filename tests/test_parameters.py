@@ -90,6 +90,63 @@ def test_rates_are_float64_for_any_number_given(estimator_class, name):
     assert rates.dtype == np.float64
 
 
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedule_of_logistic_begins_at_5_hundredths_by_default(name):
+    model = SGDLogisticClassifier(learning_rate=name, power_t=0.75)
+    assert _parameters.schedule_of(model) == Schedule(name, 0.05, 0.75)
+
+
+@pytest.mark.parametrize("first", [0.25, np.float32(0.25), 1], ids=repr)
+def test_auto_with_a_first_step_is_constant(first):
+    model = SGDLogisticClassifier(learning_rate="auto", learning_rate_init=first)
+    rates = _parameters.schedule_of(model).learning_rates(0, 3, 1.0)
+    assert (rates.tolist(), rates.dtype) == ([first] * 3, np.float64)
+
+
+# Without a learning rate.
+
+
+@pytest.mark.parametrize("parameters", [{}, {"learning_rate": "auto"}], ids=str)
+def test_logistic_needs_no_learning_rate(parameters):
+    assert _parameters.is_automatic(SGDLogisticClassifier(**parameters))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"learning_rate_init": 0.1},
+        {"learning_rate": "auto", "learning_rate_init": 0.1},
+        {"learning_rate": 0.1},
+        {"learning_rate": np.float64(0.1)},
+        *({"learning_rate": name} for name in SCHEDULES),
+    ],
+    ids=str,
+)
+def test_any_learning_rate_is_used(parameters):
+    assert not _parameters.is_automatic(SGDLogisticClassifier(**parameters))
+
+
+def test_network_always_has_a_learning_rate():
+    assert not _parameters.is_automatic(BackpropMLPClassifier())
+
+
+def test_network_refuses_auto():
+    with pytest.raises(InvalidParameterError, match=r"'learning_rate' .* Got 'auto'"):
+        BackpropMLPClassifier(learning_rate="auto")._check_parameters()
+
+
+def test_network_needs_a_first_step():
+    with pytest.raises(InvalidParameterError, match=r"'learning_rate_init' .* Got None"):
+        BackpropMLPClassifier(learning_rate_init=None)._check_parameters()
+
+
+@pytest.mark.parametrize("learning_rate", ["auto", 0.1, *SCHEDULES])
+@pytest.mark.parametrize("first", [None, 0.1])
+def test_logistic_takes_every_way_to_say_its_rate(learning_rate, first):
+    model = SGDLogisticClassifier(learning_rate=learning_rate, learning_rate_init=first)
+    assert model._check_parameters() is None  # it raises what is not allowed
+
+
 # Stopping rule.
 
 
@@ -106,7 +163,7 @@ def test_tol_none_never_stops(estimator_class):
 
 
 @both
-@pytest.mark.parametrize("learning_rate", [0.1, *SCHEDULES])
+@pytest.mark.parametrize("learning_rate", ["auto", 0.1, *SCHEDULES])
 def test_only_adaptive_lowers_the_rate(estimator_class, learning_rate):
     rule = _parameters.stopping_rule_of(estimator_class(learning_rate=learning_rate))
     assert rule.lowers_rate == (learning_rate == "adaptive")
@@ -122,6 +179,7 @@ def test_only_adaptive_lowers_the_rate(estimator_class, learning_rate):
         ("auto", 1, 1),
         ("auto", 199, 199),
         ("auto", 201, 200),
+        ("auto", 2001, 200),
         ("full", 1, 1),
         ("full", 10_000, 10_000),
         (1, 10, 1),
@@ -131,8 +189,35 @@ def test_only_adaptive_lowers_the_rate(estimator_class, learning_rate):
     ],
 )
 def test_batch_size_is_at_most_all_rows(estimator_class, batch_size, n_samples, expected):
-    model = estimator_class(batch_size=batch_size)
+    model = estimator_class(batch_size=batch_size, learning_rate_init=0.05)
     assert _parameters.batch_size_of(model, n_samples) == expected
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "n_samples", "expected"),
+    [
+        ("auto", 1, 1),
+        ("auto", 201, 201),
+        ("auto", 999, 999),
+        ("auto", 1001, 1000),
+        ("full", 10_000, 10_000),
+        (np.int64(3), 10, 3),
+        (11, 10, 10),
+    ],
+)
+def test_first_sample_is_at_most_all_rows(batch_size, n_samples, expected):
+    model = SGDLogisticClassifier(batch_size=batch_size)
+    assert _parameters.batch_size_of(model, n_samples) == expected
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"learning_rate": 0.1}, {"learning_rate_init": 0.1}, {"learning_rate": "adaptive"}],
+    ids=str,
+)
+def test_any_learning_rate_has_batches_of_200_rows(parameters):
+    model = SGDLogisticClassifier(**parameters)
+    assert _parameters.batch_size_of(model, 10_000) == 200
 
 
 # Checks.

@@ -175,6 +175,16 @@ def test_exam_scores_at_the_optimum(exam_scores):
     np.testing.assert_allclose(admitted, 0.776291, rtol=0, atol=5e-7)
 
 
+def test_exam_scores_at_the_optimum_without_a_rate(exam_scores):
+    X, y = exam_scores  # as they are: from 30 to 100
+    model = SGDLogisticClassifier(penalty=None).fit(X, y)
+    np.testing.assert_allclose(model.intercept_, [-25.16133], rtol=0, atol=5e-6)
+    np.testing.assert_allclose(model.coef_, [[0.20623, 0.20147]], rtol=0, atol=5e-6)
+    assert model.score(X, y) == 0.89
+    admitted = model.predict_proba([[45.0, 85.0]])[0, 1]
+    np.testing.assert_allclose(admitted, 0.776291, rtol=0, atol=5e-7)
+
+
 @pytest.mark.slow
 def test_exam_scores_one_row_at_a_time_equal_a_plain_loop(exam_scores):
     X, y = exam_scores
@@ -269,14 +279,17 @@ def test_losses_stay_finite_for_any_finite_input(name):
     assert np.all(np.isfinite(gradient))
 
 
-def test_or_gate_optimum_agrees_with_scipy():
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"learning_rate": 1.0, "batch_size": "full", "max_iter": 3000, "tol": None}],
+    ids=["newton", "full_batch"],
+)
+def test_or_gate_optimum_agrees_with_scipy(parameters):
     # With a penalty the OR gate has an optimum; an independent optimiser finds the same.
     def objective(theta):
         z = OR_X @ theta[:2] + theta[2]
         return np.mean(np.logaddexp(0, z) - OR_Y * z) + 0.005 * theta[:2] @ theta[:2]
 
     expected = minimize(objective, np.zeros(3), method="BFGS", options={"gtol": 1e-9}).x
-    model = SGDLogisticClassifier(
-        alpha=0.01, learning_rate=1.0, batch_size="full", max_iter=3000, tol=None
-    ).fit(OR_X, OR_Y)
+    model = SGDLogisticClassifier(alpha=0.01, **parameters).fit(OR_X, OR_Y)
     np.testing.assert_allclose([*model.coef_[0], *model.intercept_], expected, atol=1e-6)

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from methods import textbook_logistic
 from sklearn.datasets import make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
@@ -185,18 +186,26 @@ def objective(model, X, y, alpha):
     return log_loss + alpha / 2 * np.sum(model.coef_**2)
 
 
+# Two ways to the optimum: by itself, and by full-batch gradient descent.
+WAYS = {
+    "newton": {"tol": 1e-6},
+    "full_batch": {
+        "momentum": 0.99,
+        "learning_rate": 0.05,
+        "batch_size": "full",
+        "max_iter": 4000,
+        "tol": None,
+    },
+}
+either_way = pytest.mark.parametrize("way", WAYS)
+
+
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits"])
-def test_full_batch_reaches_the_optimum_of_logistic_regression(name, standardised):
+@either_way
+def test_optimum_is_that_of_logistic_regression(way, name, standardised):
     X, y = standardised(name)
     alpha = 1e-3
-    ours = SGDLogisticClassifier(
-        alpha=alpha,
-        momentum=0.99,
-        learning_rate=0.05,
-        batch_size="full",
-        max_iter=4000,
-        tol=None,
-    ).fit(X, y)
+    ours = SGDLogisticClassifier(alpha=alpha, **WAYS[way]).fit(X, y)
     theirs = LogisticRegression(C=1 / (alpha * len(y)), tol=1e-10, max_iter=10_000).fit(
         X, y
     )
@@ -205,19 +214,13 @@ def test_full_batch_reaches_the_optimum_of_logistic_regression(name, standardise
 
 
 @pytest.mark.parametrize("name", ["iris", "breast_cancer"])
-def test_weighted_optimum_is_that_of_logistic_regression(name, standardised):
+@either_way
+def test_weighted_optimum_is_that_of_logistic_regression(way, name, standardised):
     X, y = standardised(name)
     weight = np.random.RandomState(0).uniform(0.5, 5, size=len(y))
     alpha = 1e-2
-    ours = SGDLogisticClassifier(
-        alpha=alpha,
-        momentum=0.99,
-        learning_rate=0.05,
-        batch_size="full",
-        max_iter=4000,
-        tol=None,
-        class_weight="balanced",
-    ).fit(X, y, sample_weight=weight)
+    ours = SGDLogisticClassifier(alpha=alpha, class_weight="balanced", **WAYS[way])
+    ours.fit(X, y, sample_weight=weight)
     totals = np.array([weight[y == label].sum() for label in ours.classes_])
     raw = weight * (weight.sum() / (len(totals) * totals))[y]
     theirs = LogisticRegression(C=1 / (alpha * raw.sum()), tol=1e-10, max_iter=10_000)
@@ -227,8 +230,11 @@ def test_weighted_optimum_is_that_of_logistic_regression(name, standardised):
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_defaults_are_within_a_point_of_logistic_regression(name, seed, standardised):
+@pytest.mark.parametrize("logistic", [SGDLogisticClassifier, textbook_logistic])
+def test_defaults_are_within_a_point_of_logistic_regression(
+    logistic, name, seed, standardised
+):
     X, y = standardised(name)
     # No warning either: warnings are errors here.
-    ours = SGDLogisticClassifier(random_state=seed).fit(X, y).score(X, y)
+    ours = logistic(random_state=seed).fit(X, y).score(X, y)
     assert ours > LogisticRegression().fit(X, y).score(X, y) - 0.01

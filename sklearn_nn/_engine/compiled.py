@@ -256,3 +256,66 @@ def predict(layers, X, activation, output):
     codes = ACTIVATION_NAMES.index(activation), OUTPUT_NAMES.index(output)
     finite = kernels.predict(LEVEL, from_, sizes, codes[0], layers, X, codes[1], predicted)
     return predicted, finite
+
+
+def supports_passes(loss, data):
+    """Return whether the kernels can evaluate this loss over `data`; see passes.py."""
+    return supports_rows(1, data.X) and loss.value_and_gradient in LOSS_FUNCTIONS[:2]
+
+
+def evaluate(loss, data, coordinates, point):
+    """Return what `passes.evaluate` returns."""
+    gradient, diagonal = np.zeros(point.shape), np.zeros(point.shape)
+    proba = np.empty((data.n_samples, point.shape[1]), dtype=data.X.dtype)
+    total = run_pass(loss, data, coordinates, point, proba, gradient, diagonal)
+    return total, gradient, diagonal, proba
+
+
+def hessian_product(loss, data, coordinates, proba, damping, direction):
+    """Return what `passes.hessian_product` returns."""
+    product = np.zeros(direction.shape)
+    run_pass(loss, data, coordinates, direction, proba, product, None, damping)
+    return product
+
+
+def sparse_hessian(X, rows, coordinates, omega):
+    """Return the sum over these rows of omega_i [u_i, 1]^T [u_i, 1], for CSR X."""
+    n_features = X.shape[1]
+    matrix = np.zeros((n_features + 1, n_features + 1))
+    omega = np.ascontiguousarray(omega, dtype=X.dtype)
+    kernels.add_outer_products(LEVEL, X, index_of(rows), omega, matrix)
+    # Indices need not be in order; what is above the diagonal belongs below it.
+    matrix = np.tril(matrix) + np.triu(matrix, 1).T
+    inverse = np.append(1 / coordinates.scale, 1.0)
+    matrix *= inverse[:, None] * inverse
+    return matrix + np.tril(matrix, -1).T
+
+
+def run_pass(loss, data, coordinates, point, proba, sums, diagonal, damping=0.0):
+    """Have a kernel add to `sums` and `diagonal`; return the sum of the losses."""
+    X, scale = data.X, coordinates.scale[:, None]
+    is_sparse = not isinstance(X, np.ndarray)
+    if is_sparse:  # its values stay as they are, and theta is scaled instead
+        point = np.vstack([point[:-1] / scale, point[-1:]])
+    y, weight = targets_of(data)
+    total = kernels.run_pass(
+        level=LEVEL,
+        blas_from=NEVER,
+        loss=LOSS_FUNCTIONS.index(loss.value_and_gradient),
+        X=X,
+        index=index_of(data.rows),
+        y=y,
+        sample_weight=weight,
+        centre=coordinates.centre.astype(X.dtype),
+        inverse_scale=(1 / coordinates.scale).astype(X.dtype),
+        theta=np.ascontiguousarray(point, dtype=X.dtype),
+        proba=proba,
+        sums=sums,
+        diagonal=diagonal,
+        damping=damping,
+    )
+    if is_sparse:
+        sums[:-1] /= scale
+        if diagonal is not None:
+            diagonal[:-1] /= scale**2
+    return total

@@ -40,6 +40,15 @@ def check_epoch(state, objective, limit, learning_rate):
         raise ValueError(message(state, f"objective {objective:.3g}", learning_rate))
 
 
+def check_objective(objective):
+    """Raise ValueError if an objective of Newton's method is not finite."""
+    if not np.isfinite(objective):
+        raise ValueError(
+            f"The objective is {objective}: X has values whose sums or squares overflow. "
+            "Scale the features, for instance with StandardScaler."
+        )
+
+
 def check_end(problem, state, data, limit, learning_rate):
     """Raise ValueError if the last step shows divergence: no epoch's objective sees it."""
     if not all(np.all(np.isfinite(slot)) for slot in state.slots):

@@ -18,6 +18,9 @@ class Loss(NamedTuple):
     value_and_gradient: Callable
     predict_proba: Callable  # logits (n, k) -> probabilities (n, k)
     predict_log_proba: Callable  # the same, in logarithms
+    # (probabilities (n, k), change of the logits (n, k)) -> change of the gradient, or
+    # None where the loss is not convex.
+    curvature: Callable | None = None
 
 
 def binary_cross_entropy(logits, y):
@@ -76,6 +79,17 @@ def categorical_squared_error(logits, y):
     return 0.5 * xp.sum(error * error, axis=1), gradient
 
 
+def binary_curvature(proba, change):
+    """Return p (1 - p) dz: how the gradient p - y changes where logits change by dz."""
+    return proba * (1 - proba) * change
+
+
+def categorical_curvature(proba, change):
+    """Return p (dz - sum_j p_j dz_j), the same for the softmax's p - one_hot(y)."""
+    xp = namespace(proba)
+    return proba * (change - xp.sum(proba * change, axis=1, keepdims=True))
+
+
 def one_hot(y, logits):
     """Return y (n,) as rows of zeros with a one, in the shape and dtype of `logits`."""
     xp = namespace(logits)
@@ -89,8 +103,12 @@ def log_sigmoid(logits):
 
 # By (loss, output activation).
 LOSSES = {
-    ("log_loss", "logistic"): Loss(binary_cross_entropy, sigmoid, log_sigmoid),
-    ("log_loss", "softmax"): Loss(categorical_cross_entropy, softmax, log_softmax),
+    ("log_loss", "logistic"): Loss(
+        binary_cross_entropy, sigmoid, log_sigmoid, binary_curvature
+    ),
+    ("log_loss", "softmax"): Loss(
+        categorical_cross_entropy, softmax, log_softmax, categorical_curvature
+    ),
     ("squared_error", "logistic"): Loss(binary_squared_error, sigmoid, log_sigmoid),
     ("squared_error", "softmax"): Loss(categorical_squared_error, softmax, log_softmax),
 }

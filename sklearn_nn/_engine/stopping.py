@@ -1,7 +1,9 @@
 """When to stop, and when to lower the learning rate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+
+import numpy as np
 
 # A rate this small changes nothing visible any more; the value is MLPClassifier's.
 SMALLEST_ADAPTIVE_RATE = 1e-6
@@ -74,3 +76,16 @@ class StoppingRule:
             rate_factor=rate_factor,
         )
         return progress, decision, n_judged
+
+
+def with_first_candidate(state, validate):
+    """Return the state with its parameters as the best so far, if training goes on.
+
+    A model that has been trained, and looks anew for the best validation score, must not
+    end with worse parameters than it had.
+    """
+    if validate is None or state.epoch == 0 or np.isfinite(state.progress.best):
+        return state
+    theta = state.shown_theta
+    progress = state.progress._replace(best=-validate(theta), best_theta=theta)
+    return replace(state, progress=progress)

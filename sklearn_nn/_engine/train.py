@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import compiled, divergence, reference
-from .stopping import Decision
+from .stopping import Decision, with_first_candidate
 from .types import TrainingRun, TrainingState
 
 # A tiny epoch takes less time than the Python around it: so many are run in one call that
@@ -103,19 +103,6 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
     n_epochs = state.epoch - first_epoch
     del objectives[n_epochs:], scores[n_epochs:]
     return TrainingRun(state, objectives, objectives[-1], nothing, scores, ended_by)
-
-
-def with_first_candidate(state, validate):
-    """Return the state with its parameters as the best so far, if training goes on.
-
-    A model that has been trained, and looks anew for the best validation score, must not
-    end with worse parameters than it had.
-    """
-    if validate is None or state.epoch == 0 or np.isfinite(state.progress.best):
-        return state
-    theta = state.shown_theta
-    progress = state.progress._replace(best=-validate(theta), best_theta=theta)
-    return replace(state, progress=progress)
 
 
 class Epochs(NamedTuple):

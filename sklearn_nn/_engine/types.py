@@ -148,6 +148,13 @@ class TrainingState:
     epoch: int = 0  # passes over the data
     average: Any = None  # (n_parameters,) in float64, mean of `n_averaged` thetas
     n_averaged: int = 0
+    n_sampled: int = 0  # rows of the sample of the next Newton step; 0: none taken yet
+    n_curvature: int = 0  # rows of its Hessian
+    damping: float = 0.1  # what is added to it
+    promised: float = np.inf  # decrease that was promised for the last Newton step
+    # What the rows seen say to a stream: of online.py a stream.StreamState, of Newton's
+    # method the arguments of stream.begin_at after theta.
+    past: Any = None
     progress: Progress = field(default_factory=Progress)
 
     @property
@@ -166,9 +173,11 @@ class TrainingRun(NamedTuple):
     last_loss: float  # the last epoch's, or for L-BFGS that of the final theta
     zero_logits_loss: float  # that of knowing nothing
     validation_scores: list  # of each epoch, empty without validation
-    # 'max_iter', 'stopping_rule', 'monitor', 'interrupt'; or, of L-BFGS, 'max_fun', or
-    # 'stalled' where it found no lower point along its direction.
+    # 'max_iter', 'stopping_rule', 'monitor', 'interrupt'; of L-BFGS 'max_fun'; of L-BFGS
+    # and Newton 'stalled' where they found no lower point along their direction; of
+    # Newton 'separable' where there is no optimum.
     ended_by: str
+    gap: float | None = None  # of Newton: estimate of (J - J*) / J
 
 
 class Monitor(Protocol):

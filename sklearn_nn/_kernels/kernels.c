@@ -13,6 +13,7 @@
 #include "network.h"
 #include "one_row.h"
 #include "optimizers.h"
+#include "passes.h"
 #include "products.h"
 
 /* All memory of a call: taken once, given out piece by piece, freed once. */
@@ -310,4 +311,44 @@ static int predict(
     return 0;
 }
 
-const struct kernels KERNELS = {INSTRUCTION_SET, run_steps, predict};
+static void lay_out_pass(
+    struct block *b, struct memory *memory, const struct rows *rows, int64_t k)
+{
+    int64_t m = rows_of_block(rows), p = rows->indptr ? 0 : rows->n_features;
+    b->storage = (struct batch_storage){
+        .rows = piece(memory, sizeof(real *) * m),
+        .numbers = piece(memory, sizeof(int64_t) * m),
+    };
+    b->U = piece(memory, in_place(rows, k) ? 0 : sizeof(real) * m * p);
+    b->weight = piece(memory, sizeof(real) * p);
+    b->logits = piece(memory, sizeof(real) * m * k);
+    b->delta = piece(memory, sizeof(real) * m * k);
+    b->scratch = piece(memory, sizeof(real) * m * k);
+    b->omega = piece(memory, sizeof(real) * m * k);
+    b->gradient = piece(memory, sizeof(real) * p * k);
+    b->diagonal = piece(memory, sizeof(real) * p * k);
+    b->panel = piece(memory, sizeof(real) * PANEL_DEPTH * PANEL_WIDTH);
+}
+
+static int run_pass(
+    enum loss loss, int64_t n_outputs, const struct rows *rows, const struct targets *targets,
+    struct pass *pass, const struct blas *blas)
+{
+    struct block b;
+    struct memory memory = {NULL, 0};
+    lay_out_pass(&b, &memory, rows, n_outputs);
+    char *block = take(&memory);
+    if (!block) return -1;
+    lay_out_pass(&b, &memory, rows, n_outputs);
+    pass->loss = pass_blocks(loss, n_outputs, rows, targets, pass, &b, blas);
+    free(block);
+    return 0;
+}
+
+static void outer_products(const struct rows *rows, const void *omega, double *matrix) {
+    add_outer_products(rows, omega, matrix);
+}
+
+const struct kernels KERNELS = {
+    INSTRUCTION_SET, run_steps, predict, run_pass, outer_products,
+};

@@ -69,10 +69,21 @@ struct blas {
     int64_t from; /* multiplications */
 };
 
+/* What one pass over rows needs and gives; see passes.h. */
+struct pass {
+    const void *centre, *inverse_scale; /* IN (n_features,) of the standardised coordinates */
+    const void *theta;  /* IN  (n_features + 1, n_outputs) there; for CSR by inverse_scale */
+    void *proba;        /* OUT (n_samples, n_outputs), IN for a product with the Hessian */
+    double *sums;       /* IN-OUT (n_features + 1, n_outputs) gradient or product, added to */
+    double *diagonal;   /* IN-OUT (n_features + 1, n_outputs) of the Hessian; NULL: a product */
+    double damping;     /* IN  of a product: times (p - y) (p - y)^T of each row, added */
+    double loss;        /* OUT sum over the rows; 0 of a product */
+};
+
 /* One implementation, for one type of float and one instruction set. */
 struct kernels {
     const char *instruction_set;
-    /* Both return 0, or -1 if there is no memory. */
+    /* Those that return a number return 0, or -1 if there is no memory. */
     int (*run_steps)(
         const struct problem *problem, const struct rows *rows,
         const struct targets *targets, struct state *state,
@@ -91,6 +102,13 @@ struct kernels {
         void *predicted, /* OUT (n_samples, n_outputs), with 2 columns if binary */
         int *finite,     /* OUT whether all of the rows' values are */
         const struct blas *blas);
+    int (*run_pass)(
+        enum loss loss, int64_t n_outputs, const struct rows *rows,
+        const struct targets *targets, struct pass *pass, const struct blas *blas);
+    void (*add_outer_products)(
+        const struct rows *rows, /* CSR */
+        const void *omega,       /* IN     (n_samples,) */
+        double *matrix);         /* IN-OUT (n_features + 1, n_features + 1), its lower half */
 };
 
 /* Find the kernels that this processor runs, best first; return how many there are. */

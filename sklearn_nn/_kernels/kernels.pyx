@@ -57,6 +57,16 @@ cdef extern from "kernels.h" nogil:
         void *gemm
         int64_t from_ "from"
 
+    struct c_pass "pass":
+        const void *centre
+        const void *inverse_scale
+        const void *theta
+        void *proba
+        double *sums
+        double *diagonal
+        double damping
+        double loss
+
     struct c_kernels "kernels":
         const char *instruction_set
         int run_steps(
@@ -65,6 +75,10 @@ cdef extern from "kernels.h" nogil:
         int predict(
             const c_architecture *, const void **, const void **, const c_rows *, int, void *,
             int *, const c_blas *) noexcept nogil
+        int run_pass(
+            int, int64_t, const c_rows *, const c_targets *, c_pass *,
+            const c_blas *) noexcept nogil
+        void add_outer_products(const c_rows *, const void *, double *) noexcept nogil
 
     int available_kernels(int is_double, const c_kernels **found) noexcept
 
@@ -236,3 +250,60 @@ def predict(
     if failed:
         raise MemoryError("No memory for the arrays of one block of rows.")
     return bool(finite)
+
+
+def run_pass(
+    int level,
+    int64_t blas_from,
+    int loss,
+    X, index,          # IN     rows: (n, n_features); (n_samples,) int64 or None
+    y, sample_weight,  # IN     targets of the n_samples rows
+    centre,            # IN     (n_features,)
+    inverse_scale,     # IN     (n_features,)
+    theta,             # IN     (n_features + 1, n_outputs)
+    proba,             # IN-OUT (n_samples, n_outputs)
+    sums,              # IN-OUT (n_features + 1, n_outputs) float64, added to
+    diagonal,          # IN-OUT the same, or None for a product with the Hessian
+    double damping,
+):
+    """Add what the rows give to `sums` and `diagonal`; return the sum of their losses."""
+    cdef bint is_double = theta.itemsize == 8
+    cdef c_rows rows
+    cdef c_targets targets
+    cdef c_pass one
+    cdef int64_t n_outputs = theta.shape[1]
+    cdef c_blas blas = blas_of(is_double, blas_from)
+    cdef int failed
+    alive = point_to_rows(&rows, X, index)
+    targets.y = address(y)
+    targets.sample_weight = address(sample_weight)
+    one.centre = address(centre)
+    one.inverse_scale = address(inverse_scale)
+    one.theta = address(theta)
+    one.proba = address(proba)
+    one.sums = <double *> address(sums)
+    one.diagonal = <double *> address(diagonal)
+    one.damping = damping
+    one.loss = 0
+    with nogil:
+        failed = FOUND[is_double][level].run_pass(
+            loss, n_outputs, &rows, &targets, &one, &blas)
+    if failed:
+        raise MemoryError("No memory for the arrays of one block of rows.")
+    return one.loss
+
+
+def add_outer_products(
+    int level,
+    X, index,  # IN     CSR rows: (n, n_features); (n_samples,) int64 or None
+    omega,     # IN     (n_samples,), of X's type
+    matrix,    # IN-OUT (n_features + 1, n_features + 1) float64
+):
+    """Add omega_i [x_i, 1]^T [x_i, 1] of each row to the lower half of `matrix`."""
+    cdef bint is_double = omega.itemsize == 8
+    cdef c_rows rows
+    cdef const void *c_omega = address(omega)
+    cdef double *c_matrix = <double *> address(matrix)
+    alive = point_to_rows(&rows, X, index)
+    with nogil:
+        FOUND[is_double][level].add_outer_products(&rows, c_omega, c_matrix)

@@ -1,0 +1,376 @@
+"""Newton steps on growing random samples: the optimum without a learning rate.
+
+Where J is J of train.py for a model without hidden layer, each step goes to the minimum of
+
+    m(x) = J(x_t) + g (x - x_t) + 1/2 (x - x_t) H (x - x_t) + penalty(x)
+
+with g and H of the loss at x_t, in standardised coordinates (coordinates.py), made by
+newton_model.py. Its minimum is found by conjugate gradients (quadratic.py), which need H
+only in products with vectors, each of them one pass over the rows (passes.py); or, where
+features are few, with H as a matrix.
+
+The first steps are taken on a small random sample of the rows, further ones on samples
+several times as large, the last on all: a sample of m rows determines the optimum up to
+about (parameters / 2 m) nats, and no step should be more exact than that. H is taken on a
+smaller sample than g throughout, if the rows are many. What m promises to gain estimates
+how far J is from its optimum (half of the squared Newton decrement): that ends training.
+
+Far from the optimum H is too small: a row that is surely wrong bends the loss by p (1 - p),
+nearly 0, though a step will take it to where it bends by 1/4. Levenberg and Marquardt's
+remedy is a damping, which grows where J fell less than was promised and fades where it did
+not. What it multiplies are (p - y) (p - y)^T of each row, of the size of H on average but
+largest for wrong rows, and a tenth of the curvature that all features had at the start.
+
+References
+----------
+R. Byrd, G. Chin, W. Neveitt and J. Nocedal, "On the use of stochastic Hessian information
+in optimization methods for machine learning", SIAM J. Optimization 21, 2011: H on a sample.
+
+R. Byrd, G. Chin, J. Nocedal and Y. Wu, "Sample size selection in optimization methods for
+machine learning", Mathematical Programming 134, 2012; H. Daneshmand, A. Lucchi and
+T. Hofmann, "Starting small: learning with adaptive sample sizes", ICML 2016.
+
+J. Lee, Y. Sun and M. Saunders, "Proximal Newton-type methods for minimizing composite
+functions", SIAM J. Optimization 24, 2014: the l1 part within m, and the line search.
+
+D. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", SIAM J.
+Applied Mathematics 11, 1963; N. Schraudolph, "Fast curvature matrix-vector products for
+second-order gradient descent", Neural Computation 14, 2002: (p - y) (p - y)^T for H.
+
+S. Boyd and L. Vandenberghe, "Convex Optimization", 2004, section 9.5: the decrement.
+"""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import divergence
+from .newton_model import (
+    Curvature,
+    Place,
+    Search,
+    curvature_at,
+    determined,
+    look,
+    promise,
+    rounding,
+    sample_of,
+    tolerance,
+)
+from .stopping import Decision, with_first_candidate
+from .types import TrainingRun
+
+# Each sample is so many times as large as the one before.
+GROWTH = 5
+# Rows that a sample needs for each parameter that they determine, to be worth a step, and
+# to stand in for all rows in H; the part of them, and the number, that H is never below.
+ROWS_TO_LEARN, ROWS_TO_CURVE, CURVATURE_PART = 30, 20, 0.1
+FEWEST_TO_CURVE = 5000
+# From so many rows the deviations of features are taken on a sample.
+ROWS_TO_SCALE = 10_000
+# A sample's optimum is found to this part of the objective; it is no better known.
+SAMPLE_TOL = 1e-2
+# The estimate of the gap may be too small by this factor.
+SAFETY = 4
+# Parts of the promised decrease: below the first a step is not taken, below the second
+# damping grows, above the third it shrinks.
+SUFFICIENT, POOR, GOOD = 1e-4, 0.25, 0.75
+# The factors by which it does, and where it ends.
+GROWING, SHRINKING, LEAST_DAMPING, MOST_DAMPING = 4.0, 10.0, 1e-8, 1e8
+RAISED_DAMPING = 1e-2  # its first value after it has ended
+# Up to here a promise is about that of H alone; and what is enough on a sample.
+WEAK_DAMPING, WEAK_ON_SAMPLE = 1e-5, 0.1
+# A step that leaves more than this part of the promised decrease: H needs more rows.
+SLOW = 0.5
+# Below this part of the loss of knowing nothing a loss without a penalty is taken as 0.
+NOTHING_LEFT = 1e-8
+
+
+class Position(NamedTuple):
+    """Where a run is between two steps."""
+
+    theta: Any  # (n_parameters,)
+    place: Place
+    n_curvature: int  # rows of H
+    damping: float
+    curvature: Curvature
+    before: float = np.inf  # what was promised for the last step on these rows
+
+
+def begin(problem, state, rows):
+    """Return the Search."""
+    n, architecture = rows.n_samples, problem.architecture
+    some = sample_of(rows, max(ROWS_TO_SCALE, problem.batch_size), state.random_state)
+    coordinates = some.standardised(centred=architecture.fit_intercept)
+    n_outputs = architecture.layer_sizes[-1]
+    scale = coordinates.scale[:, None].repeat(n_outputs, axis=1)
+    no_penalty = np.zeros((1, n_outputs))  # on intercepts
+    l2 = np.vstack([problem.penalty.l2 / scale / scale, no_penalty])
+    l1 = np.vstack([problem.penalty.l1 / scale, no_penalty]) if problem.penalty.l1 else None
+    spread = some.evaluate(coordinates, np.zeros(l2.shape)).diagonal
+    fewest = max(problem.batch_size, ROWS_TO_LEARN * determined(spread, l2))
+    sizes = [n]
+    while sizes[0] / GROWTH >= fewest:
+        sizes.insert(0, int(sizes[0] / GROWTH))
+    rng_state = state.random_state
+    return Search(problem, rows, rng_state, coordinates, l2, l1, tuple(sizes), spread)
+
+
+def first_position(search, state):
+    """Return where a run begins: on the first sample, or where an earlier run was."""
+    n_sampled = min(state.n_sampled, search.sizes[-1])
+    if not n_sampled:  # parameters from elsewhere are worth all rows
+        n_sampled = search.sizes[-1] if state.epoch else search.sizes[0]
+    how = state.damping, state.n_curvature, state.promised
+    return position_on(search, state.theta, n_sampled, *how)
+
+
+def position_on(search, theta, n_sampled, damping, n_curvature=0, promised=np.inf):
+    """Return the Position of theta on a sample."""
+    place = look(search, search.sample(n_sampled), theta)
+    divergence.check_objective(place.objective)
+    if not n_curvature:
+        needed = ROWS_TO_CURVE * determined(place.evaluation.diagonal, search.l2)
+        part = min(CURVATURE_PART * n_sampled, search.rows.n_at_hand)
+        n_curvature = int(max(part, needed, FEWEST_TO_CURVE))
+    return position_at(search, theta, place, n_curvature, damping, promised)
+
+
+def position_at(search, theta, place, n_curvature, damping, before=np.inf):
+    """Return the Position at a place."""
+    n_curvature = min(n_curvature, place.rows.n_samples)
+    curvature = curvature_at(search, place, n_curvature, damping)
+    return Position(theta, place, n_curvature, damping, curvature, before)
+
+
+def enough(search, position, nothing):
+    """Return the decrease below which these rows have taught what they can."""
+    objective = position.place.objective
+    if position.place.rows.n_samples < search.rows.n_samples:
+        return SAMPLE_TOL * max(objective, 0.1 * nothing)
+    return tolerance(search) * objective / SAFETY
+
+
+def end_of(search, position, decrease, nothing):
+    """Return why training ends here, in the words of TrainingRun, or None.
+
+    `decrease` is what the next step promises, `nothing` the loss of knowing nothing.
+    """
+    objective, noise = position.place.objective, rounding(search, position.place)
+    penalty, tol = search.problem.penalty, tolerance(search)
+    if position.place.rows.n_samples < search.rows.n_samples:
+        return None
+    if decrease <= tol * objective / SAFETY:
+        return "stopping_rule"
+    # As exact as numbers are: gradients are more exact than objectives, so that decreases
+    # below an objective's rounding still mean something while they fall.
+    falls = decrease < position.before / 4 and decrease * objective > noise * noise
+    if decrease <= noise and not falls:
+        return "stopping_rule"
+    is_fitted = objective <= max(tol, NOTHING_LEFT) * nothing
+    # A row on the wrong side costs at least log 2.
+    all_right = objective * search.rows.n_samples < np.log(2)
+    if is_fitted and all_right and not (penalty.l1 or penalty.l2):
+        return "separable"
+    return None
+
+
+def settle(search, position, nothing):
+    """Return the Position from which a step is worth taking, and the Promise of it.
+
+    That is on a larger sample where this one has taught what it can, and with more rows
+    in H where the last step left more than it should.
+    """
+    while True:
+        place, n_rows = position.place, position.place.rows.n_samples
+        promised = promise(search, position.place, position.curvature)
+        divergence.check_objective(promised.decrease)
+        is_settled = promised.decrease <= enough(search, position, nothing)
+        is_slow = promised.decrease > max(SLOW * position.before, rounding(search, place))
+        is_last = n_rows == search.rows.n_samples
+        weak = WEAK_DAMPING if is_last else WEAK_ON_SAMPLE
+        if is_settled and position.damping > weak:
+            # Only H itself says how near the optimum is.
+            position = again(search, position, damping=0.0)
+        elif is_settled and not is_last:
+            larger = min(size for size in search.sizes if size > n_rows)
+            position = position_on(search, position.theta, larger, position.damping)
+        elif is_slow and is_sampled(position):
+            position = again(search, position, n_curvature=GROWTH * position.n_curvature)
+        else:
+            return position, promised
+
+
+def again(search, position, n_curvature=None, damping=None):
+    """Return the Position at the same place with another H."""
+    return position_at(
+        search,
+        position.theta,
+        position.place,
+        position.n_curvature if n_curvature is None else n_curvature,
+        position.damping if damping is None else damping,
+    )
+
+
+def step(search, position, promised):
+    """Return the Position after a step, with more damping where J would not fall enough.
+
+    None if it never does, which is rounding's doing.
+    """
+    noise = rounding(search, position.place)
+    while position.damping <= MOST_DAMPING:
+        theta = theta_at(search, promised.point, position.theta)
+        new = look(search, position.place.rows, theta)
+        decrease, damping = position.place.objective - new.objective, position.damping
+        if decrease >= SUFFICIENT * promised.decrease - noise:
+            before = np.inf if damping > WEAK_ON_SAMPLE else promised.decrease
+            kept = decrease / promised.decrease if promised.decrease > noise else 1.0
+            how = next_curvature(position, kept)
+            return position_at(search, theta, new, *how, before)
+        if promised.decrease <= noise:
+            return None
+        position = again(search, position, *next_curvature(position, 0.0))
+        promised = promise(search, position.place, position.curvature)
+    return None
+
+
+def theta_at(search, point, before):
+    """Return the theta (n_parameters,) of a point, in the dtype of the rows.
+
+    The mean of a softmax's intercepts, which changes nothing, stays what it was `before`.
+    """
+    n_outputs = point.shape[1]
+    theta = search.coordinates.theta_of(point)
+    if n_outputs > 1:
+        theta[-n_outputs:] += before[-n_outputs:].mean() - theta[-n_outputs:].mean()
+    return theta.astype(search.rows.dtype)
+
+
+def next_curvature(position, kept):
+    """Return the rows of H and the damping after a step that brought the part `kept` of
+    what was promised.
+    """
+    n_curvature, damping = position.n_curvature, position.damping
+    if kept > GOOD:
+        damping = damping / SHRINKING if damping > LEAST_DAMPING else 0.0
+    elif kept < POOR and is_sampled(position):
+        n_curvature *= GROWTH
+    elif kept < POOR:
+        damping = max(RAISED_DAMPING, GROWING * damping)
+    return n_curvature, damping
+
+
+def is_sampled(position):
+    """Say whether H is taken on fewer rows than g: not where it would be most of them."""
+    return 2 * position.n_curvature < position.place.rows.n_samples
+
+
+def state_at(state, position, objective):
+    """Return the TrainingState one step after `state`."""
+    return replace(
+        state,
+        theta=position.theta,
+        average=None,
+        n_averaged=0,
+        step=state.step + 1,
+        epoch=state.epoch + 1,
+        n_sampled=position.place.rows.n_samples,
+        n_curvature=position.n_curvature,
+        damping=position.damping,
+        promised=position.before,
+        progress=state.progress._replace(
+            best=min(objective, position.place.objective),
+            last_improvement=objective - position.place.objective,
+        ),
+    )
+
+
+def watched(problem, state, objective, before, validate, monitor):
+    """Return the state with its score counted, the score, and why training ends if so.
+
+    `before` is the Progress before the step, from which the search for the best goes on.
+    """
+    score, ended_by = None, None
+    if validate is not None:
+        score = validate(state.theta)
+        progress, decision, _ = problem.stopping_rule.follow(before, [-score], 0.0)
+        if -score < before.best:
+            progress = progress._replace(best_theta=state.theta)
+        state = replace(state, progress=progress)
+        ended_by = "stopping_rule" if decision is Decision.STOP else None
+    if monitor is not None and monitor.epoch_end(state, objective, score, None):
+        ended_by = "monitor"
+    return state, score, ended_by
+
+
+# What is not finite is found by divergence.py, not by NumPy's warnings.
+@np.errstate(over="ignore", invalid="ignore")
+def minimise(problem, state, rows, n_steps, validate=None, monitor=None):
+    """Take at most `n_steps` steps.
+
+    Parameters
+    ----------
+    problem : Problem
+        Without hidden layer. Its `batch_size` is that of the first sample; its
+        `stopping_rule.tol` the relative gap (J - J*) / J* to end at.
+    state : TrainingState
+        Of a new model or any earlier run; it is not changed.
+    rows : passes.Rows, or what answers as they do
+    n_steps : int
+    validate : callable theta -> float, optional
+        Score of the validation data; the best theta is kept in `state.progress`.
+    monitor : Monitor, optional
+
+    Returns
+    -------
+    TrainingRun
+        Its curve holds the objective before each step, of the sample it was taken on.
+
+    Raises
+    ------
+    ValueError
+        If the objective is not finite.
+    KeyboardInterrupt
+        If it comes before the first step has ended; later it ends the run.
+    """
+    nothing = float(np.log(max(2, problem.architecture.layer_sizes[-1])))
+    state, first_step = with_first_candidate(state, validate), state.step
+    objectives, scores, gap, ended_by = [], [], np.inf, None
+    try:
+        search = begin(problem, state, rows)
+        position = first_position(search, state)
+        while ended_by is None:
+            if monitor is not None:
+                monitor.epoch_begin()
+            position, promised = settle(search, position, nothing)
+            objective = position.place.objective
+            gap = promised.decrease / objective if objective else 0.0
+            if objectives:  # at least one step is taken, so that there is a curve
+                ended_by = end_of(search, position, promised.decrease, nothing)
+            if ended_by is None and len(objectives) == n_steps:
+                ended_by = "max_iter"
+            taken = None if ended_by else step(search, position, promised)
+            if taken is not None:
+                before, position = state.progress, taken
+                state = state_at(state, position, objective)
+                objectives.append(objective)
+                state, score, ended_by = watched(
+                    problem, state, objective, before, validate, monitor
+                )
+                scores += [] if score is None else [score]
+            elif ended_by is None:
+                near = max(problem.stopping_rule.tol, 0.0) * objective / SAFETY
+                is_exact = promised.decrease <= max(rounding(search, position.place), near)
+                ended_by = "stopping_rule" if is_exact else "stalled"
+                objectives = objectives or [objective]
+    except KeyboardInterrupt:
+        if state.step == first_step:
+            raise
+        ended_by = "interrupt"
+    n_steps = max(1, state.step - first_step)
+    del objectives[n_steps:], scores[n_steps:]
+    last, diagonal = position.place.objective, position.place.evaluation.diagonal
+    past = search.coordinates, diagonal, position.place.rows.n_samples, problem.penalty
+    state = replace(state, past=past)
+    return TrainingRun(state, objectives, last, nothing, scores, ended_by, gap)

@@ -1,0 +1,308 @@
+/* Mirror of passes.py: what one pass over the rows of a linear model gives.
+ *
+ * Dense rows are standardised on the way, so that centring neither copies X nor loses
+ * digits; a block of rows stays in the cache while it is multiplied twice. Sums over all
+ * rows are kept in double.
+ */
+#ifndef SKLEARN_NN_PASSES_H
+#define SKLEARN_NN_PASSES_H
+
+#include "losses.h"
+#include "network.h"
+
+/* A block's bytes: a part of a common second-level cache; and its fewest and most rows. */
+enum { BLOCK_BYTES = 1 << 19, FEWEST_ROWS = 8, MOST_ROWS = 256 };
+
+/* Rows that are multiplied together: each reads and writes the same vectors of features. */
+enum { ROWS_TOGETHER = 4 };
+
+struct block {
+    struct batch_storage storage;
+    real *U;        /* (m, n_features) standardised rows, where rows are not read in place */
+    real *weight;   /* (n_features,) of one output, times inverse_scale */
+    real *logits;   /* (m, k) */
+    real *delta;    /* (m, k) */
+    real *scratch;  /* (m, k) */
+    real *omega;    /* (m, k) w max(p (1 - p), (p - y)^2) */
+    real *gradient; /* (n_features, k) of a block of dense rows, and diagonal */
+    real *diagonal;
+    real *panel;
+};
+
+static int64_t rows_of_block(const struct rows *rows) {
+    int64_t m = BLOCK_BYTES / (int64_t)(sizeof(real) * (rows->n_features + 1));
+    m = m < FEWEST_ROWS ? FEWEST_ROWS : m > MOST_ROWS ? MOST_ROWS : m;
+    return m < rows->n_samples ? m : rows->n_samples;
+}
+
+/* Whether dense rows are multiplied where they lie; else they are standardised to U. */
+static int in_place(const struct rows *rows, int64_t k) {
+    return !rows->indptr && k == 1 && rows->column_stride == 1;
+}
+
+/* U <- (x - centre) * inverse_scale */
+static void standardise(
+    const struct rows *rows, const struct batch *batch,
+    const real *restrict centre, const real *restrict inverse_scale, real *restrict U)
+{
+    int64_t p = rows->n_features, step = rows->column_stride;
+    for (int64_t i = 0; i < batch->m; i++) {
+        const real *restrict x = batch->rows[i];
+        real *restrict u = U + i * p;
+        if (step == 1) {
+            prefetch_dense(rows, batch, i);
+            SIMD(omp simd)
+            for (int64_t j = 0; j < p; j++) u[j] = (x[j] - centre[j]) * inverse_scale[j];
+        } else {
+            for (int64_t j = 0; j < p; j++) u[j] = (x[j * step] - centre[j]) * inverse_scale[j];
+        }
+    }
+}
+
+/* z_r <- z_r + sum_j (x_rj - centre_j) weight_j for n_rows rows. */
+static ALWAYS_INLINE void centred_dots(
+    const int n_rows, int64_t p, const real *const *x, const real *restrict centre,
+    const real *restrict weight, real *restrict z)
+{
+    vector sums[ROWS_TOGETHER] = {{0}};
+    real rest[ROWS_TOGETHER] = {0};
+    int64_t j = 0;
+    for (; j + LANES <= p; j += LANES) {
+        vector c = load(centre + j), w = load(weight + j);
+        for (int r = 0; r < n_rows; r++) sums[r] += (load(x[r] + j) - c) * w;
+    }
+    for (; j < p; j++)
+        for (int r = 0; r < n_rows; r++) rest[r] += (x[r][j] - centre[j]) * weight[j];
+    for (int r = 0; r < n_rows; r++) z[r] += sum_of_lanes(sums[r]) + rest[r];
+}
+
+/* g <- g + sum_r a_r u_r, and h <- h + sum_r omega_r u_r^2 where squares are asked for. */
+static ALWAYS_INLINE void add_centred(
+    const int n_rows, const int squares, int64_t p, const real *const *x,
+    const real *restrict centre, const real *restrict inverse_scale,
+    const real *restrict a, const real *restrict omega, real *restrict g, real *restrict h)
+{
+    SIMD(omp simd)
+    for (int64_t j = 0; j < p; j++) {
+        real sum = 0, square = 0;
+        for (int r = 0; r < n_rows; r++) {
+            real u = (x[r][j] - centre[j]) * inverse_scale[j];
+            sum += a[r] * u;
+            if (squares) square += omega[r] * u * u;
+        }
+        g[j] += sum;
+        if (squares) h[j] += square;
+    }
+}
+
+/* logits <- intercept + u weight, for all rows of a block */
+static void block_logits(
+    const struct rows *rows, const struct batch *batch, int64_t k, const struct pass *pass,
+    struct block *b, const struct blas *blas)
+{
+    const real *theta = pass->theta;
+    int64_t p = rows->n_features, m = batch->m, i = 0;
+    for (int64_t r = 0; r < m; r++)
+        for (int64_t o = 0; o < k; o++) b->logits[r * k + o] = theta[p * k + o];
+    if (rows->indptr) {
+        sparse_product(rows, batch, k, theta, b->logits);
+    } else if (in_place(rows, k)) {
+        for (; i + ROWS_TOGETHER <= m; i += ROWS_TOGETHER) {
+            for (int r = 0; r < ROWS_TOGETHER; r++) prefetch_dense(rows, batch, i + r);
+            centred_dots(ROWS_TOGETHER, p, batch->rows + i, pass->centre, b->weight,
+                         b->logits + i);
+        }
+        for (; i < m; i++)
+            centred_dots(1, p, batch->rows + i, pass->centre, b->weight, b->logits + i);
+    } else {
+        standardise(rows, batch, pass->centre, pass->inverse_scale, b->U);
+        product(m, k, p, b->U, p, 1, theta, k, 1, b->logits, 1, b->panel, blas);
+    }
+}
+
+/* sums += u^T a, diagonal += (u^2)^T omega where there is one, for dense rows of a block. */
+static void add_dense(
+    const struct rows *rows, const struct batch *batch, int64_t k, const struct pass *pass,
+    struct block *b, const struct blas *blas)
+{
+    int64_t p = rows->n_features, m = batch->m, i = 0;
+    const real *centre = pass->centre, *inverse = pass->inverse_scale;
+    real *g = b->gradient, *h = b->diagonal, *a = b->delta, *omega = b->omega;
+    if (in_place(rows, k)) {
+        memset(g, 0, sizeof(real) * p);
+        memset(h, 0, sizeof(real) * p);
+#define ADD(n, squares)                                                                    \
+    for (; i + n <= m; i += n)                                                             \
+        add_centred(n, squares, p, batch->rows + i, centre, inverse, a + i, omega + i, g, h);
+        if (pass->diagonal) {
+            ADD(ROWS_TOGETHER, 1)
+            ADD(1, 1)
+        } else {
+            ADD(ROWS_TOGETHER, 0)
+            ADD(1, 0)
+        }
+#undef ADD
+    } else {
+        product(p, k, m, b->U, 1, p, a, k, 1, g, 0, b->panel, blas);
+        if (pass->diagonal) {
+            SIMD(omp simd)
+            for (int64_t j = 0; j < m * p; j++) b->U[j] *= b->U[j];
+            product(p, k, m, b->U, 1, p, omega, k, 1, h, 0, b->panel, blas);
+        }
+    }
+    for (int64_t j = 0; j < p * k; j++) pass->sums[j] += g[j];
+    if (pass->diagonal)
+        for (int64_t j = 0; j < p * k; j++) pass->diagonal[j] += h[j];
+}
+
+/* The same for sparse rows, which are not scaled. */
+static void add_sparse(
+    const struct rows *rows, const struct batch *batch, int64_t k, const struct pass *pass,
+    const struct block *b)
+{
+    double *restrict sums = pass->sums, *restrict diagonal = pass->diagonal;
+    for (int64_t i = 0; i < batch->m; i++) {
+        struct sparse_row row = sparse_row(rows, batch->numbers[i]);
+        const real *a = b->delta + i * k, *omega = b->omega + i * k;
+        prefetch_values(rows, batch, i);
+        for (int64_t j = 0; j < row.n; j++) {
+            int64_t at = k * integer_at(row.indices, row.wide, j);
+            double x = row.values[j];
+            for (int64_t o = 0; o < k; o++) sums[at + o] += x * a[o];
+            if (diagonal)
+                for (int64_t o = 0; o < k; o++) diagonal[at + o] += x * x * omega[o];
+        }
+    }
+}
+
+/* Both of these, and the intercepts' sums after the last feature's. */
+static void add_block(
+    const struct rows *rows, const struct batch *batch, int64_t k, const struct pass *pass,
+    struct block *b, const struct blas *blas)
+{
+    int64_t p = rows->n_features;
+    if (rows->indptr)
+        add_sparse(rows, batch, k, pass, b);
+    else
+        add_dense(rows, batch, k, pass, b, blas);
+    for (int64_t i = 0; i < batch->m; i++)
+        for (int64_t o = 0; o < k; o++) {
+            pass->sums[p * k + o] += b->delta[i * k + o];
+            if (pass->diagonal) pass->diagonal[p * k + o] += b->omega[i * k + o];
+        }
+}
+
+/* proba, and omega = w max(p (1 - p), (p - y)^2), from the loss's gradient w (p - y). */
+static void curvature(
+    int is_categorical, int64_t m, int64_t k, const void *y, const real *restrict weight,
+    const real *restrict delta, real *restrict proba, real *restrict omega)
+{
+    for (int64_t i = 0; i < m; i++) {
+        real w = weight ? weight[i] : 1;
+        for (int64_t o = 0; o < k; o++) {
+            real one = is_categorical ? (real)(((const int64_t *)y)[i] == o)
+                                      : ((const real *)y)[i * k + o];
+            real d = w > 0 ? delta[i * k + o] / w : 0, p = d + one;
+            proba[i * k + o] = p;
+            omega[i * k + o] = w * (p * (1 - p) > d * d ? p * (1 - p) : d * d);
+        }
+    }
+}
+
+/* delta <- delta + damping w e (e d) with e = p - y */
+static void add_damping(
+    int is_categorical, int64_t m, int64_t k, const real *restrict proba, const void *y,
+    const real *restrict weight, const real *restrict d, real damping, real *restrict delta)
+{
+    for (int64_t i = 0; i < m; i++) {
+        const real *p = proba + i * k, *c = d + i * k;
+        real w = damping * (weight ? weight[i] : 1), *change = delta + i * k;
+        if (is_categorical) {
+            int64_t label = ((const int64_t *)y)[i];
+            real along = -c[label];
+            for (int64_t o = 0; o < k; o++) along += p[o] * c[o];
+            for (int64_t o = 0; o < k; o++) change[o] += w * along * p[o];
+            change[label] -= w * along;
+        } else {
+            for (int64_t o = 0; o < k; o++) {
+                real e = p[o] - ((const real *)y)[i * k + o];
+                change[o] += w * e * e * c[o];
+            }
+        }
+    }
+}
+
+/* delta <- how the loss's gradient changes where the logits change by d. */
+static void curvature_product(
+    int is_categorical, int64_t m, int64_t k, const real *restrict proba,
+    const real *restrict weight, const real *restrict d, real *restrict delta)
+{
+    for (int64_t i = 0; i < m; i++) {
+        const real *p = proba + i * k;
+        real w = weight ? weight[i] : 1, mean = 0;
+        if (is_categorical)
+            for (int64_t o = 0; o < k; o++) mean += p[o] * d[i * k + o];
+        for (int64_t o = 0; o < k; o++)
+            delta[i * k + o] = w * p[o] * (is_categorical ? d[i * k + o] - mean
+                                                          : (1 - p[o]) * d[i * k + o]);
+    }
+}
+
+/* matrix <- matrix + sum_i omega_i [x_i, 1]^T [x_i, 1] for sparse rows, not scaled; its lower
+ * half, if each row's indices are in order, else parts of both.
+ */
+static void add_outer_products(
+    const struct rows *rows, const real *restrict omega, /* IN (n_samples,) */
+    double *restrict matrix) /* IN-OUT (n_features + 1, n_features + 1) */
+{
+    int64_t width = rows->n_features + 1;
+    for (int64_t i = 0; i < rows->n_samples; i++) {
+        struct sparse_row row = sparse_row(rows, row_number(rows, NULL, i));
+        double *last = matrix + (width - 1) * width;
+        for (int64_t j = 0; j < row.n; j++) {
+            int64_t column = integer_at(row.indices, row.wide, j);
+            double value = omega[i] * row.values[j], *line = matrix + column * width;
+            last[column] += value;
+            for (int64_t l = 0; l <= j; l++)
+                line[integer_at(row.indices, row.wide, l)] += value * row.values[l];
+        }
+        last[width - 1] += omega[i];
+    }
+}
+
+/* One pass; returns the sum of w_i loss_i, or 0 for a product with the Hessian. */
+static double pass_blocks(
+    enum loss loss, int64_t k, const struct rows *rows, const struct targets *targets,
+    const struct pass *pass, struct block *b, const struct blas *blas)
+{
+    int is_categorical = loss == CATEGORICAL_CROSS_ENTROPY;
+    int64_t size = rows_of_block(rows), n = rows->n_samples;
+    int64_t y_size = is_categorical ? (int64_t)sizeof(int64_t) : (int64_t)sizeof(real) * k;
+    const real *theta = pass->theta, *inverse_scale = pass->inverse_scale;
+    double total = 0;
+    if (in_place(rows, k))
+        for (int64_t j = 0; j < rows->n_features; j++) b->weight[j] = theta[j] * inverse_scale[j];
+    for (int64_t start = 0; start < n; start += size) {
+        struct batch batch = {.m = n - start < size ? n - start : size};
+        real *proba = (real *)pass->proba + start * k;
+        gather_rows(rows, NULL, start, &batch, &b->storage);
+        gather_targets(targets, NULL, start, y_size, &batch, &b->storage);
+        block_logits(rows, &batch, k, pass, b, blas);
+        if (pass->diagonal) {
+            total += value_and_gradient(loss, batch.m, k, b->logits, batch.y,
+                                        batch.sample_weight, b->scratch, b->delta);
+            curvature(is_categorical, batch.m, k, batch.y, batch.sample_weight, b->delta,
+                      proba, b->omega);
+        } else {
+            curvature_product(is_categorical, batch.m, k, proba, batch.sample_weight,
+                              b->logits, b->delta);
+            if (pass->damping > 0)
+                add_damping(is_categorical, batch.m, k, proba, batch.y, batch.sample_weight,
+                            b->logits, (real)pass->damping, b->delta);
+        }
+        add_block(rows, &batch, k, pass, b, blas);
+    }
+    return total;
+}
+
+#endif

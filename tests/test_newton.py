@@ -1,0 +1,759 @@
+"""Newton's method reaches trusted optima, says how near it is, and can be cut."""
+
+from dataclasses import replace
+from itertools import pairwise
+from math import inf, log
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.sparse import csr_array, issparse
+
+from sklearn_nn._engine import newton, passes
+from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.optimizers import SGD
+from sklearn_nn._engine.passes import Rows
+from sklearn_nn._engine.penalties import Penalty
+from sklearn_nn._engine.reference import objective_and_gradient
+from sklearn_nn._engine.schedules import Schedule
+from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+
+PENALTIES = {
+    "l2": Penalty(l2=0.01),
+    "l1": Penalty(l1=0.02),
+    "elastic net": Penalty(l2=0.01, l1=0.01),
+    "none": Penalty(),
+}
+any_penalty = pytest.mark.parametrize("penalty", PENALTIES)
+any_outputs = pytest.mark.parametrize("n_outputs", [1, 3])
+with_and_without_intercept = pytest.mark.parametrize("fit_intercept", [True, False])
+
+
+def data_of(
+    n_outputs=1,
+    n_samples=60,
+    n_features=4,
+    dtype=np.float64,
+    sparse=False,
+    weighted=False,
+    seed=0,
+):
+    """Return rows whose labels follow the features, but not for sure."""
+    rng = np.random.RandomState(seed)
+    X = rng.normal(size=(n_samples, n_features))
+    if sparse:
+        X[rng.uniform(size=X.shape) < 0.5] = 0.0
+    weight = rng.normal(size=(n_features, n_outputs)) / np.sqrt(n_features)
+    logits = X @ weight + 0.3 * np.arange(n_outputs)
+    if n_outputs == 1:
+        y = (logits + rng.logistic(size=logits.shape) > 0).astype(dtype)
+    else:
+        y = np.argmax(logits + rng.gumbel(size=logits.shape), axis=1)
+    sample_weight = rng.uniform(0.2, 3, n_samples) if weighted else None
+    if weighted:
+        sample_weight = (sample_weight / sample_weight.mean()).astype(dtype)
+    X = X.astype(dtype)
+    return Dataset(csr_array(X) if sparse else X, y, sample_weight)
+
+
+def problem_of(data, penalty="l2", fit_intercept=True, tol=0.0, batch_size=1000):
+    """Return the Problem of these rows."""
+    n_outputs = data.y.shape[1] if data.y.ndim == 2 else int(data.y.max()) + 1
+    return Problem(
+        architecture=Architecture(
+            (data.X.shape[1], n_outputs), fit_intercept=fit_intercept
+        ),
+        loss=LOSSES["log_loss", "logistic" if data.y.ndim == 2 else "softmax"],
+        penalty=PENALTIES[penalty] if isinstance(penalty, str) else penalty,
+        optimizer=SGD(),
+        schedule=Schedule("constant", 0.1),
+        stopping_rule=StoppingRule(tol, 5),
+        batch_size=batch_size,
+    )
+
+
+def start_of(problem, data, seed=0):
+    """Return the state of a new model, which cannot be written to."""
+    theta = np.zeros(problem.architecture.n_parameters, data.X.dtype)
+    theta.flags.writeable = False
+    return TrainingState(theta, (), np.random.RandomState(seed).get_state())
+
+
+def run(problem, data, n_steps=200, state=None, validate=None, monitor=None, rows=None):
+    """Minimise from the start of this file."""
+    state = start_of(problem, data) if state is None else state
+    rows = Rows(data, problem.loss) if rows is None else rows
+    return newton.minimise(problem, state, rows, n_steps, validate, monitor)
+
+
+def objective_of(problem, data, theta):
+    """Return J in float64."""
+    X = data.X.astype(np.float64)
+    weight = data.sample_weight
+    weight = None if weight is None else weight.astype(np.float64)
+    y = data.y.astype(np.float64) if data.y.ndim == 2 else data.y
+    exact = Dataset(X, y, weight)
+    return objective_and_gradient(problem, theta.astype(np.float64), exact)[0]
+
+
+def trusted(problem, data):
+    """Return the optimal theta by scipy's L-BFGS-B, in standardised features.
+
+    An l1 part is smooth in the positive and the negative part of each weight, which are
+    bounded by zero.
+    """
+    X = (data.X.toarray() if issparse(data.X) else data.X).astype(np.float64)
+    centred = problem.architecture.fit_intercept
+    centre = X.mean(axis=0) if centred else np.zeros(X.shape[1])
+    scale = (X - centre).std(axis=0)
+    scale[scale == 0] = 1.0
+    n_outputs = problem.architecture.layer_sizes[-1]
+    y = data.y.astype(np.float64) if data.y.ndim == 2 else data.y
+    weight = data.sample_weight
+    weight = None if weight is None else weight.astype(np.float64)
+    moved = Dataset((X - centre) / scale, y, weight)
+    plain = replace(problem, penalty=Penalty())
+    size = X.shape[1] * n_outputs
+    unit = np.repeat(scale, n_outputs)
+    l1, l2 = problem.penalty.l1 / unit, problem.penalty.l2 / unit**2
+
+    def value(parts):
+        theta = np.append(parts[:size] - parts[size : 2 * size], parts[2 * size :])
+        loss, slope = objective_and_gradient(plain, theta, moved)
+        v = theta[:size]
+        total = (
+            loss
+            + 0.5 * np.sum(l2 * v * v)
+            + np.sum(l1 * (parts[:size] + parts[size : 2 * size]))
+        )
+        smooth = slope[:size] + l2 * v
+        return total, np.concatenate([smooth + l1, l1 - smooth, slope[size:]])
+
+    start = np.zeros(2 * size + n_outputs)
+    bounds = [(0, None)] * size + [(0, None if l1.any() else 0)] * size
+    if not l1.any():  # one part will do
+        bounds[:size] = [(None, None)] * size
+    bounds += [(None, None)] * n_outputs
+    options = {"gtol": 1e-13, "ftol": 0, "maxiter": 20_000, "maxfun": 40_000, "maxcor": 30}
+    x = minimize(
+        value, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
+    ).x
+    weight = ((x[:size] - x[size : 2 * size]) / unit).reshape((-1, n_outputs))
+    return np.append(weight, x[2 * size :] - centre @ weight)
+
+
+def relative_gap(problem, data, theta):
+    """Return (J - J*) / J*, with J* that of the trusted solver."""
+    best = objective_of(problem, data, trusted(problem, data))
+    return (objective_of(problem, data, theta) - best) / best
+
+
+class Watcher:
+    """A Monitor that notes states, and ends or interrupts training at one of them."""
+
+    def __init__(self, stop_at=None, interrupt_at=None):
+        self.stop_at, self.interrupt_at = stop_at, interrupt_at
+        self.states, self.objectives, self.scores, self.n_begun = [], [], [], 0
+
+    def epoch_begin(self):
+        self.n_begun += 1
+
+    def epoch_end(self, state, objective, score, learning_rate):
+        self.states.append(state)
+        self.objectives.append(objective)
+        self.scores.append(score)
+        if state.epoch == self.interrupt_at:
+            raise KeyboardInterrupt
+        return state.epoch == self.stop_at
+
+
+# The optimum. Few rows: it is found as exactly as numbers are.
+
+
+@any_penalty
+@any_outputs
+@with_and_without_intercept
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_few_rows_reach_the_optimum(penalty, n_outputs, fit_intercept, weighted, sparse):
+    data = data_of(n_outputs, weighted=weighted, sparse=sparse)
+    problem = problem_of(data, penalty, fit_intercept, tol=0.1)
+    result = run(problem, data)
+    assert result.ended_by == "stopping_rule"
+    assert relative_gap(problem, data, result.state.theta) <= 1e-12
+
+
+@any_penalty
+@any_outputs
+@with_and_without_intercept
+def test_optimality_conditions_hold(penalty, n_outputs, fit_intercept):
+    data = data_of(n_outputs)
+    problem = problem_of(data, penalty, fit_intercept)
+    theta = run(problem, data).state.theta
+    _, slope = objective_and_gradient(problem, theta, data)
+    n_weights, l1 = problem.architecture.n_weights, problem.penalty.l1
+    weight, slope_of_weight = theta[:n_weights], slope[:n_weights]
+    at_zero = np.maximum(np.abs(slope_of_weight) - l1, 0)
+    others = np.abs(slope_of_weight + l1 * np.sign(weight))
+    violation = np.append(np.where(weight == 0, at_zero, others), slope[n_weights:])
+    # A relative gap of 1e-13 is a gradient of about its root.
+    assert np.max(np.abs(violation)) <= 1e-6
+
+
+@any_outputs
+@pytest.mark.parametrize("penalty", ["l1", "elastic net"])
+@pytest.mark.parametrize("seed", range(4))
+def test_zeros_are_those_of_the_trusted_solver(n_outputs, penalty, seed):
+    data = data_of(n_outputs, n_features=8, seed=seed)
+    problem = problem_of(data, replace(PENALTIES[penalty], l1=0.04))
+    theta, expected = run(problem, data).state.theta, trusted(problem, data)
+    n_weights = problem.architecture.n_weights
+    np.testing.assert_array_equal(
+        theta[:n_weights] != 0, np.abs(expected[:n_weights]) > 1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("y", "weight", "expected"),
+    [
+        ([1, 1, 1, 0], None, log(3)),
+        ([1, 0], None, 0.0),
+        ([1, 0], [0.5, 1.5], -log(3)),
+        ([1] * 999 + [0], None, log(999)),
+    ],
+)
+def test_intercept_is_the_log_odds(y, weight, expected):
+    y = np.array(y, float)[:, None]
+    weight = None if weight is None else np.array(weight)
+    data = Dataset(np.zeros((len(y), 2)), y, weight)
+    theta = run(problem_of(data), data).state.theta
+    np.testing.assert_allclose(theta, [0, 0, expected], rtol=1e-6)
+
+
+@any_penalty
+@any_outputs
+def test_without_intercept_it_stays_where_it_is(penalty, n_outputs):
+    data = data_of(n_outputs)
+    theta = run(problem_of(data, penalty, fit_intercept=False), data).state.theta
+    assert not theta[-n_outputs:].any()
+
+
+@any_penalty
+@any_outputs
+def test_a_weight_is_a_repetition(penalty, n_outputs):
+    data = data_of(n_outputs)
+    times = np.random.RandomState(0).randint(1, 4, size=60)
+    weighted = data._replace(sample_weight=times / times.mean())
+    repeated = Dataset(np.repeat(data.X, times, axis=0), np.repeat(data.y, times, axis=0))
+    problem = problem_of(data, penalty)
+    some, others = (run(problem, d).state.theta for d in (weighted, repeated))
+    np.testing.assert_allclose(some, others, rtol=0, atol=1e-6)
+
+
+@any_outputs
+def test_units_of_features_make_no_difference_without_a_penalty(n_outputs):
+    data = data_of(n_outputs)
+    unit = 10.0 ** np.array([-12, -3, 4, 12])
+    other = data._replace(X=data.X * unit)
+    some, others = (run(problem_of(d, "none"), d).last_loss for d in (data, other))
+    assert some == pytest.approx(others, rel=1e-12)
+
+
+# Many rows: it ends where the relative gap is `tol`, and estimates it.
+
+KINDS = ("standardised", "raw", "correlated", "rare", "offset", "skewed")
+
+
+def many_rows(kind, n_outputs=1, n_samples=3000):
+    """Return more rows than FEW_ROWS, of one kind of features."""
+    data = data_of(n_outputs, n_samples, 8)
+    X, rng = data.X.copy(), np.random.RandomState(1)
+    if kind == "raw":
+        X = X * 10.0 ** np.arange(-4, 4) + 3 * 10.0 ** np.arange(-4, 4)
+    elif kind == "correlated":
+        X = X @ (np.ones((8, 8)) + 1e-2 * rng.normal(size=(8, 8)))
+    elif kind == "rare":
+        X = X * (rng.uniform(size=X.shape) < 0.1 ** np.linspace(0, 3, 8))
+    elif kind == "offset":
+        X = X + 1e5
+    elif kind == "skewed":
+        X = np.exp(2 * X)
+    return data._replace(X=X)
+
+
+any_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@any_kind
+@any_outputs
+@any_penalty
+def test_the_gap_in_the_end_is_at_most_tol(kind, n_outputs, penalty):
+    data = many_rows(kind, n_outputs)
+    # Less than before: it should not hide what the features are like.
+    strengths = PENALTIES[penalty]
+    weak = Penalty(strengths.l2 / 100, strengths.l1 / 10)
+    problem = problem_of(data, weak)
+    best = objective_of(problem, data, trusted(problem, data))
+    for tol in (1e-2, 1e-4, 1e-8):
+        result = run(problem_of(data, weak, tol=tol), data)
+        assert result.ended_by == "stopping_rule"
+        assert objective_of(problem, data, result.state.theta) <= best * (1 + tol)
+
+
+@any_kind
+@any_outputs
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize("tol", [1e-2, 1e-4])
+def test_the_estimate_bounds_the_gap(kind, n_outputs, penalty, tol):
+    data = many_rows(kind, n_outputs)
+    problem = problem_of(data, penalty, tol=tol)
+    result = run(problem, data)
+    gap = relative_gap(problem, data, result.state.theta)
+    assert gap <= newton.SAFETY * result.gap + 1e-12
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 5])
+@any_outputs
+def test_the_estimate_is_of_the_right_size_on_all_rows(n_steps, n_outputs):
+    # Well conditioned rows: half of the squared Newton decrement is the gap near the end.
+    data = data_of(n_outputs, 900)
+    problem = problem_of(data)
+    result = run(problem, data, n_steps)
+    gap = relative_gap(problem, data, result.state.theta)
+    if gap < 1e-12:
+        pytest.skip("at the optimum already")
+    assert gap / 4 <= result.gap <= 4 * gap
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@any_penalty
+@any_outputs
+def test_dtype_stays(dtype, penalty, n_outputs):
+    data = data_of(n_outputs, dtype=dtype)
+    assert run(problem_of(data, penalty), data).state.theta.dtype == dtype
+
+
+@any_penalty
+@any_outputs
+@pytest.mark.parametrize("kind", ["standardised", "raw", "offset"])
+def test_float32_reaches_the_optimum_to_its_rounding(penalty, n_outputs, kind):
+    data = many_rows(kind, n_outputs)
+    y = data.y.astype(np.float32) if n_outputs == 1 else data.y
+    data = data._replace(X=data.X.astype(np.float32), y=y)
+    problem = problem_of(data, penalty, tol=1e-4)
+    result = run(problem, data)
+    # An offset of 1e5 has a logit's rounding of 1e-2 in the user's units, whatever theta.
+    bound = 1e-3 if kind == "offset" else 1e-4
+    assert result.ended_by == "stopping_rule"
+    assert relative_gap(problem, data, result.state.theta) <= bound
+
+
+# Samples.
+
+
+@any_penalty
+@any_outputs
+def test_samples_grow_and_the_last_steps_use_all_rows(penalty, n_outputs):
+    data, watcher = data_of(n_outputs, 20_000, 10), Watcher()
+    result = run(problem_of(data, penalty, tol=1e-4), data, monitor=watcher)
+    sizes = [state.n_sampled for state in watcher.states]
+    assert result.ended_by == "stopping_rule"
+    assert sizes[0] < 20_000
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == 20_000
+
+
+def test_sizes_grow_by_the_factor():
+    data = data_of(1, 20_000, 10)
+    problem = problem_of(data)
+    sizes = newton.begin(problem, start_of(problem, data), Rows(data, problem.loss)).sizes
+    assert sizes[-1] == 20_000
+    assert len(sizes) > 1
+    for small, large in pairwise(sizes):
+        assert large / small == pytest.approx(newton.GROWTH, rel=0.01)
+
+
+def test_the_first_sample_is_no_smaller_than_a_batch():
+    data = data_of(1, 20_000, 10)
+    problem = problem_of(data, batch_size=7000)
+    sizes = newton.begin(problem, start_of(problem, data), Rows(data, problem.loss)).sizes
+    assert list(sizes) == [20_000]
+
+
+@any_outputs
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_rows_in_the_order_of_labels_reach_tol(n_outputs, seed):
+    data = data_of(n_outputs, 20_000, 10)
+    order = np.argsort(data.y.ravel(), kind="stable")
+    data = Dataset(data.X[order], data.y[order])
+    problem = problem_of(data, tol=1e-4)
+    result = run(problem, data, state=start_of(problem, data, seed))
+    assert relative_gap(problem, data, result.state.theta) <= 1e-4
+
+
+def test_a_run_is_repeatable():
+    data = data_of(1, 20_000, 10)
+    problem = problem_of(data, tol=1e-4)
+    some, others = (run(problem, data).state.theta for _ in range(2))
+    np.testing.assert_array_equal(some, others)
+
+
+def test_the_generator_is_not_used_up():
+    data = data_of(1, 20_000, 10)
+    problem = problem_of(data, tol=1e-4)
+    state = start_of(problem, data)
+    np.testing.assert_equal(run(problem, data).state.random_state, state.random_state)
+
+
+# Far from the optimum: data on which steps without damping go astray.
+
+
+def astray(name):
+    """Return rows on which Newton's method without a remedy diverges."""
+    rng = np.random.RandomState(2)
+    X = rng.normal(size=(300, 3))
+    y = (X[:, 0] + 0.5 * rng.normal(size=300) > 0).astype(float)
+    if name == "one huge row":
+        X[7] *= 1e4
+        y[7] = 1 - y[7]
+    elif name == "one wrong row of a rare feature":
+        X = np.hstack([X, np.zeros((300, 1))])
+        X[:5, 3], y[:5] = 1.0, [1, 1, 1, 1, 0]
+    elif name == "features seen once":
+        X = np.hstack([X, np.eye(300)[:, :100]])
+    elif name == "wrong rows far out":
+        X = np.vstack([X, 50 * X[:6]])
+        y = np.append(y, 1 - y[:6])
+    elif name == "one row of the other class":
+        y[:] = 0.0
+        y[11] = 1.0
+    return Dataset(X, y[:, None])
+
+
+ASTRAY = (
+    "one huge row",
+    "one wrong row of a rare feature",
+    "features seen once",
+    "wrong rows far out",
+    "one row of the other class",
+)
+
+
+@pytest.mark.parametrize("name", ASTRAY)
+@pytest.mark.parametrize(
+    "penalty", [Penalty(l2=1e-4), Penalty(l2=1e-8), Penalty(l1=1e-4)], ids=str
+)
+def test_hard_starts_reach_the_optimum(name, penalty):
+    data = astray(name)
+    problem = problem_of(data, penalty)
+    result = run(problem, data)
+    assert result.ended_by == "stopping_rule"
+    assert relative_gap(problem, data, result.state.theta) <= 1e-9
+
+
+@pytest.mark.parametrize("name", ASTRAY)
+@pytest.mark.parametrize("far", [1.0, 30.0, 1e3])
+def test_any_start_reaches_the_optimum(name, far):
+    data = astray(name)
+    problem = problem_of(data, Penalty(l2=1e-4))
+    theta = far * np.random.RandomState(3).normal(size=problem.architecture.n_parameters)
+    result = run(problem, data, state=replace(start_of(problem, data), theta=theta))
+    assert relative_gap(problem, data, result.state.theta) <= 1e-9
+
+
+@pytest.mark.parametrize("name", ASTRAY)
+def test_the_objective_never_rises_on_the_same_rows(name):
+    data = astray(name)
+    result = run(problem_of(data, Penalty(l2=1e-4)), data)
+    curve = [*result.loss_curve, result.last_loss]
+    # Up to the rounding of an objective, a sum over 300 rows.
+    assert np.all(np.diff(curve) <= 64 * 2.3e-16 * curve[0])
+
+
+# How it ends.
+
+
+def test_steps_run_out():
+    data = data_of()
+    result = run(problem_of(data), data, n_steps=2)
+    assert (len(result.loss_curve), result.ended_by) == (2, "max_iter")
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 3])
+@any_outputs
+def test_a_run_that_is_cut_says_how_near_it_is(n_steps, n_outputs):
+    data = data_of(n_outputs)
+    problem = problem_of(data)
+    result = run(problem, data, n_steps)
+    assert result.ended_by == "max_iter"
+    assert 0 < result.gap < 1
+    assert relative_gap(problem, data, result.state.theta) <= 4 * result.gap
+
+
+def separable(n_outputs=1, n_samples=40):
+    """Return rows that can be told apart, in a plane."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(n_samples, 2))
+    if n_outputs == 1:
+        y = X[:, 0] > 0
+        X[:, 0] += 0.1 * np.sign(X[:, 0])
+        return Dataset(X, y.astype(float)[:, None])
+    direction = np.exp(2j * np.pi * np.arange(n_outputs) / n_outputs)
+    y = np.argmax(X @ np.array([direction.real, direction.imag]), axis=1)
+    X += 0.1 * np.column_stack([direction.real, direction.imag])[y]
+    return Dataset(X, y)
+
+
+@any_outputs
+@pytest.mark.parametrize("n_samples", [3, 40, 2000])
+@pytest.mark.parametrize("tol", [0.0, 1e-4])
+def test_separable_rows_without_a_penalty_have_no_optimum(n_outputs, n_samples, tol):
+    data = separable(n_outputs, n_samples)
+    if len(np.unique(data.y)) < max(2, n_outputs):
+        pytest.skip("a class is missing")
+    result = run(problem_of(data, "none", tol=tol), data)
+    assert result.ended_by == "separable"
+    assert np.all(np.isfinite(result.state.theta))
+
+
+@any_outputs
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elastic net"])
+def test_separable_rows_with_a_penalty_have_an_optimum(n_outputs, penalty):
+    data = separable(n_outputs)
+    problem = problem_of(data, penalty)
+    result = run(problem, data)
+    assert result.ended_by == "stopping_rule"
+    assert relative_gap(problem, data, result.state.theta) <= 1e-11
+
+
+@pytest.mark.parametrize("weight", [1e-3, 1e-5, 1e-7])
+def test_one_wrong_row_of_little_weight_is_not_separable(weight):
+    # Between two rows of the other class, so that no line has it on its side.
+    x = np.r_[np.linspace(-2, -1, 20), np.linspace(1, 2, 20), -1.5]
+    y = np.r_[np.zeros(20), np.ones(21)]
+    sample_weight = np.r_[np.ones(40), weight]
+    data = Dataset(x[:, None], y[:, None], sample_weight / sample_weight.mean())
+    result = run(problem_of(data, "none", tol=1e-4), data)
+    assert result.ended_by == "stopping_rule"
+
+
+def test_the_optimum_stays():
+    data = data_of()
+    problem = problem_of(data)
+    first = run(problem, data)
+    again = run(problem, data, state=first.state)
+    np.testing.assert_allclose(again.state.theta, first.state.theta, rtol=1e-7)
+    assert again.last_loss <= first.last_loss * (1 + 1e-14)
+
+
+@pytest.mark.parametrize("tol", [0.0, -inf])
+@any_penalty
+@any_outputs
+def test_without_tol_it_goes_on_to_rounding_and_ends(tol, penalty, n_outputs):
+    data = many_rows("standardised", n_outputs)
+    problem = problem_of(data, penalty, tol=tol)
+    result = run(problem, data)
+    assert result.ended_by == "stopping_rule"
+    assert relative_gap(problem, data, result.state.theta) <= 1e-13
+
+
+def test_an_objective_that_is_not_finite_is_an_error():
+    data = data_of()
+    problem = problem_of(data)
+    theta = np.full(problem.architecture.n_parameters, 1e200)
+    with pytest.raises(ValueError, match="The objective is"):
+        run(problem, data, state=replace(start_of(problem, data), theta=theta))
+
+
+# Cut and resume.
+
+
+def thetas_of(problem, data, **keywords):
+    """Return the states after each step of a run."""
+    watcher = Watcher()
+    run(problem, data, monitor=watcher, **keywords)
+    return watcher.states
+
+
+CUTS = {
+    "few rows": lambda: (data_of(), "l2", 0.0),
+    "few rows, l1": lambda: (data_of(), "l1", 0.0),
+    "many rows": lambda: (data_of(1, 20_000, 10), "l2", 1e-6),
+    "many rows, l1": lambda: (data_of(1, 20_000, 10), "l1", 1e-6),
+    "many rows, softmax": lambda: (data_of(3, 20_000, 10), "l2", 1e-6),
+    "many rows, float32": lambda: (data_of(1, 20_000, 10, np.float32), "l2", 1e-4),
+    "skewed": lambda: (many_rows("skewed"), Penalty(l2=1e-6), 1e-8),
+    "rare": lambda: (many_rows("rare"), Penalty(l2=1e-6), 1e-8),
+    "rare, 20 000": lambda: (many_rows("rare", 1, 20_000), Penalty(l2=1e-6), 1e-8),
+    "skewed, 20 000": lambda: (many_rows("skewed", 3, 20_000), Penalty(l2=1e-6), 1e-8),
+    "one huge row": lambda: (astray("one huge row"), Penalty(l2=1e-6), 0.0),
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_a_run_that_is_cut_and_resumed_is_the_same_bit_for_bit(name):
+    data, penalty, tol = CUTS[name]()
+    problem = problem_of(data, penalty, tol=tol)
+    whole = thetas_of(problem, data)
+    for n_steps in range(1, len(whole)):
+        state = run(problem, data, n_steps).state
+        np.testing.assert_array_equal(state.theta, whole[n_steps - 1].theta)
+        resumed = run(problem, data, 1, state).state
+        np.testing.assert_array_equal(resumed.theta, whole[n_steps].theta, str(n_steps))
+
+
+def test_steps_count_as_epochs():
+    data = data_of()
+    state = run(problem_of(data), data, n_steps=3).state
+    assert (state.step, state.epoch) == (3, 3)
+
+
+def test_the_state_that_came_in_is_not_changed():
+    data = data_of()
+    problem = problem_of(data)
+    state = start_of(problem, data)
+    run(problem, data, state=state)
+    assert (state.step, state.n_sampled, state.theta.any()) == (0, 0, False)
+
+
+# What is reported, and who watches.
+
+
+def test_curve_is_the_objective_before_each_step():
+    data, watcher = data_of(), Watcher()
+    problem = problem_of(data)
+    result = run(problem, data, monitor=watcher)
+    thetas = [start_of(problem, data).theta, *(state.theta for state in watcher.states)]
+    expected = [objective_of(problem, data, theta) for theta in thetas]
+    np.testing.assert_allclose([*result.loss_curve, result.last_loss], expected, rtol=1e-12)
+
+
+def test_last_loss_is_that_of_the_last_theta():
+    data = data_of(1, 20_000, 10)
+    problem = problem_of(data, tol=1e-4)
+    result = run(problem, data)
+    expected = objective_of(problem, data, result.state.theta)
+    assert result.last_loss == pytest.approx(expected, rel=1e-12)
+
+
+def test_monitor_sees_each_step():
+    data, watcher = data_of(), Watcher()
+    result = run(problem_of(data), data, monitor=watcher)
+    assert [state.epoch for state in watcher.states] == [
+        *range(1, len(result.loss_curve) + 1)
+    ]
+    assert watcher.objectives == result.loss_curve
+
+
+def test_monitor_can_end_it():
+    data, watcher = data_of(), Watcher(stop_at=2)
+    result = run(problem_of(data), data, monitor=watcher)
+    assert (len(result.loss_curve), result.ended_by) == (2, "monitor")
+
+
+def test_validate_scores_each_step():
+    data, scored = data_of(), []
+
+    def validate(theta):
+        scored.append(theta.copy())
+        return float(len(scored))
+
+    watcher = Watcher()
+    result = run(problem_of(data), data, 3, validate=validate, monitor=watcher)
+    assert result.validation_scores == [1.0, 2.0, 3.0] == watcher.scores
+    thetas = [state.theta for state in watcher.states]
+    np.testing.assert_array_equal(scored, thetas)
+
+
+def test_the_best_theta_by_validation_is_kept():
+    data, scores = data_of(), iter([0.1, 0.7, 0.3])
+    watcher = Watcher()
+    problem = problem_of(data)
+    result = run(problem, data, 3, validate=lambda _: next(scores), monitor=watcher)
+    progress = result.state.progress
+    np.testing.assert_array_equal(progress.best_theta, watcher.states[1].theta)
+    assert progress.best == -0.7
+
+
+def test_no_better_score_ends_it():
+    data = data_of()
+    problem = replace(problem_of(data), stopping_rule=StoppingRule(1e-4, 2))
+    result = run(problem, data, validate=lambda theta: 0.5)
+    # The first score is an improvement on nothing, two more are not.
+    assert (len(result.loss_curve), result.ended_by) == (3, "stopping_rule")
+
+
+def test_progress_holds_the_best_objective_and_the_last_improvement():
+    data = data_of()
+    result = run(problem_of(data), data, n_steps=3)
+    progress = result.state.progress
+    assert progress.best == result.last_loss
+    assert progress.last_improvement == result.loss_curve[-1] - result.last_loss
+
+
+# Interrupts.
+
+
+def test_interrupt_after_a_step_gives_its_model():
+    data, watcher = data_of(), Watcher(interrupt_at=3)
+    problem = problem_of(data)
+    result, expected = run(problem, data, monitor=watcher), run(problem, data, 3)
+    assert result.ended_by == "interrupt"
+    np.testing.assert_array_equal(result.state.theta, expected.state.theta)
+    assert result.loss_curve == expected.loss_curve
+    assert result.last_loss == expected.last_loss
+
+
+class Interrupted(Rows):
+    """Rows that are interrupted in one of their passes."""
+
+    left: list
+
+    def evaluate(self, coordinates, point):
+        self.left[0] -= 1
+        if not self.left[0]:
+            raise KeyboardInterrupt
+        return super().evaluate(coordinates, point)
+
+
+def interrupted_rows(data, problem, n_passes):
+    """Return rows that are interrupted in this pass, samples of them too."""
+    rows = Interrupted(data, problem.loss)
+    object.__setattr__(rows, "left", [n_passes])
+    return rows
+
+
+@pytest.mark.parametrize("n_passes", range(4, 8))
+def test_interrupt_within_a_step_gives_the_last_finished_one(n_passes):
+    data, watcher = data_of(), Watcher()
+    problem = problem_of(data)
+    rows = interrupted_rows(data, problem, n_passes)
+    result = run(problem, data, monitor=watcher, rows=rows)
+    assert result.ended_by == "interrupt"
+    assert len(result.loss_curve) == result.state.step == len(watcher.states)
+    np.testing.assert_array_equal(result.state.theta, watcher.states[-1].theta)
+    expected = objective_of(problem, data, result.state.theta)
+    assert result.last_loss == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("n_passes", [1, 2, 3])
+def test_interrupt_before_the_first_step_is_raised(n_passes):
+    data = data_of()
+    problem = problem_of(data)
+    with pytest.raises(KeyboardInterrupt):
+        run(problem, data, rows=interrupted_rows(data, problem, n_passes))
+
+
+# Kernels make no difference.
+
+
+@any_penalty
+@any_outputs
+@pytest.mark.parametrize("sparse", [False, True])
+def test_without_kernels_the_optimum_is_the_same(monkeypatch, penalty, n_outputs, sparse):
+    data = data_of(n_outputs, sparse=sparse)
+    problem = problem_of(data, penalty)
+    ours = run(problem, data).last_loss
+    monkeypatch.setattr(passes.compiled, "supports_passes", lambda loss, data: False)
+    assert run(problem, data).last_loss == pytest.approx(ours, rel=1e-12)

@@ -1,0 +1,426 @@
+"""The minimum of a quadratic with an l1 part is that of its optimality conditions."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from sklearn_nn._engine.quadratic import Quadratic, minimise, soft_threshold, solve
+
+EPS = np.finfo(np.float64).eps
+
+# So exact that the search ends where rounding ends it, or nearly there.
+EXACT = {"objective": 1e14, "enough": 0.0, "loose": 1e-14, "most": 10_000}
+
+
+class Task(NamedTuple):
+    """g (x - x0) + 1/2 (x - x0) H (x - x0) + sum_j l1_j |x_j|, with H as a matrix."""
+
+    start: Any
+    gradient: Any
+    H: Any
+    l1: Any = None
+
+    def model(self, products=None):
+        """Return the Quadratic; each product is noted in the list `products`."""
+
+        def product(direction):
+            if products is not None:
+                products.append(direction.copy())
+            return (self.H @ direction.ravel()).reshape(direction.shape)
+
+        diagonal = np.diagonal(self.H).reshape(self.start.shape)
+        diagonal = np.where(diagonal > 0, diagonal, 1.0)
+        return Quadratic(self.start, self.gradient, product, diagonal, self.l1)
+
+    def slope(self, x):
+        """Return the gradient of the smooth part."""
+        return self.gradient + (self.H @ (x - self.start).ravel()).reshape(x.shape)
+
+    def value(self, x):
+        """Return m(x)."""
+        move = (x - self.start).ravel()
+        smooth = self.gradient.ravel() @ move + 0.5 * move @ self.H @ move
+        return smooth + (0.0 if self.l1 is None else np.sum(self.l1 * np.abs(x)))
+
+
+def matrix_of(rng, n, condition):
+    """Return a random symmetric matrix whose eigenvalues lie from 1/condition to 1."""
+    Q, _ = np.linalg.qr(rng.normal(size=(n, n)))
+    return (Q * np.geomspace(1 / condition, 1, n)) @ Q.T
+
+
+STARTS = ("zeros", "normal", "signs", "some zeros")
+
+
+def task_of(seed=0, n=12, condition=10.0, l1=0.1, start="normal", n_outputs=1):
+    """Return a random Task of shape (n / n_outputs, n_outputs)."""
+    rng = np.random.RandomState(seed)
+    H, gradient = matrix_of(rng, n, condition), rng.normal(size=n)
+    x = {
+        "zeros": np.zeros(n),
+        "normal": rng.normal(size=n),
+        # Where one step downhill goes to, but on the other side of zero.
+        "signs": 3 * np.sign(gradient),
+        "some zeros": rng.normal(size=n) * (np.arange(n) % 2),
+    }[start]
+    strength = None if l1 is None else np.full(n, l1)
+    if l1 is not None:
+        strength[-2:] = 0.0  # intercepts
+        strength = strength.reshape((-1, n_outputs))
+    shape = n // n_outputs, n_outputs
+    return Task(x.reshape(shape), gradient.reshape(shape), H, strength)
+
+
+def violation(task, x):
+    """Return how far m is from its optimality conditions: its smallest subgradient."""
+    slope = task.slope(x)
+    l1 = 0.0 if task.l1 is None else task.l1
+    at_zero = np.maximum(np.abs(slope) - l1, 0)
+    return np.max(np.where(x == 0, at_zero, np.abs(slope + l1 * np.sign(x))))
+
+
+def accelerated_proximal_gradient(task, n_steps):
+    """Return the minimum of m by FISTA with restarts, slow and sure.
+
+    A. Beck and M. Teboulle, SIAM J. Imaging Sciences 2, 2009; B. O'Donoghue and
+    E. Candes, Foundations of Computational Mathematics 15, 2015.
+    """
+    step_size = 1 / np.linalg.eigvalsh(task.H)[-1]
+    x = y = task.start
+    t = 1.0
+    for _ in range(n_steps):
+        new = soft_threshold(y - step_size * task.slope(y), step_size * task.l1)
+        if np.sum((y - new) * (new - x)) > 0:
+            t = 1.0
+        later = (1 + np.sqrt(1 + 4 * t * t)) / 2
+        x, y, t = new, new + (t - 1) / later * (new - x), later
+    return x
+
+
+any_seed = pytest.mark.parametrize("seed", range(5))
+any_condition = pytest.mark.parametrize("condition", [1.0, 10.0, 1e4, 1e6])
+any_start = pytest.mark.parametrize("start", STARTS)
+any_l1 = pytest.mark.parametrize("l1", [1e-6, 0.01, 0.1, 1.0])
+
+
+# Without an l1 part.
+
+
+@any_seed
+@any_condition
+@any_start
+def test_without_l1_it_solves_the_equations(seed, condition, start):
+    task = task_of(seed, condition=condition, l1=None, start=start)
+    solution = minimise(task.model(), **EXACT)
+    exact = task.start.ravel() - np.linalg.solve(task.H, task.gradient.ravel())
+    # The decrease is 1/2 error H error too small: 1e-14 of it at most. In single
+    # coordinates the error is up to the root of that times the condition's.
+    error = solution.point.ravel() - exact
+    best = 0.5 * task.gradient.ravel() @ (task.start.ravel() - exact)
+    assert 0.5 * error @ task.H @ error <= 1e-12 * best
+
+
+@any_seed
+@any_condition
+def test_matrix_is_solved_exactly(seed, condition):
+    task = task_of(seed, condition=condition, l1=None)
+    solution = solve(task.H, task.start, task.gradient)
+    exact = task.start.ravel() - np.linalg.solve(task.H, task.gradient.ravel())
+    largest = np.max(np.abs(exact))
+    error = np.max(np.abs(solution.point.ravel() - exact))
+    assert error <= 100 * EPS * condition * largest
+
+
+@any_seed
+@any_condition
+@any_start
+@pytest.mark.parametrize("l1", [None, 0.1])
+def test_decrease_is_that_of_the_model(seed, condition, start, l1):
+    task = task_of(seed, condition=condition, l1=l1, start=start)
+    solution = minimise(task.model(), **EXACT)
+    expected = task.value(task.start) - task.value(solution.point)
+    # The terms of m cancel: rounding is that of the largest.
+    move = np.abs(solution.point - task.start).ravel()
+    terms = move @ np.abs(task.H) @ move + abs(task.value(task.start))
+    assert solution.decrease == pytest.approx(expected, abs=100 * EPS * terms)
+
+
+@any_condition
+def test_decrease_of_the_exact_solution_is_that_of_the_model(condition):
+    task = task_of(condition=condition, l1=None)
+    solution = solve(task.H, task.start, task.gradient)
+    expected = task.value(task.start) - task.value(solution.point)
+    assert solution.decrease == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_matrix_of_rows_of_very_different_size_is_solved_exactly():
+    task = task_of(l1=None)
+    size = 10.0 ** np.linspace(-12, 12, 12)
+    scaled = solve(task.H * size * size[:, None], task.start, task.gradient * size[:, None])
+    plain = solve(task.H, task.start, task.gradient)
+    move = (scaled.point - task.start) * size[:, None]
+    # Rounding of start + move in units of the start.
+    rounding = 10 * EPS * (np.abs(task.start) * size[:, None] + 1)
+    assert np.all(np.abs(move - (plain.point - task.start)) <= 1000 * rounding)
+
+
+def test_a_singular_matrix_has_no_exact_solution():
+    assert solve(np.ones((3, 3)), np.zeros((3, 1)), np.ones((3, 1))) is None
+
+
+@any_seed
+def test_n_conjugate_steps_solve_n_equations(seed):
+    task = task_of(seed, l1=None)
+    products = []
+    solution = minimise(task.model(products), **EXACT | {"most": 12})
+    assert len(products) == 12
+    assert violation(task, solution.point) <= 1e-10
+
+
+# With an l1 part: the optimality conditions, which prove the minimum, m being convex.
+
+
+@any_seed
+@any_condition
+@any_l1
+@any_start
+def test_optimality_conditions_hold(seed, condition, l1, start):
+    task = task_of(seed, condition=condition, l1=l1, start=start)
+    solution = minimise(task.model(), **EXACT)
+    # Decreases below 1e-14 of the whole one end the search: gradients of its root.
+    size = np.sqrt(max(solution.decrease, 1e-300))
+    assert violation(task, solution.point) <= 1e-6 * size
+
+
+@pytest.mark.parametrize("seed", range(3))
+@any_condition
+@pytest.mark.parametrize("l1", [0.01, 0.3])
+@pytest.mark.parametrize("start", ["zeros", "signs"])
+def test_minimum_is_that_of_proximal_gradient(seed, condition, l1, start):
+    task = task_of(seed, condition=condition, l1=l1, start=start)
+    ours = minimise(task.model(), **EXACT)
+    trusted = accelerated_proximal_gradient(task, 300 if condition < 1e3 else 3000)
+    lost = task.value(ours.point) - task.value(trusted)
+    # Trusted is never below the minimum, so that a loss of ours against it is real.
+    assert lost <= 1e-11 * max(ours.decrease, abs(task.value(task.start)))
+
+
+@any_seed
+@any_start
+@pytest.mark.parametrize("l1", [0.1, 0.5])
+def test_zeros_are_those_of_proximal_gradient(seed, start, l1):
+    task = task_of(seed, l1=l1, start=start)
+    ours, trusted = (
+        minimise(task.model(), **EXACT),
+        accelerated_proximal_gradient(task, 2000),
+    )
+    np.testing.assert_array_equal(ours.point == 0, trusted == 0)
+
+
+@any_start
+def test_zeros_are_exact(start):
+    task = task_of(l1=0.5, start=start)
+    x = minimise(task.model(), **EXACT).point
+    free = task.l1 == 0
+    assert np.sum(x == 0) >= 2
+    assert np.all(x[free] != 0)
+
+
+@any_start
+def test_strong_l1_leaves_what_is_not_penalised(start):
+    task = task_of(l1=100.0, start=start)
+    x = minimise(task.model(), **EXACT).point
+    assert np.all(x[task.l1 > 0] == 0)
+    np.testing.assert_allclose(task.slope(x)[task.l1 == 0], 0, atol=1e-6)
+
+
+@any_seed
+def test_several_outputs_are_one_problem(seed):
+    flat, wide = task_of(seed), task_of(seed, n_outputs=3)
+    some, others = (minimise(task.model(), **EXACT).point for task in (flat, wide))
+    np.testing.assert_allclose(others.ravel(), some.ravel(), rtol=0, atol=1e-7)
+
+
+@any_seed
+def test_different_strengths_of_each_coordinate(seed):
+    task = task_of(seed)
+    strength = np.random.RandomState(seed).uniform(0, 1, size=task.l1.shape)
+    task = task._replace(l1=strength)
+    solution = minimise(task.model(), **EXACT)
+    assert violation(task, solution.point) <= 1e-6
+
+
+@any_seed
+@pytest.mark.parametrize("largest", [1e3, 1e8])
+@pytest.mark.parametrize("l1", [None, 0.01])
+def test_units_of_coordinates_make_no_difference_to_the_minimum(seed, largest, l1):
+    # Diagonal scaling undoes units: x_j in other units, with its l1 too.
+    task = task_of(seed, l1=l1)
+    unit = np.geomspace(1, largest, 12)[:, None]
+    other = Task(
+        task.start / unit,
+        task.gradient * unit,
+        task.H * unit * unit.T,
+        None if l1 is None else task.l1 * unit,
+    )
+    ours, others = (minimise(t.model(), **EXACT) for t in (task, other))
+    assert others.decrease == pytest.approx(ours.decrease, rel=1e-9)
+
+
+@any_seed
+@any_start
+@pytest.mark.parametrize("l1", [None, 0.1])
+def test_a_diagonal_that_is_too_large_changes_only_the_path(seed, start, l1):
+    task = task_of(seed, l1=l1, start=start)
+    model = task.model()
+    too_large = model._replace(diagonal=model.diagonal * np.geomspace(1, 100, 12)[:, None])
+    ours, others = minimise(model, **EXACT), minimise(too_large, **EXACT)
+    assert others.decrease == pytest.approx(ours.decrease, rel=1e-9)
+
+
+@any_seed
+@any_start
+@pytest.mark.parametrize("l1", [None, 0.1])
+def test_a_diagonal_that_is_too_small_changes_only_the_path(seed, start, l1):
+    task = task_of(seed, l1=l1, start=start)
+    model = task.model()
+    too_small = model._replace(diagonal=model.diagonal / np.geomspace(1, 100, 12)[:, None])
+    ours, others = minimise(model, **EXACT), minimise(too_small, **EXACT)
+    assert others.decrease == pytest.approx(ours.decrease, rel=1e-9)
+
+
+# Singular H: nothing is lost in directions without curvature, where m is flat or l1 holds.
+
+
+@pytest.mark.parametrize("seed", range(20))
+@any_start
+@pytest.mark.parametrize("l1", [None, 0.1])
+def test_singular_matrices_have_a_minimum(seed, start, l1):
+    rng = np.random.RandomState(seed)
+    U = rng.normal(size=(5, 12))  # fewer rows than features
+    task = task_of(seed, l1=l1, start=start)
+    task = task._replace(H=U.T @ U, gradient=U.T @ rng.normal(size=(5, 1)))
+    solution = minimise(task.model(), **EXACT)
+    assert violation(task, solution.point) <= 1e-5
+
+
+@pytest.mark.parametrize("l1", [None, 0.1])
+def test_equal_columns_have_a_minimum(l1):
+    task = task_of(l1=l1)
+    H = np.kron(task.H[:6, :6], np.ones((2, 2)))
+    task = task._replace(H=H, gradient=np.repeat(task.gradient[:6], 2, axis=0))
+    if l1 is not None:
+        task = task._replace(l1=np.full((12, 1), l1))
+    solution = minimise(task.model(), **EXACT)
+    assert violation(task, solution.point) <= 1e-6
+
+
+@pytest.mark.parametrize("l1", [None, 0.1])
+def test_a_coordinate_without_curvature_and_gradient_stays(l1):
+    task = task_of(l1=l1, start="zeros")
+    H, gradient = task.H.copy(), task.gradient.copy()
+    H[3] = H[:, 3] = gradient[3] = 0.0
+    solution = minimise(task._replace(H=H, gradient=gradient).model(), **EXACT)
+    assert solution.point[3] == 0.0
+
+
+# Nothing to do.
+
+
+@pytest.mark.parametrize("l1", [None, 0.1])
+def test_nothing_is_done_where_the_gradient_is_zero(l1):
+    task = task_of(l1=l1, start="zeros")
+    task = task._replace(gradient=0 * task.gradient)
+    solution = minimise(task.model(), **EXACT)
+    np.testing.assert_array_equal(solution.point, task.start)
+    assert (solution.decrease, solution.n_products) == (0.0, 0)
+
+
+def test_nothing_is_done_at_zero_where_l1_is_stronger_than_the_gradient():
+    task = task_of(start="zeros")
+    task = task._replace(l1=np.full((12, 1), 1.001 * np.abs(task.gradient).max()))
+    solution = minimise(task.model(), **EXACT)
+    assert not solution.point.any()
+    assert (solution.decrease, solution.n_products) == (0.0, 0)
+
+
+@any_seed
+@pytest.mark.parametrize("l1", [None, 0.1])
+def test_almost_nothing_is_left_at_the_optimum(seed, l1):
+    task = task_of(seed, l1=l1)
+    first = minimise(task.model(), **EXACT)
+    again = task._replace(start=first.point, gradient=task.slope(first.point))
+    second = minimise(again.model(), **EXACT)
+    assert 0 <= second.decrease <= 1e-12 * first.decrease
+
+
+# How it ends.
+
+
+@any_seed
+@any_start
+@pytest.mark.parametrize("l1", [None, 0.1])
+@pytest.mark.parametrize("most", [1, 2, 5, 20])
+def test_products_are_counted_and_bounded(seed, start, l1, most):
+    task, products = task_of(seed, condition=1e6, l1=l1, start=start), []
+    solution = minimise(task.model(products), **EXACT | {"most": most})
+    # A proximal step, tried again with smaller steps, is not cut: each time the step is
+    # at most 0.9 of the one before and no less than 1/n of the first, n = 12.
+    assert solution.n_products == len(products)
+    assert solution.n_products <= most + (
+        0 if l1 is None else 1 + np.log(12) / -np.log(0.9)
+    )
+
+
+@any_seed
+@any_start
+@pytest.mark.parametrize("l1", [None, 0.1])
+@pytest.mark.parametrize("most", [1, 2, 3, 5, 8, 13])
+def test_it_goes_down_however_early_it_ends(seed, start, l1, most):
+    task = task_of(seed, condition=1e4, l1=l1, start=start)
+    solution = minimise(task.model(), **EXACT | {"most": most})
+    assert solution.decrease > 0
+    expected = task.value(task.start) - task.value(solution.point)
+    assert solution.decrease == pytest.approx(expected, rel=1e-9)
+
+
+@any_seed
+def test_a_model_that_promises_little_is_solved_more_exactly(seed):
+    task = task_of(seed, n=60, condition=1e6, l1=None)
+    n_products = [
+        minimise(task.model(), objective, 0.0, 1e-10, 10_000).n_products
+        for objective in (1e3, 1e5, 1e7)
+    ]
+    assert n_products == sorted(n_products)
+    assert n_products[0] < n_products[-1]
+
+
+def test_a_promise_of_more_than_all_there_is_ends_the_search():
+    task = task_of(condition=1e6, l1=None)
+    assert minimise(task.model(), 1e-3, 0.0, 1e-10, 10_000).n_products == 1
+
+
+@pytest.mark.parametrize("l1", [None, 0.1])
+def test_arguments_are_not_changed(l1):
+    task = task_of(l1=l1)
+    for part in (task.start, task.gradient, task.H, *([] if l1 is None else [task.l1])):
+        part.flags.writeable = False
+    minimise(task.model(), **EXACT)
+
+
+# The proximal step of l1.
+
+
+@pytest.mark.parametrize(
+    ("x", "threshold", "expected"),
+    [
+        (3.0, 1.0, 2.0),
+        (-3.0, 1.0, -2.0),
+        (0.5, 1.0, 0.0),
+        (-1.0, 1.0, 0.0),
+        (2.0, 0.0, 2.0),
+    ],
+)
+def test_soft_threshold_moves_towards_zero_and_stops(x, threshold, expected):
+    assert soft_threshold(np.array([x]), np.array([threshold]))[0] == expected

@@ -1,0 +1,436 @@
+"""Rows learned one after another: laws of the state, optimum, edges, moving targets."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.sparse import csr_array
+from scipy.special import expit
+from sklearn.linear_model import SGDClassifier
+
+from sklearn_nn._engine import stream
+from sklearn_nn._engine.coordinates import Coordinates
+from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.penalties import Penalty
+from sklearn_nn._engine.types import Dataset
+
+EPS = np.finfo(np.float64).eps
+NONE = Penalty()
+# Numbers that a run of some dozen blocks rounds differently: Newton steps end when little
+# is left to gain, so they differ by what conjugate gradients make of the rounding.
+ROUNDING = 1e-9
+
+
+def problem(n_samples=600, n_features=5, n_classes=2, seed=0):
+    """Return X and y of a Dataset: y (n, 1) of 0 and 1 for two classes, else indices."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, n_features))
+    logits = X @ rng.normal(size=(n_features, max(n_classes - 1, 1))) + 0.3
+    if n_classes == 2:
+        return X, (rng.uniform(size=logits.shape) < expit(logits)).astype(np.float64)
+    logits = np.hstack([logits, np.zeros((n_samples, 1))])
+    return X, np.argmax(logits + rng.gumbel(size=logits.shape), axis=1)
+
+
+def learned(data, chunk=100, penalty=NONE, fit_intercept=True, state=None):
+    """Return the state after the rows of `data` in chunks, and their mean objective."""
+    if state is None:
+        n_outputs = data.y.shape[1] if data.y.ndim == 2 else int(data.y.max()) + 1
+        state = stream.begin(data.X.shape[1], n_outputs)
+    objectives = []
+    for start in range(0, data.n_samples, chunk):
+        part = slice(start, start + chunk)
+        weight = None if data.sample_weight is None else data.sample_weight[part]
+        rows = Dataset(data.X[part], data.y[part], weight)
+        state, objective = stream.learn(state, rows, penalty, fit_intercept)
+        objectives.append(objective)
+    return state, float(np.mean(objectives))
+
+
+def model_of(data, **how):
+    """Return weights and intercept after `learned`, as one array."""
+    return np.vstack(stream.layers(learned(data, **how)[0]))
+
+
+def objective_at(model, data, penalty=NONE):
+    """Return the mean loss of a model (p + 1, k) plus the penalty."""
+    loss = LOSSES["log_loss", "softmax" if data.y.ndim == 1 else "logistic"]
+    values = loss.value_and_gradient(data.X @ model[:-1] + model[-1], data.y)[0]
+    return float(values.mean()) + penalty.value(model[:-1].reshape(-1))
+
+
+def assert_same(first, second):
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# Laws of the state.
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_learning_leaves_the_old_state_as_it_was(sparse):
+    X, y = problem()
+    data = Dataset(csr_array(X) if sparse else X, y)
+    state, _ = learned(data)
+    before = pickle.loads(pickle.dumps(state))
+    stream.learn(state, data, Penalty(l2=0.1, l1=0.01), True)
+    assert_same(state, before)
+
+
+def test_state_is_plain_arrays_of_float64():
+    state, _ = learned(Dataset(*problem()))
+    assert all(type(array) is np.ndarray for array in state)
+    assert {array.dtype for array in state} == {np.dtype(np.float64)}
+
+
+def test_pickled_state_goes_on_as_the_same():
+    X, y = problem()
+    state, _ = learned(Dataset(X[:300], y[:300]))
+    copy, rest = pickle.loads(pickle.dumps(state)), Dataset(X[300:], y[300:])
+    assert_same(learned(rest, state=state)[0], learned(rest, state=copy)[0])
+
+
+def test_same_chunks_give_the_same_state():
+    data = Dataset(*problem())
+    assert_same(learned(data)[0], learned(data)[0])
+
+
+def test_rows_left_out_are_as_if_they_were_not_there():
+    X, y = problem()
+    rows = np.arange(0, len(X), 3)
+    state = stream.begin(X.shape[1], 1)
+    indexed = stream.learn(state, Dataset(X, y[rows], rows=rows), NONE, True)
+    copied = stream.learn(state, Dataset(X[rows], y[rows]), NONE, True)
+    assert_same(indexed[0], copied[0])
+    assert indexed[1] == copied[1]
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_weight_is_a_repetition_within_a_block(fit_intercept):
+    X, y = problem(200)
+    weight = np.arange(200) % 4.0
+    repeated = np.repeat(np.arange(200), weight.astype(int))
+    how = {"chunk": 1000, "fit_intercept": fit_intercept}
+    weighted, objective = learned(Dataset(X, y, weight), **how)
+    expected, same = learned(Dataset(X[repeated], y[repeated]), **how)
+    assert objective == pytest.approx(same, rel=100 * EPS)
+    for one, other in zip(stream.layers(weighted), stream.layers(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=ROUNDING, atol=ROUNDING)
+
+
+def test_weight_zero_teaches_nothing():
+    X, y = problem(50)
+    state = stream.begin(X.shape[1], 1)
+    after, objective = stream.learn(state, Dataset(X, y, np.zeros(50)), NONE, True)
+    assert_same(state, after)
+    assert objective == 0
+
+
+def test_objective_is_that_of_the_rows_before_they_are_learned():
+    X, y = problem()
+    penalty = Penalty(l2=0.01, l1=0.02)
+    state, _ = learned(Dataset(X[:300], y[:300]), penalty=penalty)
+    rest = Dataset(X[300:], y[300:])
+    expected = objective_at(np.vstack(stream.layers(state)), rest, penalty)
+    assert stream.learn(state, rest, penalty, True)[1] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_knowing_nothing_costs_the_logarithm_of_the_classes(n_classes):
+    X, y = problem(50, n_classes=n_classes)
+    state = stream.begin(X.shape[1], 1 if n_classes == 2 else n_classes)
+    objective = stream.learn(state, Dataset(X, y), NONE, True)[1]
+    assert objective == pytest.approx(np.log(n_classes))
+
+
+@pytest.mark.parametrize("n_features", [5, 600])  # with a matrix, and with a diagonal
+def test_sparse_rows_are_dense_rows_where_none_are_centred(n_features):
+    X, y = problem(n_features=n_features)
+    X[np.random.default_rng(1).uniform(size=X.shape) < 0.7] = 0.0
+    how = {"fit_intercept": False, "penalty": Penalty(l2=1e-3)}
+    dense, sparse = (model_of(Dataset(A, y), **how) for A in (X, csr_array(X)))
+    np.testing.assert_allclose(sparse, dense, rtol=ROUNDING, atol=ROUNDING)
+
+
+def test_units_of_features_do_not_matter():
+    X, y = problem()
+    units = 10.0 ** np.array([-9, -3, 0, 4, 9])
+    scaled = model_of(Dataset(X * units, y), chunk=20)
+    scaled[:-1] *= units[:, None]
+    expected = model_of(Dataset(X, y), chunk=20)
+    np.testing.assert_allclose(scaled, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_origin_of_features_does_not_matter():
+    X, y = problem()
+    origin = np.array([1000.0, -300, 50, 0, 1])
+    moved = model_of(Dataset(X + origin, y), chunk=20)
+    moved[-1] += origin @ moved[:-1]
+    # 1000 +- 1 leaves 13 of 16 digits, of whose squares the first rows' slope is made.
+    np.testing.assert_allclose(moved, model_of(Dataset(X, y), chunk=20), atol=1e-5)
+
+
+# The optimum, of rows that do not change.
+
+
+def optimum(data, penalty):
+    """Return the lowest objective, by SciPy's L-BFGS-B; l1 must be 0."""
+    n_features = data.X.shape[1]
+    loss = LOSSES["log_loss", "softmax" if data.y.ndim == 1 else "logistic"]
+    shape = (n_features + 1, data.y.shape[1] if data.y.ndim == 2 else data.y.max() + 1)
+
+    def value_and_gradient(theta):
+        model = theta.reshape(shape)
+        logits = data.X @ model[:-1] + model[-1]
+        delta = loss.value_and_gradient(logits, data.y)[1] / data.n_samples
+        weight = data.X.T @ delta + penalty.l2 * model[:-1]
+        return objective_at(model, data, penalty), np.vstack([weight, delta.sum(0)]).ravel()
+
+    how = {"ftol": 1e-14, "gtol": 1e-8, "maxiter": 2000}
+    start = np.zeros(shape).ravel()
+    return minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=how).fun
+
+
+@pytest.mark.parametrize("alpha", [1e-4, 1e-1])
+@pytest.mark.parametrize("chunk", [50, 5000])
+def test_one_pass_over_steady_rows_ends_near_their_optimum(chunk, alpha):
+    data, penalty = Dataset(*problem(10_000, 8)), Penalty(l2=alpha)
+    lowest = optimum(data, penalty)
+    model = model_of(data, chunk=chunk, penalty=penalty)
+    assert objective_at(model, data, penalty) <= lowest * (1 + 1e-4)
+
+
+def test_softmax_ends_near_its_optimum():
+    data, penalty = Dataset(*problem(10_000, 5, n_classes=3)), Penalty(l2=1e-3)
+    lowest = optimum(data, penalty)
+    model = model_of(data, chunk=200, penalty=penalty)
+    # The Hessian's blocks between outputs are not kept, which costs some of the curvature.
+    assert objective_at(model, data, penalty) <= lowest * (1 + 1e-3)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_l1_gives_exact_zeros(sparse):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 10))
+    y = (rng.uniform(size=(3000, 1)) < expit(2 * X[:, :1])).astype(np.float64)
+    data = Dataset(csr_array(X) if sparse else X, y)
+    weight = model_of(data, penalty=Penalty(l1=0.05))[:-1, 0]
+    assert weight[0] > 0.5
+    assert np.all(weight[1:] == 0)
+
+
+def test_strong_l1_makes_all_weights_zero():
+    data = Dataset(*problem())
+    assert np.all(model_of(data, penalty=Penalty(l1=10.0))[:-1] == 0)
+
+
+# Edges: nothing may overflow, and warnings are errors.
+
+
+def edge(name):
+    """Return a Dataset that is hard to learn."""
+    X, y = problem(300, 12)
+    if name == "scales":
+        X = X * 10.0 ** np.linspace(-12, 12, 12)
+    elif name == "constant columns":
+        X[:, 3], X[:, 4], X[:, 5] = 0.0, 5.1, X[:, 6]
+    elif name == "outlier":
+        X[150, 2] = 1e12
+    elif name == "far from zero":
+        X = X + 1e6
+    elif name == "separable":
+        y = (X[:, :1] > 0).astype(np.float64)
+    elif name == "one class":
+        y = np.ones_like(y)
+    elif name == "sorted by class":
+        order = np.argsort(y[:, 0])
+        X, y = X[order], y[order]
+    return Dataset(X, y)
+
+
+EDGES = [
+    "scales",
+    "constant columns",
+    "outlier",
+    "far from zero",
+    "separable",
+    "one class",
+    "sorted by class",
+]
+
+
+@pytest.mark.parametrize("name", EDGES)
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("chunk", [1, 25, 300])
+def test_hard_rows_stay_finite(name, sparse, chunk):
+    data = edge(name)
+    if sparse:
+        data = data._replace(X=csr_array(data.X))
+    if chunk == 1:
+        data = Dataset(data.X[140:200], data.y[140:200])
+    state, objective = learned(data, chunk)
+    assert np.isfinite(objective)
+    assert all(np.isfinite(array).all() for array in (*state, *stream.layers(state)))
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_hard_rows_of_many_features_stay_finite(name):
+    data = edge(name)
+    wide = np.hstack([data.X] * 40)  # 480 of them: the precision is a diagonal
+    state, objective = learned(data._replace(X=wide), 50)
+    assert state.precision.shape[1:] == (481, 1)
+    assert np.isfinite(objective)
+    assert np.isfinite(np.vstack(stream.layers(state))).all()
+
+
+@pytest.mark.parametrize("penalty", [Penalty(l2=1e-4), Penalty(l1=1e-3)])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_penalties_of_any_scale_stay_finite(penalty, sparse):
+    data = edge("scales")
+    X = csr_array(data.X) if sparse else data.X
+    state, objective = learned(data._replace(X=X), 25, penalty)
+    assert np.isfinite(objective)
+    assert all(np.isfinite(array).all() for array in (*state, *stream.layers(state)))
+    # At the optimum a penalty's gradient is the loss's, which is below the mean of |x|;
+    # 2, because memories that forget have their optimum on the later rows.
+    weight, size = np.abs(stream.layers(state)[0][:, 0]), 2 * np.abs(data.X).mean(axis=0)
+    assert np.all(weight <= size / penalty.l2 if penalty.l2 else weight[size < 1e-3] == 0)
+
+
+def test_dense_rows_may_follow_sparse_ones_and_back():
+    X, y = problem(2000, seed=3)
+    X = X + 2.0
+    state = None
+    for start, kind in enumerate([csr_array, np.asarray, csr_array]):
+        part = slice(500 * start, 500 * (start + 1))
+        state, _ = learned(Dataset(kind(X[part]), y[part]), state=state)
+    rest = Dataset(X[1500:], y[1500:])
+    mixed = objective_at(np.vstack(stream.layers(state)), rest)
+    steady = objective_at(model_of(Dataset(X[:1500], y[:1500])), rest)
+    assert mixed == pytest.approx(steady, rel=0.02)
+
+
+def test_intercept_stays_at_zero_where_it_is_not_fitted():
+    X, y = problem()
+    model = model_of(Dataset(X + 1.0, y), fit_intercept=False)
+    assert model[-1, 0] == 0
+    assert np.all(model[:-1] != 0)
+
+
+def test_single_precision_is_learned_in_double():
+    X, y = problem()
+    X = X.astype(np.float32)
+    single = model_of(Dataset(X, y.astype(np.float32)))
+    np.testing.assert_array_equal(single, model_of(Dataset(X.astype(np.float64), y)))
+
+
+# Going on from a model that was fitted elsewhere.
+
+
+def fitted_elsewhere(data, penalty):
+    """Return weight, intercept and the Hessian's diagonal, by many passes."""
+    state = None
+    for _ in range(5):
+        state, _ = learned(data, 1000, penalty, state=state)
+    weight, intercept = stream.layers(state)
+    proba = expit(data.X @ weight + intercept)
+    rows = np.hstack([data.X, np.ones((len(data.X), 1))])
+    diagonal = (rows**2).T @ (proba * (1 - proba)) / len(rows)
+    return weight, intercept, diagonal
+
+
+def begin_at(weight, intercept, diagonal, n_rows, *penalty):
+    """Return the state after a model fitted elsewhere, in the user's units."""
+    units = Coordinates(np.zeros(len(weight)), np.ones(len(weight)))
+    theta = np.concatenate([weight.reshape(-1), intercept])
+    return stream.begin_at(theta, units, diagonal, n_rows, *penalty)
+
+
+@pytest.mark.parametrize("n_features", [5, 400])
+def test_first_model_is_the_one_given(n_features):
+    rng = np.random.default_rng(0)
+    weight, intercept = rng.normal(size=(n_features, 1)), np.array([0.5])
+    diagonal = np.full((n_features + 1, 1), 0.2)
+    state = begin_at(weight, intercept, diagonal, 1000)
+    np.testing.assert_allclose(stream.layers(state)[0], weight, rtol=10 * EPS)
+    np.testing.assert_allclose(stream.layers(state)[1], intercept, rtol=10 * EPS)
+
+
+def test_few_more_rows_change_a_model_of_many_rows_little():
+    X, y = problem(5000)
+    penalty = Penalty(l2=0.05)
+    weight, intercept, diagonal = fitted_elsewhere(Dataset(X, y), penalty)
+    more = Dataset(*problem(50))  # rows of the same kind
+    state = begin_at(weight, intercept, diagonal, 5000, penalty)
+    after = np.vstack(stream.layers(stream.learn(state, more, penalty, True)[0]))
+    before = np.vstack([weight, intercept])
+    # 50 of 5050 rows, whose own optimum is about sqrt(6 / 50 / 0.2) away.
+    assert 0 < np.max(np.abs(after - before)) < 0.05
+    fresh = np.vstack(
+        stream.layers(stream.learn(stream.begin(5, 1), more, penalty, True)[0])
+    )
+    assert np.max(np.abs(fresh - before)) > 0.05
+
+
+def test_zeros_of_a_given_model_stay_where_rows_agree():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 6))
+    y = (rng.uniform(size=(4000, 1)) < expit(2 * X[:, :1])).astype(np.float64)
+    penalty = Penalty(l1=0.05)
+    given = fitted_elsewhere(Dataset(X[:3000], y[:3000]), penalty)
+    state = begin_at(*given, 3000, penalty)
+    after = model_of(Dataset(X[3000:], y[3000:]), state=state, penalty=penalty)
+    assert np.all(after[1:-1] == 0)
+    assert after[0, 0] == pytest.approx(given[0][0, 0], abs=0.05)
+
+
+def test_given_intercept_stays_where_none_is_fitted():
+    X, y = problem()
+    state = begin_at(np.zeros((5, 1)), np.array([0.7]), np.full((6, 1), 0.1), 10)
+    assert model_of(Dataset(X, y), state=state, fit_intercept=False)[-1, 0] == 0.7
+
+
+# Rows that change their ways.
+
+
+def moving_rows(n_samples=6000, n_features=8):
+    """Return rows of very different scales whose weights turn around once."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(n_samples, n_features))
+    angle = np.linspace(0, 2 * np.pi, n_samples)[:, None]
+    first, second = rng.normal(size=(2, n_features))
+    logits = np.sum(Z * (np.cos(angle) * first + np.sin(angle) * second), axis=1)
+    y = (rng.uniform(size=n_samples) < expit(logits)).astype(np.float64)
+    return Z * 10 ** rng.uniform(-1.5, 1.5, n_features), y[:, None]
+
+
+def sgd_loss(X, y, eta0, chunk):
+    """Return the mean loss of SGDClassifier, each chunk before it is learned."""
+    model = SGDClassifier(
+        loss="log_loss", alpha=1e-6, learning_rate="constant", eta0=eta0, shuffle=False
+    )
+    total = chunk * np.log(2)
+    model.partial_fit(X[:chunk], y[:chunk, 0], classes=[0, 1])
+    for start in range(chunk, len(X), chunk):
+        part = slice(start, start + chunk)
+        logits = X[part] @ model.coef_.T + model.intercept_
+        loss = LOSSES["log_loss", "logistic"]
+        total += loss.value_and_gradient(logits, y[part])[0].sum()
+        model.partial_fit(X[part], y[part, 0])
+    return total / len(X)
+
+
+def test_moving_unscaled_rows_are_predicted_better_than_by_the_best_of_five_rates():
+    X, y = moving_rows()
+    best = min(sgd_loss(X, y, eta0, 50) for eta0 in (1e-4, 1e-3, 1e-2, 1e-1, 1.0))
+    assert learned(Dataset(X, y), 50)[1] < 0.95 * best
+
+
+def test_after_a_change_what_was_before_is_forgotten():
+    X, y = problem(4000)
+    state, _ = learned(Dataset(X, y))
+    changed = Dataset(X, 1 - y)
+    after = objective_at(model_of(changed, state=state), changed)
+    # The memories that forget keep 600 and 180 rows of the 4000.
+    assert after < 1.03 * objective_at(model_of(changed), changed)
