@@ -236,5 +236,7 @@ def test_class_has_an_example(public):
 
 @every_module
 def test_examples_run_and_print_what_they_say(module):
+    if module == "sklearn_nn.dask":
+        pytest.importorskip("distributed")
     for test in examples_in(importlib.import_module(module)):
         assert doctest.DocTestRunner().run(test).failed == 0

@@ -33,6 +33,21 @@ def test_example_agrees_with_its_tutorial(name, tmp_path):
     assert "DIFFERS" not in printed
 
 
+def test_regularisation_path_has_the_zeros_of_saga(tmp_path):
+    printed = run_example("regularisation_path.py", folder=tmp_path)
+    assert "as saga's" in printed
+    warm, cold = map(int, re.search(r"steps: (\d+) .* (\d+) from zero", printed).groups())
+    assert warm < cold
+
+
+def test_out_of_core_learns_what_does_not_fit(tmp_path):
+    pytest.importorskip("resource", reason="the system has no limits on memory")
+    printed = run_example("out_of_core.py", folder=tmp_path)
+    assert "does not fit" in printed
+    gaps = re.search(r"one pass (\S+), mapped (\S+)", printed).groups()
+    assert all(abs(float(gap)) < 1e-3 for gap in gaps)
+
+
 def test_exam_scores_says_what_data_it_needs(tmp_path):
     assert "--data" in run_example("exam_scores.py", folder=tmp_path)
 

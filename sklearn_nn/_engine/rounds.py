@@ -1,0 +1,227 @@
+"""Data-parallel epochs: blocks of rows train side by side, and their models are averaged.
+
+The rows lie in blocks, no two of which need to be in one place. An epoch is cut into
+rounds. In each round every block trains, from the same theta and slots, on a part of its
+rows,
+
+    theta_b, slots_b = run_epochs(theta, slots) on n_b rows of block b
+
+and then the model goes on from the means
+
+    theta = sum_b n_b theta_b / sum_b n_b          slots = sum_b n_b slots_b / sum_b n_b
+
+so that every row is seen once an epoch, and blocks need to meet once a round. Of one step
+of gradient descent the mean is the step of the mean gradient, whatever lies in which block.
+Of several steps it is not: blocks drift apart where their rows differ (each block holding
+another label is the worst case), the more so the more steps a round has.
+
+References
+----------
+R. McDonald, K. Hall and G. Mann, "Distributed training strategies for the structured
+perceptron", NAACL 2010: means of parameters after each pass ("iterative parameter mixing").
+
+S. Stich, "Local SGD converges fast and communicates little", ICLR 2019,
+https://arxiv.org/abs/1805.09767: means every few steps.
+
+H. B. McMahan, E. Moore, D. Ramage, S. Hampson and B. Aguera y Arcas,
+"Communication-efficient learning of deep networks from decentralized data", AISTATS 2017,
+https://arxiv.org/abs/1602.05629: weights n_b, and blocks that differ. Their workers begin
+each round without memory; here the optimizer's slots are averaged like theta, because Adam
+needs more steps than a round has to learn how large gradients are.
+"""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import divergence, prediction
+from .reference import batches, select
+from .stopping import Decision
+from .train import learning_rates, run_epochs
+from .types import Dataset, TrainingRun
+
+# Rows whose logits are computed at once where only the objective is asked for.
+ROWS_AT_ONCE = 1024
+
+
+class Round(NamedTuple):
+    """Which part of its rows each block trains on."""
+
+    seed: int | None  # of the orders of this epoch; None keeps the rows in their order
+    number: int  # from 0
+    n_rounds: int  # of the epoch
+
+
+class Sums(NamedTuple):
+    """What blocks have come to in a round, summed over their rows: sums can be added."""
+
+    n_rows: int
+    objective: float  # sum over the rows, before the round
+    vectors: Any  # (1 + n_slots, n_parameters) in float64: theta, then the slots
+
+
+def train_block(problem, state, data, block, part):
+    """Return the Sums of one block after a round: a pure function.
+
+    Parameters
+    ----------
+    problem : Problem
+    state : TrainingState
+        From which all blocks begin.
+    data : Dataset
+        The rows of the block.
+    block : int
+        Its number, so that blocks have orders of their own.
+    part : Round
+    """
+    start, stop = bounds(data.n_samples, part)
+    if start == stop:  # a block of fewer rows than there are rounds
+        return Sums(0, 0.0, np.zeros((1 + len(state.slots), len(state.theta))))
+    order = np.arange(data.n_samples)
+    if part.seed is not None:
+        order = np.random.RandomState([part.seed, block]).permutation(data.n_samples)
+    data = select(data, order[start:stop])
+    # What is not finite is found by the checks of `train`.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        # Before the round, not before each step: where blocks differ, each soon does well
+        # on its own rows, and their merged model does not.
+        n_rows, objective = objective_of_block(problem, state.theta, data)
+        rates = learning_rates(problem, state, data, 1)
+        state, _ = run_epochs(problem, state, data, None, rates)
+        vectors = np.stack([state.theta, *state.slots]).astype(np.float64)
+        return Sums(n_rows, objective, n_rows * vectors)
+
+
+def bounds(n_rows, part):
+    """Return where a round's part of so many rows begins and ends."""
+    start, stop = n_rows * part.number, n_rows * (part.number + 1)
+    return start // part.n_rounds, stop // part.n_rounds
+
+
+def merged(state, sums, n_steps):
+    """Return the state in which all blocks go on after a round of at most `n_steps`."""
+    vectors = (sums.vectors / sums.n_rows).astype(state.theta.dtype)
+    return replace(
+        state,
+        theta=vectors[0].copy(),
+        slots=tuple(slot.copy() for slot in vectors[1:]),
+        n_slot_updates=state.n_slot_updates + n_steps,
+        step=state.step + n_steps,
+    )
+
+
+def epoch(problem, state, blocks, seed, n_rounds):
+    """Return the state after an epoch, and the epoch's objective."""
+    objective = 0.0
+    for number in range(n_rounds):
+        part = Round(seed, number, n_rounds)
+        sums = blocks.train(problem, state, part)
+        start, stop = bounds(max(blocks.n_rows), part)
+        n_steps = -(-(stop - start) // problem.batch_size)  # rounded up
+        with np.errstate(over="ignore", invalid="ignore"):
+            state = merged(state, sums, n_steps)
+        objective += sums.objective
+    return replace(state, epoch=state.epoch + 1), objective / blocks.n_samples
+
+
+def rounds_of(problem, blocks, most):
+    """Return the number of rounds of an epoch: each has a whole batch of a block's rows."""
+    return max(1, min(most, max(blocks.n_rows) // problem.batch_size))
+
+
+def train(problem, state, blocks, n_epochs, n_rounds, monitor=None):
+    """Run at most `n_epochs` epochs, merging at most `n_rounds` times in each.
+
+    Parameters
+    ----------
+    problem : Problem
+        Without averaging over steps.
+    state : TrainingState
+        Of a new model or of any earlier run; it is not changed.
+    blocks
+        With `n_rows` (a list, of each block), `n_samples`, `target` (the encoded label of
+        some row, of shape (1,) or (1, n_outputs)), `train(problem, state, Round)` -> Sums
+        over all blocks, and `objective(problem, theta)` -> float.
+    n_epochs, n_rounds : int
+    monitor : Monitor, optional
+
+    Returns
+    -------
+    TrainingRun
+        Its curve holds, for each epoch, the mean over the rows of the objective before the
+        round in which the row takes part.
+
+    Raises
+    ------
+    ValueError
+        If training diverges.
+    KeyboardInterrupt
+        If it comes before the first epoch has ended; later it ends the run.
+    """
+    nothing = divergence.zero_logits_loss(problem, Dataset(None, blocks.target))
+    limit, n_rounds = divergence.DIVERGED * nothing, rounds_of(problem, blocks, n_rounds)
+    objectives, ended_by, rate = [], "max_iter", 0.0
+    rng = np.random.RandomState(0)
+    rng.set_state(state.random_state)
+    try:
+        while len(objectives) < n_epochs:
+            if monitor is not None:
+                monitor.epoch_begin()
+            seed = rng.randint(2**31) if problem.shuffle else None
+            new, objective = epoch(problem, state, blocks, seed, n_rounds)
+            rate = float(learning_rate_of(problem, new))
+            divergence.check_epoch(new, objective, limit, rate)
+            progress, decision, _ = problem.stopping_rule.follow(
+                state.progress, [objective], rate
+            )
+            state = replace(new, progress=progress, random_state=rng.get_state())
+            objectives.append(objective)
+            if monitor is not None and monitor.epoch_end(state, objective, None, rate):
+                ended_by = "monitor"
+                break
+            if decision is Decision.STOP:
+                ended_by = "stopping_rule"
+                break
+    except KeyboardInterrupt:
+        if not objectives:
+            raise
+        ended_by = "interrupt"
+    check_end(problem, state, blocks, limit, rate)
+    return TrainingRun(state, objectives, objectives[-1], nothing, [], ended_by)
+
+
+def learning_rate_of(problem, state):
+    """Return the learning rate of the last step before `state`."""
+    factor = state.progress.rate_factor
+    return problem.schedule.learning_rates(state.step - 1, 1, factor)[0]
+
+
+def check_end(problem, state, blocks, limit, learning_rate):
+    """Raise ValueError if the last round shows divergence; see divergence.check_end."""
+    if not all(np.all(np.isfinite(slot)) for slot in state.slots):
+        what = "gradients too large to square"
+        raise ValueError(divergence.message(state, what, learning_rate))
+    if not np.max(np.abs(state.theta)) > divergence.LARGE_PARAMETER:
+        return
+    objective = blocks.objective(problem, state.theta)
+    if not objective <= limit:
+        what = f"objective {objective:.3g}"
+        raise ValueError(divergence.message(state, what, learning_rate))
+
+
+def objective_of_block(problem, theta, data):
+    """Return the number of rows of a block, and its objective's sum over them."""
+    architecture, total = problem.architecture, 0.0
+    layers = architecture.layers(theta)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for batch in batches(data, None, ROWS_AT_ONCE):
+            logits, _ = prediction.predict(
+                layers, batch.X, architecture.activation, "logits"
+            )
+            values, _ = problem.loss.value_and_gradient(logits, batch.y)
+            if batch.sample_weight is not None:
+                values = values * batch.sample_weight
+            total += float(values.sum(dtype=np.float64))
+        penalty = problem.penalty.value(theta[: architecture.n_weights])
+    return data.n_samples, total + data.n_samples * penalty

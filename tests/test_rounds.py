@@ -1,0 +1,135 @@
+"""Rounds of blocks side by side: equal to training in one place where they must be."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sklearn_nn._engine import rounds
+from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.optimizers import SGD, Adam
+from sklearn_nn._engine.penalties import PENALTIES
+from sklearn_nn._engine.reference import objective_and_gradient
+from sklearn_nn._engine.schedules import Schedule
+from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.train import train, zero_slots
+from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+
+TIGHT = {"rtol": 0, "atol": 1e-13}  # a few steps of sums over 60 rows
+
+
+class Blocks:
+    """Blocks of rows in one memory."""
+
+    def __init__(self, datasets):
+        self.datasets = datasets
+        self.n_rows = [data.n_samples for data in datasets]
+        self.n_samples = sum(self.n_rows)
+        self.target = datasets[0].y[:1]
+
+    def train(self, problem, state, part):
+        """Return the Sums over the blocks."""
+        sums = [
+            rounds.train_block(problem, state, data, number, part)
+            for number, data in enumerate(self.datasets)
+        ]
+        return rounds.Sums(*(sum(values) for values in zip(*sums, strict=True)))
+
+    def objective(self, problem, theta):
+        """Return the mean objective."""
+        sums = [rounds.objective_of_block(problem, theta, data) for data in self.datasets]
+        return sum(total for _, total in sums) / self.n_samples
+
+
+def problem(optimizer, batch_size, shuffle=False, rate=0.1):
+    """Return the Problem of a small network of three classes."""
+    return Problem(
+        architecture=Architecture((4, 5, 3), "tanh"),
+        loss=LOSSES["log_loss", "softmax"],
+        penalty=PENALTIES["l2"](1e-2, 0.0),
+        optimizer=optimizer,
+        schedule=Schedule("constant", rate),
+        stopping_rule=StoppingRule(tol=-np.inf, n_iter_no_change=10),
+        batch_size=batch_size,
+        shuffle=shuffle,
+    )
+
+
+def first_state(problem):
+    """Return the state before training."""
+    rng = np.random.RandomState(0)
+    theta = problem.architecture.initial(rng, np.float64)
+    return TrainingState(theta, zero_slots(problem, theta), rng.get_state())
+
+
+@pytest.fixture
+def data():
+    """Return 60 weighted rows of three classes, sorted by class."""
+    rng = np.random.RandomState(1)
+    y = np.repeat([0, 1, 2], 20)
+    weight = rng.uniform(0.5, 1.5, size=60)
+    return Dataset(rng.normal(size=(60, 4)) + y[:, None], y, weight / weight.mean())
+
+
+def cut(data, *places):
+    """Return Blocks of the rows between the places."""
+    bounds = [0, *places, data.n_samples]
+    return Blocks(
+        [
+            Dataset(data.X[a:b], data.y[a:b], data.sample_weight[a:b])
+            for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+        ]
+    )
+
+
+def test_one_block_and_one_round_is_training(data):
+    adam = problem(Adam(0.9, 0.999, 1e-8), batch_size=7)
+    expected = train(adam, first_state(adam), data, 3).state
+    state = rounds.train(adam, first_state(adam), cut(data), 3, 1).state
+    np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
+    np.testing.assert_allclose(state.slots[1], expected.slots[1], **TIGHT)
+    assert (state.step, state.epoch) == (expected.step, expected.epoch) == (27, 3)
+
+
+def test_one_step_of_descent_in_each_block_is_a_step_of_all_rows(data):
+    descent = problem(SGD(), batch_size=60)
+    expected = train(descent, first_state(descent), data, 4)
+    run = rounds.train(descent, first_state(descent), cut(data, 11, 40), 4, 8)
+    np.testing.assert_allclose(run.state.theta, expected.state.theta, **TIGHT)
+    np.testing.assert_allclose(run.loss_curve, expected.loss_curve, **TIGHT)
+
+
+def test_parts_of_an_epoch_are_all_rows_once():
+    for n_rows, n_rounds in [(10, 3), (2, 5), (7, 7)]:
+        parts = [
+            range(*rounds.bounds(n_rows, rounds.Round(None, number, n_rounds)))
+            for number in range(n_rounds)
+        ]
+        assert [row for part in parts for row in part] == list(range(n_rows))
+
+
+def test_objective_is_that_of_the_reference(data):
+    descent = problem(SGD(), batch_size=60)
+    theta = first_state(descent).theta
+    expected, _ = objective_and_gradient(descent, theta, data)
+    objective = cut(data, 11, 40).objective(descent, theta)
+    np.testing.assert_allclose(objective, expected, rtol=1e-13)
+
+
+def test_orders_are_drawn_anew_in_each_epoch_and_repeat(data):
+    shuffled = problem(SGD(), batch_size=5, shuffle=True)
+    blocks = cut(data, 30)
+    whole = rounds.train(shuffled, first_state(shuffled), blocks, 2, 2).state
+    first = rounds.train(shuffled, first_state(shuffled), blocks, 1, 2).state
+    np.testing.assert_array_equal(
+        rounds.train(shuffled, first, blocks, 1, 2).state.theta, whole.theta
+    )
+    again = replace(first, random_state=first_state(shuffled).random_state)
+    other = rounds.train(shuffled, again, blocks, 1, 2).state.theta
+    assert not np.array_equal(other, whole.theta)
+
+
+def test_divergence_is_an_error(data):
+    descent = problem(SGD(), batch_size=5, rate=1e200)
+    with pytest.raises(ValueError, match="Training diverged in epoch 1"):
+        rounds.train(descent, first_state(descent), cut(data, 30), 5, 4)
