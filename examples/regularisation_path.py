@@ -1,0 +1,99 @@
+"""Follow the coefficients of an l1 model from none to all, each fit starting at the last.
+
+Breast cancer data, 30 standardised features. At alpha_max, the largest derivative of the
+loss at w = 0, the first coefficient leaves zero; below it 40 values of alpha follow, down
+to a thousandth. `warm_start=True` lets each fit go on from its neighbour.
+
+Expect a table of alphas with their numbers of coefficients that are not zero, which begins
+at 0 or 1 and grows, though not at each step; the names of the first features to enter;
+at alpha_max / 10 the same zeros as LogisticRegression with saga, run for long; and the
+Newton steps that warm starts needed beside fits from zero. `--picture` saves the path to
+regularisation_path.png, if matplotlib is there.
+"""
+
+import argparse
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_nn import SGDLogisticClassifier
+
+N_ALPHAS = 40
+
+
+def alphas_of(X, y):
+    """Return alpha_max and smaller ones, in equal ratios down to a thousandth.
+
+    At w = 0 the best intercept predicts the mean of y (0 or 1), so that the derivative with
+    respect to w_j is mean(x_j (mean(y) - y)); it holds w_j at 0 while it is below alpha.
+    """
+    alpha_max = np.max(np.abs(X.T @ (y.mean() - y))) / len(y)
+    return alpha_max * np.logspace(0, -3, N_ALPHAS)
+
+
+def path(X, y, alphas, warm_start):
+    """Return the coefficients (n_alphas, n_features) and the Newton steps of all fits."""
+    model = SGDLogisticClassifier(penalty="l1", warm_start=warm_start)
+    coefficients, n_steps = [], 0
+    for alpha in alphas:
+        model.set_params(alpha=alpha).fit(X, y)
+        coefficients.append(model.coef_[0].copy())
+        n_steps += model.n_iter_
+    return np.array(coefficients), n_steps
+
+
+def saga(X, y, alpha):
+    """Return scikit-learn's coefficients (n_features,) of the same objective."""
+    model = LogisticRegression(
+        C=1 / (alpha * len(y)), l1_ratio=1, solver="saga", tol=1e-10, max_iter=100_000
+    )
+    if "penalty" in model.get_params() and model.penalty == "l2":  # before 1.8
+        model.set_params(penalty="l1", l1_ratio=None)
+    return model.fit(X, y).coef_[0]
+
+
+def save_picture(alphas, coefficients, names):
+    """Save the path, with the names of the largest coefficients at its end."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 5))
+    lines = axes.semilogx(alphas, coefficients, linewidth=1)
+    for j in np.argsort(-np.abs(coefficients[-1]))[:6]:
+        lines[j].set(linewidth=2, label=names[j])
+    axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+    axes.invert_xaxis()
+    axes.set(xlabel="alpha", ylabel="coefficient", title="An l1 path, breast cancer data")
+    axes.legend(fontsize="small", frameon=False)
+    figure.tight_layout()
+    figure.savefig("regularisation_path.png", dpi=150)
+
+
+def main():
+    """Print the path."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--picture", action="store_true")
+    arguments = parser.parse_args()
+    data = load_breast_cancer()
+    X, y = StandardScaler().fit_transform(data.data), data.target
+    alphas = alphas_of(X, y)
+    coefficients, n_warm = path(X, y, alphas, warm_start=True)
+    _, n_cold = path(X, y, alphas, warm_start=False)
+    print("     alpha  not zero")
+    for alpha, coefficient in list(zip(alphas, coefficients, strict=True))[::3]:
+        print(f"{alpha:10.6f}  {np.count_nonzero(coefficient):8d}")
+    entered = [
+        data.feature_names[j] for j in np.argsort((coefficients == 0).sum(axis=0))[:3]
+    ]
+    print(f"first to enter: {', '.join(entered)}")
+    k = N_ALPHAS // 3  # alphas[k] is alpha_max / 10
+    same = np.array_equal(coefficients[k] != 0, saga(X, y, alphas[k]) != 0)
+    print(f"zeros at alpha {alphas[k]:.6f}: {'as' if same else 'DIFFER from'} saga's")
+    print(f"Newton steps: {n_warm} with warm starts, {n_cold} from zero")
+    if arguments.picture:
+        save_picture(alphas, coefficients, data.feature_names)
+
+
+if __name__ == "__main__":
+    main()
