@@ -50,7 +50,7 @@ def shortfall(run, max_iter, tol, criterion, by_lbfgs):
         return None
     reason = REASONS.get(run.ended_by, "The stopping rule ended training")
     if run.gap is not None:
-        if run.ended_by == "max_iter" and run.gap <= tol:
+        if run.ended_by in ("max_iter", "stalled") and run.gap <= tol:
             return None
         return newton_shortfall(run, reason.format(max_iter=max_iter), tol)
     unit, improvement = "iteration" if by_lbfgs else "epoch", last_improvement(run)

@@ -66,7 +66,7 @@ GROWTH = 5
 # Rows that a sample needs for each parameter that they determine, to be worth a step, and
 # to stand in for all rows in H; the part of them, and the number, that H is never below.
 ROWS_TO_LEARN, ROWS_TO_CURVE, CURVATURE_PART = 30, 20, 0.1
-FEWEST_TO_CURVE = 5000
+FEWEST_TO_CURVE = 2000
 # From so many rows the deviations of features are taken on a sample.
 ROWS_TO_SCALE = 10_000
 # A sample's optimum is found to this part of the objective; it is no better known.
