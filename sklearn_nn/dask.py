@@ -130,7 +130,7 @@ def fit(estimator, X, y, sample_weight=None, *, client=None, merges_per_epoch=8)
     >>> from sklearn_nn import SGDLogisticClassifier
     >>> from sklearn_nn.dask import fit
     >>> X, y = load_iris(return_X_y=True)
-    >>> with Client(processes=False, n_workers=1, dashboard_address=None):
+    >>> with Client(processes=False, n_workers=1, dashboard_address=":0"):
     ...     rows, labels = da.from_array(X, chunks=(50, 4)), da.from_array(y, chunks=50)
     ...     model = fit(SGDLogisticClassifier(random_state=0), rows, labels)
     >>> round(model.score(X, y), 2)

@@ -37,7 +37,7 @@ def client():
             n_workers=2,
             threads_per_worker=1,
             memory_limit=MEMORY_LIMIT,
-            dashboard_address=None,
+            dashboard_address=":0",  # any port: other tests may have a cluster
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
