@@ -5,9 +5,9 @@
 All minimise J(W, b) = mean log-loss + 1e-4 / 2 ||W||^2 in the units of the data, on one
 thread; a gap is (J - J*) / J*. --sets takes the names of problems.py or how they begin;
 what needs a file is left out if neither --data nor SKLEARN_NN_DATA names its folder.
-Without names it takes about an hour, most of it for the peers and for J* of MNIST, which
---cache keeps in a folder; --quick goes through the small sets in about half a minute.
-Expect tables in Markdown and a list of the goals.
+Without names it takes long, most of it for the peers and for J* of MNIST, which --cache
+keeps in a folder (for each name: empty it where a data set has changed); --quick goes
+through the small sets in about half a minute. Expect tables in Markdown and a list of the goals.
 """
 
 import argparse

@@ -113,9 +113,7 @@ def is_automatic(estimator):
 
     A user who gives 'auto' a first step wants that step.
     """
-    automatic = isinstance(estimator.learning_rate, str)
-    automatic = automatic and estimator.learning_rate == "auto"
-    return automatic and estimator.learning_rate_init is None
+    return estimator.learning_rate == "auto" and estimator.learning_rate_init is None
 
 
 def schedule_of(estimator):

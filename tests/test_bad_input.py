@@ -860,7 +860,8 @@ def bad_parameters():
 
 @pytest.mark.parametrize(("name", "value"), GOOD_IN_LOGISTIC)
 def test_values_that_only_mlp_refuses_are_good_in_logistic(name, value):
-    small(SGDLogisticClassifier, **{name: value}).fit(X, y)
+    model = small(SGDLogisticClassifier, **{name: value}).fit(X, y)
+    assert np.all(np.isfinite(coefficients(model)))
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])

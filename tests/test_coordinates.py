@@ -231,13 +231,15 @@ def test_order_in_memory_makes_no_difference(centred, order):
 # Columns in which nothing varies.
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0, -3.0, 0.1, 1e-12, 1e12, 1e200, 1e-140])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        *((value, np.float64) for value in (0, 1, -3, 0.1, 1e-12, 1e12, 1e200, 1e-140)),
+        *((value, np.float32) for value in (0, 1, -3, 0.1, 1e-12, 1e12)),
+    ],
+)
 def test_a_constant_column_becomes_almost_zero(value, dtype):
-    with np.errstate(over="ignore"):
-        X = np.full((7, 1), value, dtype)
-    if not np.isfinite(X).all():
-        pytest.skip("beyond this type")
+    X = np.full((7, 1), value, dtype)
     U = coordinates_of(X).rows(X)
     # In units of the column's size, for its deviation is none.
     assert np.max(np.abs(U)) <= N_EPS * np.finfo(dtype).eps

@@ -321,9 +321,8 @@ def test_the_estimate_is_of_the_right_size_on_all_rows(n_steps, n_outputs):
     problem = problem_of(data)
     result = run(problem, data, n_steps)
     gap = relative_gap(problem, data, result.state.theta)
-    if gap < 1e-12:
-        pytest.skip("at the optimum already")
-    assert gap / 4 <= result.gap <= 4 * gap
+    rounding = 1e-12  # of the gap, at the optimum
+    assert gap / 4 - rounding <= result.gap <= 4 * (gap + rounding)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -510,8 +509,6 @@ def separable(n_outputs=1, n_samples=40):
 @pytest.mark.parametrize("tol", [0.0, 1e-4])
 def test_separable_rows_without_a_penalty_have_no_optimum(n_outputs, n_samples, tol):
     data = separable(n_outputs, n_samples)
-    if len(np.unique(data.y)) < max(2, n_outputs):
-        pytest.skip("a class is missing")
     result = run(problem_of(data, "none", tol=tol), data)
     assert result.ended_by == "separable"
     assert np.all(np.isfinite(result.state.theta))

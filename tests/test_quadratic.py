@@ -404,9 +404,13 @@ def test_a_promise_of_more_than_all_there_is_ends_the_search():
 @pytest.mark.parametrize("l1", [None, 0.1])
 def test_arguments_are_not_changed(l1):
     task = task_of(l1=l1)
-    for part in (task.start, task.gradient, task.H, *([] if l1 is None else [task.l1])):
-        part.flags.writeable = False
+    parts = [task.start, task.gradient, task.H, *([] if l1 is None else [task.l1])]
+    before = [part.copy() for part in parts]
+    for part in parts:
+        part.flags.writeable = False  # so that a change that is undone shows as well
     minimise(task.model(), **EXACT)
+    for part, copy in zip(parts, before, strict=True):
+        np.testing.assert_array_equal(part, copy)
 
 
 # The proximal step of l1.

@@ -34,8 +34,8 @@ J. Lee, Y. Sun and M. Saunders, "Proximal Newton-type methods for minimizing com
 functions", SIAM J. Optimization 24, 2014: the l1 part within m, and the line search.
 
 D. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", SIAM J.
-Applied Mathematics 11, 1963; N. Schraudolph, "Fast curvature matrix-vector products for
-second-order gradient descent", Neural Computation 14, 2002: (p - y) (p - y)^T for H.
+Applied Mathematics 11, 1963; J. Martens, "New insights and perspectives on the natural
+gradient method", JMLR 21, 2020: (p - y) (p - y)^T for H, the empirical Fisher matrix.
 
 S. Boyd and L. Vandenberghe, "Convex Optimization", 2004, section 9.5: the decrement.
 """
