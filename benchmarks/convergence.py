@@ -7,7 +7,8 @@ thread; a gap is (J - J*) / J*. --sets takes the names of problems.py or how the
 what needs a file is left out if neither --data nor SKLEARN_NN_DATA names its folder.
 Without names it takes long, most of it for the peers and for J* of MNIST, which --cache
 keeps in a folder (for each name: empty it where a data set has changed); --quick goes
-through the small sets in about half a minute. Expect tables in Markdown and a list of the goals.
+through the small sets in about half a minute. Expect tables in Markdown and a list of the
+goals.
 """
 
 import argparse
