@@ -21,7 +21,7 @@ distributed = pytest.importorskip("distributed")
 
 from dask import delayed  # noqa: E402
 
-import sklearn_nn.dask  # noqa: E402
+from sklearn_nn import _cluster  # noqa: E402
 from sklearn_nn.dask import fit  # noqa: E402
 
 MEMORY_LIMIT = 320 * 2**20  # bytes of each of two processes, 170 MB of them Python itself
@@ -145,7 +145,7 @@ def test_rows_that_the_client_cannot_gather_are_left_on_the_workers(
     client, monkeypatch, n_classes
 ):
     # 100 rows at hand: too few for most samples, which are then all rows.
-    monkeypatch.setattr(sklearn_nn.dask, "MOST_GATHERED", 4000)
+    monkeypatch.setattr(_cluster, "MOST_GATHERED", 4000)
     X, y = data(n_classes)
     model = fit(logistic(), blocks(X), blocks(y), client=client)
     np.testing.assert_allclose(model.coef_, logistic().fit(X, y).coef_, **CLOSE)
@@ -153,7 +153,7 @@ def test_rows_that_the_client_cannot_gather_are_left_on_the_workers(
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_csr_blocks_are_trained_on(client, monkeypatch, n_classes):
-    monkeypatch.setattr(sklearn_nn.dask, "MOST_GATHERED", 4000)
+    monkeypatch.setattr(_cluster, "MOST_GATHERED", 4000)
     X, y = data(n_classes)
     X[np.abs(X) < 1] = 0
     model = fit(logistic(), blocks(csr_array(X)), blocks(y), client=client)
@@ -162,7 +162,7 @@ def test_csr_blocks_are_trained_on(client, monkeypatch, n_classes):
 
 def test_products_on_the_workers_have_the_same_optimum(client, monkeypatch):
     # 40 features and 5 classes: more parameters than there is a Hessian for.
-    monkeypatch.setattr(sklearn_nn.dask, "MOST_GATHERED", 4000)
+    monkeypatch.setattr(_cluster, "MOST_GATHERED", 4000)
     rng = np.random.RandomState(0)
     X = rng.normal(size=(3000, 40))
     y = np.sort(np.argmax(X[:, :5] + rng.gumbel(size=(3000, 5)), axis=1))
@@ -241,7 +241,7 @@ def dying(values, marker, n_loads):
 
 @pytest.mark.parametrize("n_loads", [1, 3, 5])
 def test_a_worker_that_dies_costs_no_result(client, tmp_path, monkeypatch, n_loads):
-    monkeypatch.setattr(sklearn_nn.dask, "MOST_GATHERED", 4000)
+    monkeypatch.setattr(_cluster, "MOST_GATHERED", 4000)
     X, y = data(3)
     marker = str(tmp_path / "loads")
     mortal = blocks(X)

@@ -17,7 +17,9 @@ FLOORS = [
     {"dask"},
     {"_logistic", "_mlp", "_show_versions"},
     {"_classifier"},
-    {"_checkpoint"},
+    {"_checkpoint", "_cluster_blocks"},
+    {"_cluster"},
+    {"_cluster_tasks"},
     {"_inputs", "_monitor", "_outcome", "_parameters", "_split"},
     {"_labels", "_weights"},
     {"_engine"},
@@ -52,6 +54,8 @@ PRIVATE_SKLEARN = {
         "sklearn.utils._param_validation.StrOptions",
     },
 }
+# Where dask and distributed are used, and imported within functions.
+DASK = {"dask", "_cluster", "_cluster_blocks"}
 # What the engine may use besides Python's own library.
 ENGINE_LIBRARIES = {"numpy", "scipy", "threadpoolctl"}  # the last is scikit-learn's
 
@@ -179,13 +183,13 @@ def test_matplotlib_is_imported_only_by_display():
     assert importing <= {"_display"}
 
 
-def test_dask_is_imported_only_by_dask():
+def test_dask_is_imported_where_listed():
     importing = {
         name
         for name, names in EVERYWHERE.items()
         if any(imported.split(".")[0] in ("dask", "distributed") for imported in names)
     }
-    assert importing == {"dask"}
+    assert importing == DASK
 
 
 @pytest.mark.parametrize("name", sorted(set(OUTER) | {"_engine"}))
@@ -198,7 +202,7 @@ def test_nothing_is_imported_inside_functions_but_matplotlib_and_dask(name):
         at_the_top = {*tree.body, *(node for block in tries for node in block.body)}
         for node in ast.walk(tree):
             if isinstance(node, IMPORTS) and node not in at_the_top:
-                optional = ("dask", "distributed") if name == "dask" else ("matplotlib",)
+                optional = ("dask", "distributed") if name in DASK else ("matplotlib",)
                 assert any(word in ast.unparse(node) for word in optional), path.name
 
 

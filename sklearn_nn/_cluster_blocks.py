@@ -1,0 +1,195 @@
+"""From what users pass to the blocks of a cluster, found valid and weighed."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _inputs, _labels, _weights
+from ._cluster import ClusterBlocks
+from ._cluster_tasks import Asked, Recipe, summary_of
+
+
+class Block(NamedTuple):
+    """Rows that lie together, as Dask's delayed objects."""
+
+    X: Any
+    y: Any
+    sample_weight: Any  # or None
+
+
+def blocks_of(X, y, sample_weight):
+    """Return the list of Blocks that the user's arguments are made of."""
+    import dask.array
+
+    if isinstance(X, dask.array.Array):
+        return blocks_of_arrays(X, y, sample_weight)
+    columns = [X, y] if sample_weight is None else [X, y, sample_weight]
+    if not all(isinstance(column, (list, tuple)) for column in columns):
+        raise TypeError(
+            "X must be a dask array, or X, y and sample_weight lists of delayed blocks; "
+            f"got {' and '.join(type(column).__name__ for column in columns)}."
+        )
+    lengths = [len(column) for column in columns]
+    if len(set(lengths)) > 1 or lengths[0] == 0:
+        raise ValueError(
+            "X, y and sample_weight must be lists of as many blocks, at least one; got "
+            f"{lengths} blocks."
+        )
+    weights = [None] * len(X) if sample_weight is None else sample_weight
+    return [Block(*parts) for parts in zip(X, y, weights, strict=True)]
+
+
+def blocks_of_arrays(X, y, sample_weight):
+    """Return the list of Blocks of dask arrays."""
+    import dask
+
+    if X.ndim != 2:
+        raise ValueError(
+            f"X must have the shape (n_samples, n_features); got {X.ndim} dimension(s)."
+        )
+    columns = [whole_rows(X), aligned(y, X, "y")]
+    if sample_weight is not None:
+        columns.append(aligned(sample_weight, X, "sample_weight"))
+    # Together, so that what X and y have in common (a file) is loaded once for both.
+    columns = dask.optimize(*columns)
+    delayed = [column.to_delayed(optimize_graph=False).ravel() for column in columns]
+    return [
+        Block(*parts, *[None] * (3 - len(parts))) for parts in zip(*delayed, strict=True)
+    ]
+
+
+def aligned(values, X, name):
+    """Return y or weights as a dask array with the blocks of X."""
+    import dask.array
+
+    if not isinstance(values, dask.array.Array):
+        raise TypeError(
+            f"{name} must be a dask array, because X is one; got {type(values).__name__}. "
+            "dask.array.from_array makes one."
+        )
+    values, n_samples = whole_rows(values), [X.shape[0], values.shape[0]]
+    if np.isnan(n_samples).any():  # lengths are compared on the workers, block by block
+        if values.numblocks[0] != X.numblocks[0]:
+            raise ValueError(
+                f"{name} must have as many blocks as X, whose lengths are unknown: "
+                f"{X.numblocks[0]}; got {values.numblocks[0]}."
+            )
+        return values
+    if n_samples[0] != n_samples[1]:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: {n_samples}"
+        )
+    return values.rechunk({0: X.chunks[0]})
+
+
+def whole_rows(values):
+    """Return a dask array whose blocks have all columns."""
+    return values.rechunk({1: -1}) if values.ndim == 2 else values
+
+
+def prepare(estimator, cluster, blocks, kept):
+    """Return the ClusterBlocks, and tell the estimator of its features."""
+    found = summaries_of(estimator, cluster, blocks, kept)
+    summaries = [summary for _, _, summary in found]
+    set_features(estimator, found, kept)
+    encoding = _labels.common_encoding([summary.encoding for summary in summaries])
+    if kept is not None:
+        _labels.check_same_classes(encoding, kept.encoding)
+    estimator._check_n_classes(encoding)
+    by_class, n_rows, mean_weight = weights_of(estimator, summaries, encoding)
+    dtype = np.result_type(*[summary.dtype for summary in summaries])
+    recipe = Recipe(unfitted(estimator), dtype, encoding, by_class, mean_weight)
+    with_rows = [(found[i][1], int(n)) for i, n in enumerate(n_rows) if n]
+    blocks, n_rows = zip(*with_rows, strict=True)
+    n_all_rows = sum(int(summary.n_rows.sum()) for summary in summaries)
+    n_bytes = sum(summary.n_bytes for summary in summaries) / n_all_rows
+    return ClusterBlocks(cluster, blocks, recipe, n_rows, n_bytes)
+
+
+def unfitted(estimator):
+    """Return the estimator without its model, but with what it knows of the features."""
+    blank = type(estimator)(**estimator.get_params(deep=False))
+    for name in ("n_features_in_", "feature_names_in_"):
+        if name in vars(estimator):
+            vars(blank)[name] = vars(estimator)[name]
+    return blank
+
+
+def summaries_of(estimator, cluster, blocks, kept):
+    """Return (number, Block, Summary) of each block that has rows."""
+    dtypes = _inputs.FLOATS if kept is None else kept.state.theta.dtype
+    blank = type(estimator)(**estimator.get_params(deep=False))
+    asked = Asked(None, (blank, dtypes, estimator._multilabel_allowed))
+    everything = range(len(blocks))
+    summaries = cluster.results(cluster.each(summary_of, blocks, asked, everything))
+    for number, summary in enumerate(summaries):
+        if isinstance(summary, Exception):
+            summary.add_note(f"In block {number} of {len(blocks)}.")
+            raise summary
+    found = zip(everything, blocks, summaries, strict=True)
+    found = [each for each in found if each[2] is not None]
+    if not found:
+        raise ValueError(
+            "There is no row to learn from: blocks are empty, or all weights are zero."
+        )
+    return found
+
+
+def set_features(estimator, found, kept):
+    """Set `n_features_in_` and `feature_names_in_`; raise ValueError if blocks differ."""
+    _, _, first = found[0]
+    n_features, names = first.n_features, first.feature_names
+    if kept is not None:
+        n_features = estimator.n_features_in_
+        names = vars(estimator).get("feature_names_in_")
+    for number, _, summary in found:
+        if summary.n_features != n_features:
+            raise ValueError(
+                f"X has {summary.n_features} features in block {number}, but "
+                f"{type(estimator).__name__} is expecting {n_features} features as input."
+            )
+        if not np.array_equal(summary.feature_names, names):
+            raise ValueError(
+                f"The feature names of block {number} are not those of the first block (or "
+                f"of the model, with warm_start=True): expected {names}, got "
+                f"{summary.feature_names}."
+            )
+    vars(estimator).pop("feature_names_in_", None)
+    estimator.n_features_in_ = n_features
+    if names is not None:
+        estimator.feature_names_in_ = names
+
+
+def weights_of(estimator, summaries, encoding):
+    """Return what weights come to over all blocks.
+
+    Returns
+    -------
+    by_class : ndarray of shape (n_classes,) or None
+        Class weights.
+    n_rows : ndarray of int of shape (n_blocks,)
+        Of positive weight.
+    mean_weight : float
+        Of those rows, sample weight times class weight.
+    """
+    class_weight = estimator.class_weight
+    _weights.check_one_label(class_weight, encoding)
+    n_columns = 1 if encoding.multilabel else len(encoding.classes)
+    n_rows, weight = np.zeros((2, len(summaries), n_columns))
+    for i, summary in enumerate(summaries):
+        places = slice(None)
+        if not encoding.multilabel:
+            places = encoding.class_indices(summary.encoding.classes)
+        n_rows[i, places], weight[i, places] = summary.n_rows, summary.weight
+    by_class, of_class = None, weight.sum(axis=0)
+    if class_weight is not None:
+        total = of_class.sum()
+        by_class = _weights.weight_by_class(class_weight, encoding.classes, of_class, total)
+        n_rows, of_class = n_rows * (by_class > 0), of_class * by_class
+    mean_weight = of_class.sum() / n_rows.sum() if n_rows.any() else 0.0
+    if not 0 < mean_weight < np.inf:
+        raise ValueError(
+            "The weights of all rows (sample_weight times class_weight) must have a "
+            f"positive and finite mean; got {mean_weight}."
+        )
+    return by_class, n_rows.sum(axis=1).astype(int), float(mean_weight)
