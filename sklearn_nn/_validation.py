@@ -58,9 +58,7 @@ def given_dataset(estimator, given, encoding, dtype):
             f"{encoding.classes.tolist()}. Leave these rows out of X_val and y_val, or add "
             "rows with these labels to X and y."
         )
-    y, weight, rows = _weights.drop_weightless(
-        X, y, given.sample_weight, name="sample_weight_val"
-    )
+    y, weight, rows = _weights.drop_weightless(X, y, given.sample_weight)
     data = _inputs.make_dataset(X, y, weight, rows, encoding)
     return select(data, slice(0, data.n_samples))
 
