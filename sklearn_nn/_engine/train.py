@@ -66,14 +66,15 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
     limit = divergence.DIVERGED * nothing
     state = with_first_candidate(problem, state, validate)
     curves, ended_by = empty_curves(), "max_iter"
-    is_watched = monitor is not None or validate is not None
-    most_together = 1 if is_watched else epochs_together(problem, data)
+    most_together = 1 if validate is not None else epochs_together(problem, data)
     try:
         while state.epoch < first_epoch + n_epochs:
             if monitor is not None and monitor.epoch_begin():
                 ended_by = "monitor"
                 break
             n_together = min(most_together, first_epoch + n_epochs - state.epoch)
+            if monitor is not None and n_together > 1:
+                n_together = min(n_together, 1 + monitor.n_unwatched(state.epoch))
             epochs = advance(problem, state, data, rng, limit, validate, n_together)
             curves.grow(epochs.objectives, epochs.learning_rates, epochs.validation)
             state = epochs.state
