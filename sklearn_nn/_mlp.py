@@ -43,25 +43,42 @@ class BackpropMLPClassifier(GradientClassifier):
     batch_size : int or {'auto', 'full'}, default='auto'
         Rows in a step. 'auto' is min(200, n_samples), 'full' is all. Not used by 'lbfgs'.
 
-    learning_rate : float or {'constant', 'invscaling', 'adaptive'}, default='constant'
-        A number is a constant step of that size. A name starts at `learning_rate_init`:
+    learning_rate : float or {'constant', 'invscaling', 'adaptive', 'cosine', \
+            'one_cycle'}, default='constant'
+        A number is a constant step of that size. A name takes it from
+        `learning_rate_init`:
 
         - 'constant' stays there;
         - 'invscaling' is learning_rate_init / t**power_t, t the number of the update,
           from 1;
         - 'adaptive' is divided by 5 whenever `n_iter_no_change` epochs in a row bring no
-          improvement of `tol`; training ends when that happens at a rate of 1e-6 or less.
+          improvement of `tol`; training ends when that happens at a rate of 1e-6 or less;
+        - 'cosine' rises along a line for `warmup_fraction` of `max_iter` epochs, and then
+          falls to 0 along half a cosine [4]_;
+        - 'one_cycle' rises and falls along half cosines, from 1/25 of `learning_rate_init`
+          to 1/250,000 of it [5]_.
+
+        'cosine' and 'one_cycle' reach `learning_rate_init` as their peak, at their place
+        in a cycle of `max_iter` epochs, counted since training began; training that goes
+        on after a cycle begins the next. A run with a smaller `max_iter` is another
+        schedule, not a part of this one, and tol=None keeps the stopping rule from cutting
+        a cycle short.
 
         Every schedule works with 'sgd' and 'adam'.
 
     learning_rate_init : float, default=0.001
-        First step size of a named schedule, > 0.
+        First step size of a named schedule, > 0; of a cycle the largest.
 
     power_t : float, default=0.5
         Exponent of 'invscaling', >= 0.
 
+    warmup_fraction : float or None, default=None
+        Part of a cycle in which its rate rises, in [0, 1); None is 0 for 'cosine' and 0.3
+        for 'one_cycle'. Not used by other schedules.
+
     max_iter : int, default=200
-        Largest number of epochs of `fit`, or of iterations of 'lbfgs'.
+        Largest number of epochs of `fit`, or of iterations of 'lbfgs'; the length of a
+        cycle of 'cosine' and 'one_cycle', in `partial_fit` too.
 
     shuffle : bool, default=True
         Whether rows are visited in a new random order in each epoch.
@@ -182,6 +199,11 @@ class BackpropMLPClassifier(GradientClassifier):
        https://arxiv.org/abs/1412.6980
     .. [3] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep
        feedforward neural networks", AISTATS 2010, equation 16.
+    .. [4] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm
+       restarts", ICLR 2017, equation 5, https://arxiv.org/abs/1608.03983
+    .. [5] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
+       using large learning rates", 2018, https://arxiv.org/abs/1708.07120, with the
+       cosines of fastai and the numbers of PyTorch's OneCycleLR; momentum stays.
 
     Examples
     --------
@@ -217,6 +239,7 @@ class BackpropMLPClassifier(GradientClassifier):
         learning_rate="constant",
         learning_rate_init=0.001,
         power_t=0.5,
+        warmup_fraction=None,
         max_iter=200,
         shuffle=True,
         random_state=None,
@@ -243,6 +266,7 @@ class BackpropMLPClassifier(GradientClassifier):
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
+        self.warmup_fraction = warmup_fraction
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state

@@ -18,6 +18,7 @@ from methods import both, every_method, textbook_logistic
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._engine import lbfgs, newton
 from sklearn_nn._engine import train as training
+from sklearn_nn._engine.schedules import SCHEDULES
 
 CLASSES = [SGDLogisticClassifier, BackpropMLPClassifier]
 every_class = pytest.mark.parametrize("estimator_class", CLASSES)
@@ -825,6 +826,7 @@ BAD_VALUES = {
     "validation_fraction": [*NOT_A_SHARE, 0.0, 1.0],
     "verbose": [-1, 0.5, "loud", None],
     "warm_start": NOT_A_FLAG,
+    "warmup_fraction": [-0.1, 1.0, np.nan, np.inf, "0.1", [0.1], 1j, *BOOLS],
 }
 # What only BackpropMLPClassifier refuses.
 GOOD_IN_LOGISTIC = [("learning_rate", "auto"), ("learning_rate_init", None)]
@@ -1127,7 +1129,8 @@ def labels_and_weights(draw, n_samples, multilabel):
 
 COMMON = {
     "alpha": st.sampled_from([0.0, 1e-4, 1.0]),
-    "learning_rate": st.sampled_from(["constant", "invscaling", "adaptive", 0.5]),
+    "learning_rate": st.sampled_from([*SCHEDULES, 0.5]),
+    "warmup_fraction": st.sampled_from([None, None, 0.0, 0.99]),
     "momentum": st.sampled_from([0.0, 0.9, 1.0]),
     "batch_size": st.sampled_from([1, 3, "auto", "full"]),
     "max_iter": st.integers(1, 3),
@@ -1146,7 +1149,7 @@ LOGISTIC = st.builds(
     fit_intercept=st.booleans(),
     **{
         **COMMON,
-        "learning_rate": st.sampled_from(["auto", "constant", "invscaling", "adaptive", 1]),
+        "learning_rate": st.sampled_from(["auto", *SCHEDULES, 1]),
         "learning_rate_init": st.sampled_from([None, None, 0.01]),
     },
 )

@@ -22,7 +22,7 @@ from sklearn_nn._engine.losses import LOSSES
 from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
 from sklearn_nn._engine.penalties import PENALTIES, Penalty
 from sklearn_nn._engine.reference import objective_and_gradient
-from sklearn_nn._engine.schedules import SCHEDULES, Schedule
+from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Dataset, Problem
 
@@ -38,6 +38,8 @@ LOGISTIC = {
     "average_later": {"average": 12, "batch_size": 16, "solver": "adam"},
     "invscaling": {"learning_rate": "invscaling", "batch_size": 16},
     "adaptive": {"learning_rate": "adaptive", "tol": 0.02, "n_iter_no_change": 2},
+    "cosine": {"learning_rate": "cosine", "batch_size": 16, "warmup_fraction": 0.2},
+    "one_cycle": {"learning_rate": "one_cycle", "shuffle": False, "batch_size": 16},
     "number": {"learning_rate": 0.02, "batch_size": 16},
     "full_batch": {"batch_size": "full"},
     "no_shuffle": {"shuffle": False, "batch_size": 16},
@@ -58,6 +60,8 @@ MLP = {
     "deep": {"hidden_layer_sizes": (5, 4, 3), "activation": "logistic", "batch_size": 9},
     "squared": {"loss": "squared_error", "batch_size": 16, "solver": "sgd"},
     "linear": {"hidden_layer_sizes": (), "batch_size": 16},
+    "cosine": {"learning_rate": "cosine", "shuffle": False},
+    "one_cycle": {"learning_rate": "one_cycle", "batch_size": 16},
 }
 CONFIGURATIONS = [
     pytest.param(textbook_logistic, parameters, id=f"logistic-{name}")
@@ -71,6 +75,16 @@ CONFIGURATIONS = [
 every_configuration = pytest.mark.parametrize(
     ("estimator_class", "parameters"), CONFIGURATIONS
 )
+# A cycle of learning rates is as long as `max_iter`, which then is more than a length.
+every_length = pytest.mark.parametrize(
+    ("estimator_class", "parameters"),
+    [
+        configuration
+        for configuration in CONFIGURATIONS
+        if configuration.values[1].get("learning_rate") not in CYCLES
+    ],
+)
+every_cycle = pytest.mark.parametrize("name", CYCLES)
 # Without a learning rate.
 AUTO = {
     "default": {},
@@ -140,7 +154,7 @@ def test_fit_is_partial_fits(estimator_class, parameters, seed, sparse, rows):
     assert_same_model(whole, pieces, X, y, weight)
 
 
-@every_configuration
+@every_length
 @either_seed
 def test_fit_is_warm_starts(estimator_class, parameters, seed, rows):
     X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
@@ -167,6 +181,41 @@ def test_fit_goes_on_from_a_copy(estimator_class, parameters, seed, copied, rows
     for each in (model, twin):
         fit(each, X, y, sample_weight=weight)
     assert_same_model(model, twin, X, y, weight)
+
+
+@both
+@every_cycle
+def test_a_cycle_begins_anew_when_training_goes_on(estimator_class, name, rows):
+    X, y, _ = rows()
+    parameters = {"learning_rate": name, "max_iter": 3, "tol": None, "random_state": 0}
+    cycles = estimator_class(warm_start=True, **parameters).fit(X, y).fit(X, y)
+    pieces = estimator_class(**parameters)
+    for _ in range(6):
+        pieces.partial_fit(X, y, classes=[0, 1, 2])
+    np.testing.assert_array_equal(parameters_of(cycles), parameters_of(pieces))
+    assert cycles.loss_curve_ == pieces.loss_curve_
+
+
+@both
+@every_cycle
+def test_a_cycle_of_another_length_restarts_the_stopping_rule(estimator_class, name, rows):
+    X, y, _ = rows()
+    model = estimator_class(
+        max_iter=4, tol=10, n_iter_no_change=5, random_state=0, learning_rate=name
+    )
+    model.set_params(warm_start=True)
+    fit(model, X, y)
+    assert fit(model.set_params(max_iter=20), X, y).n_iter_ == 6
+
+
+@both
+@pytest.mark.parametrize(("before", "after"), [("constant", "cosine"), ("cosine", 0.1)])
+def test_training_goes_on_with_a_cycle_or_without(estimator_class, before, after, rows):
+    X, y, _ = rows()
+    model = estimator_class(max_iter=4, tol=10, warm_start=True, random_state=0)
+    fit(model.set_params(learning_rate=before), X, y)
+    fit(model.set_params(learning_rate=after), X, y)
+    assert model.n_iter_ == 4
 
 
 @every_method
@@ -1138,6 +1187,7 @@ NOT_OF_AUTO = {
     "momentum": 0.0,
     "nesterovs_momentum": False,
     "power_t": 1.0,
+    "warmup_fraction": 0.5,
     "beta_1": 0.1,
     "beta_2": 0.1,
     "epsilon": 1.0,
