@@ -32,13 +32,16 @@ class BackpropMLPClassifier(GradientClassifier):
     activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
         Of the hidden layers.
 
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+    solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
         'adam' scales each coordinate's step by running moments of its gradient [2]_;
-        'sgd' is gradient descent with momentum; 'lbfgs' is scipy's L-BFGS-B on all rows
-        at once, good for small data.
+        'adamw' is the same step on the loss alone, beside which each step takes the part
+        (learning rate * alpha) from every weight [6]_; 'sgd' is gradient descent with
+        momentum; 'lbfgs' is scipy's L-BFGS-B on all rows at once, good for small data.
 
     alpha : float, default=1e-4
-        Strength of the l2 penalty, >= 0. It means the same for every batch size.
+        Strength of the l2 penalty, >= 0. It means the same for every batch size. With
+        'adamw' it is the strength of the decay; the curve still shows J with
+        alpha / 2 * ||W||^2, whose minimum is not where 'adamw' leads.
 
     batch_size : int or {'auto', 'full'}, default='auto'
         Rows in a step. 'auto' is min(200, n_samples), 'full' is all. Not used by 'lbfgs'.
@@ -64,7 +67,7 @@ class BackpropMLPClassifier(GradientClassifier):
         schedule, not a part of this one, and tol=None keeps the stopping rule from cutting
         a cycle short.
 
-        Every schedule works with 'sgd' and 'adam'.
+        Every schedule works with 'sgd', 'adam' and 'adamw'.
 
     learning_rate_init : float, default=0.001
         First step size of a named schedule, > 0; of a cycle the largest.
@@ -204,6 +207,9 @@ class BackpropMLPClassifier(GradientClassifier):
     .. [5] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
        using large learning rates", 2018, https://arxiv.org/abs/1708.07120, with the
        cosines of fastai and the numbers of PyTorch's OneCycleLR; momentum stays.
+    .. [6] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019,
+       algorithm 2, https://arxiv.org/abs/1711.05101, with the decay times the learning
+       rate, as in PyTorch's AdamW.
 
     Examples
     --------
@@ -222,7 +228,7 @@ class BackpropMLPClassifier(GradientClassifier):
             Interval(Integral, 1, None, closed="left"),
         ],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw"})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "loss": [StrOptions({"log_loss", "squared_error"})],
     }
@@ -314,7 +320,8 @@ class BackpropMLPClassifier(GradientClassifier):
         return self.loss
 
     def _penalty(self):
-        return PENALTIES["l2"](float(self.alpha), 0.0)
+        name = "decay" if self.solver == "adamw" else "l2"
+        return PENALTIES[name](float(self.alpha), 0.0)
 
     def _average_from(self):
         return 0

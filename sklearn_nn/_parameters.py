@@ -96,11 +96,12 @@ def optimizer_of(estimator):
     All numbers become Python floats here and in the other functions: a NumPy scalar (from
     a grid made by np.logspace, say) would turn float32 parameters into float64.
 
-    L-BFGS is not a step but a loop of scipy's; it leaves no memory behind, like SGD.
+    L-BFGS is not a step but a loop of scipy's; it leaves no memory behind, like SGD. Of
+    'adamw' the step is Adam's: what makes the difference is its penalty.
     """
     if estimator.solver == "lbfgs":
         return SGD()
-    if estimator.solver == "adam":
+    if estimator.solver in ("adam", "adamw"):
         return Adam(
             float(estimator.beta_1), float(estimator.beta_2), float(estimator.epsilon)
         )

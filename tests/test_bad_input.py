@@ -453,6 +453,21 @@ def test_lbfgs_has_no_partial_fit():
     assert not hasattr(small(BackpropMLPClassifier, solver="lbfgs"), "partial_fit")
 
 
+def test_adamw_has_partial_fit():
+    assert hasattr(small(BackpropMLPClassifier, solver="adamw"), "partial_fit")
+
+
+def test_adamw_is_unknown_to_logistic():
+    with pytest.raises(ValueError, match=r"'solver' parameter .*'sgd'.*Got 'adamw'"):
+        small(SGDLogisticClassifier, solver="adamw").fit(X, y)
+
+
+def test_a_decay_of_more_than_all_names_alpha():
+    model = small(BackpropMLPClassifier, solver="adamw", alpha=1e4, learning_rate=0.5)
+    with pytest.raises(ValueError, match=r"diverged.*rate 0.5.*try a smaller alpha"):
+        model.fit(X, y)
+
+
 @every_method
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_other_solvers_have_partial_fit(estimator_class, solver):
@@ -1157,7 +1172,7 @@ MLP = st.builds(
     BackpropMLPClassifier,
     hidden_layer_sizes=st.sampled_from([(), (3,), (2, 2)]),
     activation=st.sampled_from(["identity", "logistic", "tanh", "relu"]),
-    solver=st.sampled_from(["sgd", "adam", "lbfgs"]),
+    solver=st.sampled_from(["sgd", "adam", "adamw", "lbfgs"]),
     loss=st.sampled_from(["log_loss", "squared_error"]),
     **COMMON,
 )

@@ -21,10 +21,11 @@ from sklearn_nn._engine.activations import ACTIVATIONS
 from sklearn_nn._engine.losses import LOSSES
 from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
 from sklearn_nn._engine.penalties import PENALTIES, Penalty
-from sklearn_nn._engine.reference import objective_and_gradient
+from sklearn_nn._engine.reference import objective_and_gradient, run_epoch
 from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.types import Architecture, Dataset, Problem
+from sklearn_nn._engine.train import zero_slots
+from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
 
 # The grid of law 1: everything that has memory, alone and together.
 LOGISTIC = {
@@ -60,6 +61,7 @@ MLP = {
     "deep": {"hidden_layer_sizes": (5, 4, 3), "activation": "logistic", "batch_size": 9},
     "squared": {"loss": "squared_error", "batch_size": 16, "solver": "sgd"},
     "linear": {"hidden_layer_sizes": (), "batch_size": 16},
+    "adamw": {"solver": "adamw", "alpha": 0.1, "batch_size": 16},
     "cosine": {"learning_rate": "cosine", "shuffle": False},
     "one_cycle": {"learning_rate": "one_cycle", "batch_size": 16},
 }
@@ -738,6 +740,50 @@ def test_gradient_of_a_fixed_intercept_is_zero():
     n_weights = problem.architecture.n_weights
     assert np.all(gradient[n_weights:] == 0)
     assert np.all(gradient[:n_weights] != 0)
+
+
+# Decay.
+
+
+def test_adamw_without_decay_is_adam(rows):
+    X, y, weight = rows()
+    models = [
+        BackpropMLPClassifier(solver=solver, alpha=0, max_iter=4, tol=None, random_state=0)
+        for solver in ("adam", "adamw")
+    ]
+    for model in models:
+        model.fit(X, y, sample_weight=weight)
+    assert_same_model(*models, X, y, weight)
+
+
+def one_epoch(problem, theta, data):
+    """Return theta after an epoch of constant rates, from slots of 0."""
+    slots = zero_slots(problem, theta)
+    steps = -(-data.n_samples // problem.batch_size)
+    state = TrainingState(theta, slots, ())
+    return run_epoch(problem, state, data, None, [0.1] * steps)[0].theta
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 6])
+def test_decay_beside_plain_gradient_descent_is_l2(batch_size):
+    problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 2, "l2")
+    l2 = replace(problem, batch_size=batch_size)
+    decay = replace(l2, penalty=PENALTIES["decay"](l2.penalty.l2, 0.0))
+    expected, computed = (one_epoch(each, theta, data) for each in (l2, decay))
+    # Six steps of a few roundings.
+    np.testing.assert_allclose(computed, expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), Adam(0.9, 0.999, 1e-8)], ids=str)
+def test_decay_takes_its_part_of_weights_and_not_of_intercepts(optimizer):
+    problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 1, None)
+    plain = replace(problem, optimizer=optimizer, batch_size=data.n_samples)
+    decay = replace(plain, penalty=PENALTIES["decay"](0.5, 0.0))
+    taken = one_epoch(plain, theta, data) - one_epoch(decay, theta, data)
+    n = problem.architecture.n_weights
+    # One step of 0.1.
+    np.testing.assert_allclose(taken[:n], 0.1 * 0.5 * theta[:n], rtol=0, atol=1e-15)
+    assert np.all(taken[n:] == 0)
 
 
 # The fixed point under l1 is the optimum.

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _parameters
 from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.penalties import Penalty
 from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule, Steps
 from sklearn_nn._engine.stopping import StoppingRule
 
@@ -55,6 +56,17 @@ def test_defaults_are_allowed(estimator_class):
 )
 def test_solver_names_the_optimizer(estimator_class, parameters, expected):
     assert _parameters.optimizer_of(estimator_class(**parameters)) == expected
+
+
+def test_adamw_is_adam_beside_a_decay():
+    model = BackpropMLPClassifier(solver="adamw", alpha=0.5, beta_1=0.75)
+    assert _parameters.optimizer_of(model) == Adam(0.75, 0.999, 1e-8)
+    assert model._penalty() == Penalty(decay=0.5)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_other_solvers_have_the_penalty_in_the_gradient(solver):
+    assert BackpropMLPClassifier(solver=solver, alpha=0.5)._penalty() == Penalty(l2=0.5)
 
 
 def test_lbfgs_leaves_no_memory():
