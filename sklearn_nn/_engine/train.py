@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import compiled, divergence, reference
+from .schedules import Steps
 from .stopping import Decision, with_best_theta, with_first_candidate
 from .types import TrainingRun, TrainingState, Validation, empty_curves
 
@@ -189,6 +190,6 @@ def n_batches(problem, data):
 
 def learning_rates(problem, state, data, n_epochs):
     """Return the learning rate of each step (float64) of the coming epochs."""
-    return problem.schedule.learning_rates(
-        state.step, n_epochs * n_batches(problem, data), state.progress.rate_factor
-    )
+    n = n_batches(problem, data)
+    steps = Steps(n_epochs * n, state.step, state.epoch, n)
+    return problem.schedule.learning_rates(steps, state.progress.rate_factor)
