@@ -70,6 +70,10 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         """Return the first step whose parameters are averaged, 0 for none."""
 
     @abstractmethod
+    def _max_gradient_norm(self):
+        """Return the length to which longer gradients are clipped, or None."""
+
+    @abstractmethod
     def _initial_theta(self, architecture, rng, dtype):
         """Return the parameters (n_parameters,) that training starts from."""
 
@@ -412,6 +416,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             batch_size=_parameters.batch_size_of(self, n_samples),
             shuffle=self.shuffle,
             average_from=self._average_from(),
+            max_gradient_norm=self._max_gradient_norm(),
         )
 
     def _run(self, problem, state, data, n_epochs, validate, one_epoch):

@@ -124,6 +124,7 @@ class Problem:
     batch_size: int  # rows a step; more than there are means all
     shuffle: bool = True
     average_from: int = 0  # first step whose theta is averaged; 0 = no averaging
+    max_gradient_norm: float | None = None  # longer gradients are clipped; None: none are
 
 
 class Progress(NamedTuple):
