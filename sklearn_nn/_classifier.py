@@ -98,6 +98,10 @@ class GradientClassifier(
         """Return the first step whose parameters are averaged, 0 for none."""
 
     @abstractmethod
+    def _max_gradient_norm(self):
+        """Return the length to which longer gradients are clipped, or None."""
+
+    @abstractmethod
     def _initial_theta(self, architecture, rng, dtype):
         """Return the parameters (n_parameters,) that training starts from."""
 
@@ -516,6 +520,7 @@ class GradientClassifier(
             shuffle=self.shuffle,
             average_from=self._average_from(),
             early_stopping=self._stops_early(),
+            max_gradient_norm=self._max_gradient_norm(),
         )
 
     def _run(self, prepared, monitor, one_epoch):

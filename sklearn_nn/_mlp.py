@@ -1,6 +1,6 @@
 """The multilayer perceptron by backpropagation."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -131,6 +131,12 @@ class BackpropMLPClassifier(GradientClassifier):
     epsilon : float, default=1e-8
         Added to the denominator of Adam's step, > 0.
 
+    max_gradient_norm : float or None, default=None
+        Largest length of the gradient in a step, > 0: that of all parameters together,
+        penalty included (but not the decay of 'adamw'). A longer gradient is scaled down
+        to it [7]_; one that is not finite stays, and is found as divergence. None sets no
+        limit. Not used by 'lbfgs'.
+
     n_iter_no_change : int or inf, default=10
         Training stops after exactly so many epochs in a row without an improvement.
 
@@ -225,6 +231,8 @@ class BackpropMLPClassifier(GradientClassifier):
     .. [6] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019,
        algorithm 2, https://arxiv.org/abs/1711.05101, with the decay times the learning
        rate, as in PyTorch's AdamW.
+    .. [7] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent
+       neural networks", ICML 2013, algorithm 1, https://arxiv.org/abs/1211.5063
 
     Examples
     --------
@@ -244,6 +252,7 @@ class BackpropMLPClassifier(GradientClassifier):
         ],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw"})],
+        "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "loss": [StrOptions({"log_loss", "squared_error"})],
     }
@@ -275,6 +284,7 @@ class BackpropMLPClassifier(GradientClassifier):
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
+        max_gradient_norm=None,
         n_iter_no_change=10,
         max_fun=15000,
         loss="log_loss",
@@ -303,6 +313,7 @@ class BackpropMLPClassifier(GradientClassifier):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        self.max_gradient_norm = max_gradient_norm
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.loss = loss
@@ -342,6 +353,9 @@ class BackpropMLPClassifier(GradientClassifier):
 
     def _average_from(self):
         return 0
+
+    def _max_gradient_norm(self):
+        return None if self.max_gradient_norm is None else float(self.max_gradient_norm)
 
     def _initial_theta(self, architecture, rng, dtype):
         return architecture.initial(rng, dtype)

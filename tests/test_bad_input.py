@@ -462,6 +462,14 @@ def test_adamw_is_unknown_to_logistic():
         small(SGDLogisticClassifier, solver="adamw").fit(X, y)
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("scale", [1e160, 1e300])
+def test_clipping_does_not_hide_features_whose_squares_overflow(solver, scale):
+    model = small(BackpropMLPClassifier, solver=solver, max_gradient_norm=1.0)
+    with pytest.raises(ValueError, match="Training diverged in epoch 1"):
+        model.fit(scale * X, y)
+
+
 def test_a_decay_of_more_than_all_names_alpha():
     model = small(BackpropMLPClassifier, solver="adamw", alpha=1e4, learning_rate=0.5)
     with pytest.raises(ValueError, match=r"diverged.*rate 0.5.*try a smaller alpha"):
@@ -828,6 +836,7 @@ BAD_VALUES = {
     "learning_rate_init": NOT_POSITIVE,
     "loss": [*NOT_A_NAME, None, "hinge"],
     "max_fun": [*NOT_A_COUNT, np.inf],
+    "max_gradient_norm": [v for v in NOT_POSITIVE if v is not None],
     "max_iter": [*NOT_A_COUNT, np.inf],
     "momentum": NOT_A_SHARE,
     "n_iter_no_change": [*NOT_A_COUNT, -np.inf],
@@ -1176,6 +1185,7 @@ MLP = st.builds(
     activation=st.sampled_from(["identity", "logistic", "tanh", "relu"]),
     solver=st.sampled_from(["sgd", "adam", "adamw", "lbfgs"]),
     loss=st.sampled_from(["log_loss", "squared_error"]),
+    max_gradient_norm=st.sampled_from([None, None, 1e-6, 1.0]),
     **COMMON,
 )
 CASES = settings(

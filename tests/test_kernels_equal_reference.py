@@ -145,6 +145,7 @@ class Case(NamedTuple):
     takes_part: bool = False  # whether only some of the rows of X do
     is_weighted: bool = True
     average_from: int = 0
+    max_gradient_norm: float | None = None
     fit_intercept: bool = True
     n_samples: int = 7
     n_features: int = 5
@@ -177,6 +178,7 @@ def problem_of(case):
         stopping_rule=StoppingRule(0.0, inf),
         batch_size=case.batch_size,
         average_from=case.average_from,
+        max_gradient_norm=case.max_gradient_norm,
     )
 
 
@@ -338,6 +340,7 @@ OPTIONS = {
     "takes_part": (True, False),
     "is_weighted": (True, False),
     "average_from": (0, 1, 2),
+    "max_gradient_norm": (None, 0.3),  # some gradients are longer and some are not
     "fit_intercept": (True, False),
 }
 NETWORKS = [
@@ -575,6 +578,51 @@ def test_epochs_are_equal_on_one_row(storage, dtype):
         for case in cases
         for size, hidden, k in itertools.product((1, 2), ((), (4,)), (1, 3))
     )
+
+
+# Clipping and decay.
+
+
+@pytest.mark.parametrize("optimizer", EXAMPLES.values(), ids=str)
+@pytest.mark.parametrize("max_norm", [None, 1e-3, 0.3, 1e3])
+@either_dtype
+def test_all_penalties_together_are_equal_however_short_gradients_are(
+    optimizer, max_norm, dtype
+):
+    for hidden in ((), (4,)):
+        case = Case(
+            hidden=hidden, optimizer=optimizer, max_gradient_norm=max_norm, dtype=dtype
+        )
+        epoch = epoch_of(case)
+        penalty = Penalty(l2=0.1, l1=0.05, decay=0.2)
+        assert_equal(epoch._replace(problem=replace(epoch.problem, penalty=penalty)))
+
+
+@pytest.mark.parametrize("value", [1e-30, 1e25, 1e150])
+def test_gradients_of_any_length_are_clipped_alike(value):
+    dtype = np.float32 if value < 1e38 else np.float64
+    # All logits are 0, so that only the gradient is of this size.
+    epoch = epoch_of(Case(n_samples=3, max_gradient_norm=value, dtype=dtype))
+    X = frozen(epoch.data.X * dtype(8 * value))
+    epoch = with_data(with_state(epoch, theta=frozen(0 * epoch.state.theta)), X=X)
+    assert_equal(epoch)
+
+
+@pytest.mark.parametrize("value", [inf, 1e200], ids=["infinite", "square overflows"])
+def test_a_gradient_without_finite_length_is_not_hidden(value):
+    epoch = epoch_of(Case(n_samples=3, max_gradient_norm=0.1))
+    X = frozen(np.where(epoch.data.X > 0, value, 0.0))
+    epoch = with_data(with_state(epoch, theta=frozen(0 * epoch.state.theta)), X=X)
+    plain = epoch._replace(problem=replace(epoch.problem, max_gradient_norm=None))
+    with np.errstate(invalid="ignore", over="ignore"):
+        expected = reference.run_epoch(*plain)[0].theta
+        results = [
+            reference.run_epoch(*epoch),
+            *(result for _, result in by_level(compiled.run_epoch, *epoch)),
+        ]
+    assert not np.all(np.abs(expected) < 1e100)
+    for state, _ in results:
+        np.testing.assert_allclose(state.theta, expected, rtol=1e-14)
 
 
 # Sizes. Products of matrices are cut into tiles and panels, whose edges are met here.

@@ -62,6 +62,8 @@ MLP = {
     "squared": {"loss": "squared_error", "batch_size": 16, "solver": "sgd"},
     "linear": {"hidden_layer_sizes": (), "batch_size": 16},
     "adamw": {"solver": "adamw", "alpha": 0.1, "batch_size": 16},
+    "clipped_sgd": {"solver": "sgd", "max_gradient_norm": 0.3, "batch_size": 16},
+    "clipped_adamw": {"solver": "adamw", "max_gradient_norm": 0.3, "batch_size": 16},
     "cosine": {"learning_rate": "cosine", "shuffle": False},
     "one_cycle": {"learning_rate": "one_cycle", "batch_size": 16},
 }
@@ -784,6 +786,35 @@ def test_decay_takes_its_part_of_weights_and_not_of_intercepts(optimizer):
     # One step of 0.1.
     np.testing.assert_allclose(taken[:n], 0.1 * 0.5 * theta[:n], rtol=0, atol=1e-15)
     assert np.all(taken[n:] == 0)
+
+
+# Clipping.
+
+
+@pytest.mark.parametrize("part", [0.1, 0.9, 2.0])
+def test_the_whole_gradient_with_its_penalty_is_clipped(part):
+    problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 2, "l2")
+    _, gradient = objective_and_gradient(problem, theta, data)
+    length = np.linalg.norm(gradient)
+    clipping = replace(problem, batch_size=data.n_samples, max_gradient_norm=part * length)
+    # One step of 0.1, along the gradient of all parameters.
+    expected = theta - 0.1 * min(part, 1) * gradient
+    reached = one_epoch(clipping, theta, data)
+    np.testing.assert_allclose(reached, expected, rtol=0, atol=1e-15)
+
+
+def test_the_decay_of_adamw_is_not_clipped(rows):
+    X, y, _ = rows()
+    # A gradient of no length leaves the decay alone: 1 - 0.1 * 0.5 in each of 3 epochs.
+    model = BackpropMLPClassifier(
+        solver="adamw", alpha=0.5, learning_rate=0.1, max_gradient_norm=1e-300, epsilon=1.0
+    )
+    model.set_params(max_iter=3, tol=None, batch_size="full", random_state=0).fit(X, y)
+    layers = model._checkpoint.architecture
+    first = layers.layers(layers.initial(np.random.RandomState(0), np.float64))
+    for coef, intercept, layer in zip(model.coefs_, model.intercepts_, first, strict=True):
+        np.testing.assert_allclose(coef, 0.95**3 * layer.weight, rtol=1e-15)
+        np.testing.assert_array_equal(intercept, layer.intercept)
 
 
 # The fixed point under l1 is the optimum.

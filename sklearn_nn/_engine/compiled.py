@@ -185,6 +185,7 @@ def plan_of(problem, data):
         epsilon=getattr(optimizer, "epsilon", 0.0),
         batch_size=min(problem.batch_size, data.n_samples),
         average_from=min(problem.average_from, NEVER),
+        max_gradient_norm=problem.max_gradient_norm or 0.0,
     )
 
 
@@ -240,8 +241,8 @@ def work_of_step(problem, data):
 def is_lazy(problem, data):
     """Return what lazy_works of kernels.c does."""
     linear = len(problem.architecture.layer_sizes) == 2
-    plain = type(problem.optimizer) is SGD
-    plain = plain and not (problem.average_from or problem.penalty.decay)
+    more = problem.average_from or problem.penalty.decay or problem.max_gradient_norm
+    plain = type(problem.optimizer) is SGD and not more
     return linear and plain and not isinstance(data.X, np.ndarray)
 
 

@@ -125,6 +125,7 @@ class Problem:
     shuffle: bool = True
     average_from: int = 0  # first step whose theta is averaged; 0 = no averaging
     early_stopping: bool = False  # whether the validation score decides, not the objective
+    max_gradient_norm: float | None = None  # longer gradients are clipped; None: none are
 
 
 class Progress(NamedTuple):

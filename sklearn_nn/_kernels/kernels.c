@@ -103,7 +103,8 @@ static void lay_out_training(
 
 /* Whether a step is gradient descent and nothing else. */
 static int is_plain(const struct problem *problem) {
-    return problem->optimizer == SGD && !problem->average_from && !problem->decay;
+    return problem->optimizer == SGD && !problem->average_from && !problem->decay
+           && !problem->max_gradient_norm;
 }
 
 /* Whether weights that a row does not touch may wait for their penalty. */

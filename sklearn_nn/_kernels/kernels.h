@@ -54,6 +54,7 @@ struct problem {
     double momentum, beta_1, beta_2, epsilon;
     int64_t batch_size;
     int64_t average_from; /* first step whose theta is averaged, 0 for none */
+    double max_gradient_norm; /* 0 for none */
 };
 
 struct state {

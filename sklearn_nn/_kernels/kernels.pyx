@@ -46,6 +46,7 @@ cdef extern from "kernels.h" nogil:
         int optimizer
         double momentum, beta_1, beta_2, epsilon
         int64_t batch_size, average_from
+        double max_gradient_norm
 
     struct c_state "state":
         void *theta
@@ -158,6 +159,7 @@ cdef class Plan:
         self, layer_sizes, int activation, bint fit_intercept, int loss, double l2,
         double l1, double decay, int optimizer, double momentum, double beta_1,
         double beta_2, double epsilon, int64_t batch_size, int64_t average_from,
+        double max_gradient_norm,
     ):
         describe(&self.problem.architecture, layer_sizes, activation)
         self.problem.fit_intercept = fit_intercept
@@ -172,6 +174,7 @@ cdef class Plan:
         self.problem.epsilon = epsilon
         self.problem.batch_size = batch_size
         self.problem.average_from = average_from
+        self.problem.max_gradient_norm = max_gradient_norm
 
 
 def run_steps(
