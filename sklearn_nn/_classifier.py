@@ -314,6 +314,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     def _start(self, kept, encoding, architecture, dtype):
         """Return the Checkpoint to train from, and theta (n_parameters,) as it is shown."""
         if kept is not None:  # a user may have edited the attributes
+            kept = replace(kept, architecture=architecture)
             return kept, architecture.flatten(self._layers()).astype(dtype)
         initial = self._initial(architecture, dtype)
         parameters = path_parameters(self)

@@ -326,6 +326,17 @@ def test_parameters_set_after_fit_wait_for_the_next_fit(estimator_class, rows):
     np.testing.assert_array_equal(model.predict_proba(X), before)
 
 
+def test_another_activation_of_a_warm_start_is_that_of_predictions(rows):
+    X, y, _ = rows()
+    model = BackpropMLPClassifier((5,), max_iter=3, tol=None, warm_start=True)
+    model.fit(X, y).set_params(activation="tanh").fit(X, y)
+    hidden = np.tanh(X @ model.coefs_[0] + model.intercepts_[0])
+    expected = hidden @ model.coefs_[1] + model.intercepts_[1]
+    logits = model.decision_function(X).reshape(expected.shape)
+    # A few roundings of numbers of order 1.
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-13)
+
+
 # Law 2. A weight is a repetition.
 
 
