@@ -393,8 +393,8 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         targets = encoding.targets(held_out.y)
 
         def validate(theta):
-            layers, activation = architecture.layers(theta), architecture.activation
-            logits, _ = prediction.predict(layers, held_out.X, activation, "logits")
+            layers, activations = architecture.layers(theta), architecture.activations
+            logits, _ = prediction.predict(layers, held_out.X, activations, "logits")
             decision = encoding.decide(logits)
             return accuracy_score(targets, decision, sample_weight=held_out.sample_weight)
 
@@ -491,8 +491,8 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         dtype = np.result_type(layers[0].weight, np.float32)
         finite_later = prediction.looks_for_finite(layers)
         rows = _inputs.validate_rows(self, X, dtype, ensure_all_finite=not finite_later)
-        activation = self._checkpoint.architecture.activation
-        predicted, finite = prediction.predict(layers, rows, activation, output)
+        activations = self._checkpoint.architecture.activations
+        predicted, finite = prediction.predict(layers, rows, activations, output)
         if finite_later and not finite:
             # It raises, in scikit-learn's words, unless its users assume finite data.
             _inputs.validate_rows(self, X, dtype, ensure_all_finite=True)

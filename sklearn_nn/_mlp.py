@@ -6,6 +6,7 @@ import numpy as np
 
 from ._classifier import GradientClassifier
 from ._engine.activations import ACTIVATIONS
+from ._engine.initial import initial_theta
 from ._engine.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
 from ._parameters import CONSTRAINTS, Interval, StrOptions
@@ -29,8 +30,18 @@ class BackpropMLPClassifier(GradientClassifier):
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units in each hidden layer, >= 1 each. () is logistic regression.
 
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-        Of the hidden layers.
+    activation : str or array-like of str, default='relu'
+        f(z) of the hidden layers: one name for all, or a name for each.
+
+        - 'identity': z
+        - 'logistic': 1 / (1 + exp(-z))
+        - 'tanh': tanh(z)
+        - 'relu': max(z, 0)
+        - 'leaky_relu': z, and 0.01 z where z < 0 [4]_
+        - 'softplus': log(1 + exp(z)) [5]_
+        - 'elu': z, and exp(z) - 1 where z < 0 [6]_
+        - 'silu' (or swish): z / (1 + exp(-z)) [7]_ [8]_ [9]_
+        - 'gelu': z times the normal distribution function of z [7]_
 
     solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
         'adam' scales each coordinate's step by running moments of its gradient [2]_;
@@ -182,6 +193,21 @@ class BackpropMLPClassifier(GradientClassifier):
        https://arxiv.org/abs/1412.6980
     .. [3] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep
        feedforward neural networks", AISTATS 2010, equation 16.
+    .. [4] A. Maas, A. Hannun and A. Ng, "Rectifier nonlinearities improve neural network
+       acoustic models", ICML workshop on deep learning for audio, speech and language
+       processing, 2013.
+    .. [5] C. Dugas, Y. Bengio, F. Belisle, C. Nadeau and R. Garcia, "Incorporating
+       second-order functional knowledge for better option pricing", NIPS 2000.
+    .. [6] D.-A. Clevert, T. Unterthiner and S. Hochreiter, "Fast and accurate deep network
+       learning by exponential linear units (ELUs)", ICLR 2016,
+       https://arxiv.org/abs/1511.07289
+    .. [7] D. Hendrycks and K. Gimpel, "Gaussian error linear units (GELUs)", 2016,
+       https://arxiv.org/abs/1606.08415
+    .. [8] S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units for neural
+       network function approximation in reinforcement learning", Neural Networks 107,
+       2018, https://arxiv.org/abs/1702.03118
+    .. [9] P. Ramachandran, B. Zoph and Q. Le, "Searching for activation functions", 2017,
+       https://arxiv.org/abs/1710.05941
 
     Examples
     --------
@@ -199,7 +225,7 @@ class BackpropMLPClassifier(GradientClassifier):
             "array-like",
             Interval(Integral, 1, None, closed="left"),
         ],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "loss": [StrOptions({"log_loss", "squared_error"})],
@@ -263,7 +289,7 @@ class BackpropMLPClassifier(GradientClassifier):
 
     def _check_parameters(self):
         super()._check_parameters()
-        self._checked_hidden_layer_sizes()
+        self._checked_activations()
 
     def _checked_hidden_layer_sizes(self):
         """Return `hidden_layer_sizes` as a tuple of positive ints, or raise."""
@@ -282,9 +308,36 @@ class BackpropMLPClassifier(GradientClassifier):
             )
         return tuple(int(size) for size in sizes)
 
+    def _checked_activations(self):
+        """Return `activation` as a tuple of names, one for each hidden layer, or raise."""
+        names = self.activation
+        if isinstance(names, str):
+            names = [names] * len(self._checked_hidden_layer_sizes())
+        valid = np.ndim(names) == 1 and all(
+            isinstance(name, str) and name in ACTIVATIONS for name in names
+        )
+        if not valid:
+            raise ValueError(
+                f"activation must be one of {sorted(ACTIVATIONS)}, or hold one of them for "
+                f"each hidden layer; got {self.activation!r}."
+            )
+        return self._one_per_hidden_layer("activation", names)
+
+    def _one_per_hidden_layer(self, parameter, values):
+        """Return `values` as a tuple, or raise if there are not as many as layers."""
+        n_layers = len(self._checked_hidden_layer_sizes())
+        if len(values) != n_layers:
+            raise ValueError(
+                f"{parameter} must have one entry for each hidden layer: got "
+                f"{len(values)}, {getattr(self, parameter)!r}, for {n_layers} in "
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}."
+            )
+        return tuple(values)
+
     def _architecture(self, n_features, n_outputs):
         hidden = self._checked_hidden_layer_sizes()
-        return Architecture((n_features, *hidden, n_outputs), self.activation)
+        sizes = (n_features, *hidden, n_outputs)
+        return Architecture(sizes, self._checked_activations())
 
     def _loss_name(self):
         return self.loss
@@ -296,7 +349,11 @@ class BackpropMLPClassifier(GradientClassifier):
         return 0
 
     def _initial_theta(self, architecture, rng, dtype):
-        return architecture.initial(rng, dtype)
+        names, last = architecture.activations, self.activation
+        # The output layer is drawn like the hidden ones, also where there is none.
+        if not isinstance(last, str):
+            last = names[-1] if names else "identity"
+        return initial_theta(architecture.layer_sizes, (*names, last), rng, dtype)
 
     def _layers(self):
         pairs = zip(self.coefs_, self.intercepts_, strict=True)

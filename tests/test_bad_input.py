@@ -18,6 +18,7 @@ from methods import both, every_method, textbook_logistic
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._engine import lbfgs, newton
 from sklearn_nn._engine import train as training
+from sklearn_nn._engine.activations import ACTIVATIONS
 
 CLASSES = [SGDLogisticClassifier, BackpropMLPClassifier]
 every_class = pytest.mark.parametrize("estimator_class", CLASSES)
@@ -792,11 +793,12 @@ NOT_A_COUNT = [0, -1, 1.5, np.nan, "10", None, [10], *BOOLS]
 NOT_A_FLAG = [0, 1, "yes", None, [True]]
 NOT_A_NAME = ["unknown", 1, [], *BOOLS]
 BAD_SIZES = [(0,), (5, -1), (2.5,), (np.nan,), (None,), ("5",), ((2, 3),), [True]]
+BAD_NAMES = [[1], [None], ["unknown"], {"relu"}, {"relu": 1}, [["relu"]], ["relu"] * 2]
 BAD_CLASS_WEIGHTS = [{0: value} for value in (-1.0, np.nan, np.inf, "big", None, [1.0])]
 
 # Values of wrong type and of wrong range for every parameter of both classes.
 BAD_VALUES = {
-    "activation": [*NOT_A_NAME, None, "softmax", "RELU"],
+    "activation": [*NOT_A_NAME, None, "softmax", "RELU", *BAD_NAMES],
     "alpha": NEGATIVE,
     "average": [-1, 0.5, np.nan, "yes", None, [1]],
     "batch_size": [*NOT_A_COUNT, np.inf],
@@ -1153,7 +1155,7 @@ LOGISTIC = st.builds(
 MLP = st.builds(
     BackpropMLPClassifier,
     hidden_layer_sizes=st.sampled_from([(), (3,), (2, 2)]),
-    activation=st.sampled_from(["identity", "logistic", "tanh", "relu"]),
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
     solver=st.sampled_from(["sgd", "adam", "lbfgs"]),
     loss=st.sampled_from(["log_loss", "squared_error"]),
     **COMMON,
