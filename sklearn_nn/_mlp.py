@@ -6,7 +6,7 @@ import numpy as np
 
 from ._classifier import GradientClassifier
 from ._engine.activations import ACTIVATIONS
-from ._engine.initial import initial_theta
+from ._engine.initial import INITS, initial_theta
 from ._engine.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
 from ._parameters import CONSTRAINTS, Interval, StrOptions
@@ -129,6 +129,15 @@ class BackpropMLPClassifier(GradientClassifier):
         sum(w) / (n_classes * sum of w in the class), w the sample weights. Not for
         multilabel y.
 
+    init : {'auto', 'glorot', 'he'}, default='auto'
+        How weights (fan_in, fan_out) are drawn at the start:
+
+        - 'auto': as MLPClassifier, uniform in +-sqrt(f / (fan_in + fan_out)) with f = 2
+          for 'logistic' and 6 otherwise, intercepts too (the output layer goes by the
+          last hidden one);
+        - 'glorot': uniform in +-sqrt(6 / (fan_in + fan_out)) [3]_, intercepts 0;
+        - 'he': normal with variance 2 / fan_in [10]_, intercepts 0.
+
     Attributes
     ----------
     coefs_ : list of ndarray of shape (fan_in, fan_out)
@@ -208,6 +217,9 @@ class BackpropMLPClassifier(GradientClassifier):
        2018, https://arxiv.org/abs/1702.03118
     .. [9] P. Ramachandran, B. Zoph and Q. Le, "Searching for activation functions", 2017,
        https://arxiv.org/abs/1710.05941
+    .. [10] K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers: surpassing
+       human-level performance on ImageNet classification", ICCV 2015, equation 10,
+       https://arxiv.org/abs/1502.01852
 
     Examples
     --------
@@ -226,6 +238,7 @@ class BackpropMLPClassifier(GradientClassifier):
             Interval(Integral, 1, None, closed="left"),
         ],
         "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
+        "init": [StrOptions(set(INITS))],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "loss": [StrOptions({"log_loss", "squared_error"})],
@@ -260,6 +273,7 @@ class BackpropMLPClassifier(GradientClassifier):
         max_fun=15000,
         loss="log_loss",
         class_weight=None,
+        init="auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -286,6 +300,7 @@ class BackpropMLPClassifier(GradientClassifier):
         self.max_fun = max_fun
         self.loss = loss
         self.class_weight = class_weight
+        self.init = init
 
     def _check_parameters(self):
         super()._check_parameters()
@@ -353,7 +368,8 @@ class BackpropMLPClassifier(GradientClassifier):
         # The output layer is drawn like the hidden ones, also where there is none.
         if not isinstance(last, str):
             last = names[-1] if names else "identity"
-        return initial_theta(architecture.layer_sizes, (*names, last), rng, dtype)
+        sizes, names = architecture.layer_sizes, (*names, last)
+        return initial_theta(sizes, names, rng, dtype, self.init)
 
     def _layers(self):
         pairs = zip(self.coefs_, self.intercepts_, strict=True)

@@ -60,6 +60,7 @@ MLP = {
     "mixed": {"hidden_layer_sizes": (5, 4), "activation": ["gelu", "elu"], "batch_size": 9},
     "squared": {"loss": "squared_error", "batch_size": 16, "solver": "sgd"},
     "linear": {"hidden_layer_sizes": (), "batch_size": 16},
+    "he": {"init": "he", "batch_size": 16},
 }
 CONFIGURATIONS = [
     pytest.param(textbook_logistic, parameters, id=f"logistic-{name}")

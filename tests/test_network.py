@@ -6,7 +6,6 @@ from networks import network_of, random_theta
 from scipy.sparse import csr_array
 
 from sklearn_nn._engine.activations import ACTIVATIONS
-from sklearn_nn._engine.initial import initial_theta
 from sklearn_nn._engine.network import backward, forward
 from sklearn_nn._engine.types import Architecture, Layer
 
@@ -191,18 +190,3 @@ def test_flatten_names_other_shapes():
     layers = Architecture((4, 3)).layers(np.zeros(15))
     with pytest.raises(ValueError, match=r"expected .*\(5, 3\).* got .*\(4, 3\)"):
         Architecture((5, 3)).flatten(layers)
-
-
-@every_activation
-def test_initial_parameters_stay_within_glorots_bound(activation):
-    theta = initial_theta((30, 20), (activation,), np.random.RandomState(0), np.float64)
-    # Glorot and Bengio 2010, equation 16; for 'logistic' MLPClassifier has 2 in place of 6.
-    bound = np.sqrt((2 if activation == "logistic" else 6) / 50)
-    largest = np.max(np.abs(theta))
-    assert 0.98 * bound < largest <= bound  # 620 draws come within 2 % of the edge
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_initial_parameters_have_the_dtype_asked_for(dtype):
-    theta = initial_theta((4, 5, 3), ("tanh",) * 2, np.random.RandomState(0), dtype)
-    assert theta.dtype == dtype
