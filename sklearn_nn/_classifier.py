@@ -415,6 +415,7 @@ class GradientClassifier(
     def _start(self, kept, encoding, architecture, dtype):
         """Return the Checkpoint to train from, and theta (n_parameters,) as it is shown."""
         if kept is not None:  # a user may have edited the attributes
+            kept = replace(kept, architecture=architecture)
             return kept, architecture.flatten(self._layers()).astype(dtype)
         initial = self._initial(architecture, dtype)
         parameters = path_parameters(self)
@@ -642,8 +643,8 @@ class GradientClassifier(
         dtype = np.result_type(layers[0].weight, np.float32)
         finite_later = prediction.looks_for_finite(layers)
         rows = _inputs.validate_rows(self, X, dtype, ensure_all_finite=not finite_later)
-        activation = self._checkpoint.architecture.activation
-        predicted, finite = prediction.predict(layers, rows, activation, output)
+        activations = self._checkpoint.architecture.activations
+        predicted, finite = prediction.predict(layers, rows, activations, output)
         if finite_later and not finite:
             # It raises, in scikit-learn's words, unless its users assume finite data.
             _inputs.validate_rows(self, X, dtype, ensure_all_finite=True)

@@ -18,6 +18,7 @@ from methods import both, every_method, textbook_logistic
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._engine import lbfgs, newton
 from sklearn_nn._engine import train as training
+from sklearn_nn._engine.activations import ACTIVATIONS
 from sklearn_nn._engine.schedules import SCHEDULES
 
 CLASSES = [SGDLogisticClassifier, BackpropMLPClassifier]
@@ -816,11 +817,12 @@ NOT_A_COUNT = [0, -1, 1.5, np.nan, "10", None, [10], *BOOLS]
 NOT_A_FLAG = [0, 1, "yes", None, [True]]
 NOT_A_NAME = ["unknown", 1, [], *BOOLS]
 BAD_SIZES = [(0,), (5, -1), (2.5,), (np.nan,), (None,), ("5",), ((2, 3),), [True]]
+BAD_NAMES = [[1], [None], ["unknown"], {"relu"}, {"relu": 1}, [["relu"]], ["relu"] * 2]
 BAD_CLASS_WEIGHTS = [{0: value} for value in (-1.0, np.nan, np.inf, "big", None, [1.0])]
 
 # Values of wrong type and of wrong range for every parameter of both classes.
 BAD_VALUES = {
-    "activation": [*NOT_A_NAME, None, "softmax", "RELU"],
+    "activation": [*NOT_A_NAME, None, "softmax", "RELU", *BAD_NAMES],
     "alpha": NEGATIVE,
     "average": [-1, 0.5, np.nan, "yes", None, [1]],
     "batch_size": [*NOT_A_COUNT, np.inf],
@@ -831,6 +833,7 @@ BAD_VALUES = {
     "epsilon": NOT_POSITIVE,
     "fit_intercept": NOT_A_FLAG,
     "hidden_layer_sizes": [0, -3, 2.5, None, "5", *BOOLS, *BAD_SIZES],
+    "init": [*NOT_A_NAME, None, "HE", "random"],
     "l1_ratio": NOT_A_SHARE,
     "learning_rate": [*NOT_POSITIVE, "optimal", "CONSTANT", "AUTO", "auto"],
     "learning_rate_init": NOT_POSITIVE,
@@ -1182,7 +1185,8 @@ LOGISTIC = st.builds(
 MLP = st.builds(
     BackpropMLPClassifier,
     hidden_layer_sizes=st.sampled_from([(), (3,), (2, 2)]),
-    activation=st.sampled_from(["identity", "logistic", "tanh", "relu"]),
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
+    init=st.sampled_from(["auto", "glorot", "he"]),
     solver=st.sampled_from(["sgd", "adam", "adamw", "lbfgs"]),
     loss=st.sampled_from(["log_loss", "squared_error"]),
     max_gradient_norm=st.sampled_from([None, None, 1e-6, 1.0]),

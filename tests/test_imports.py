@@ -31,7 +31,7 @@ ENGINE_FLOORS = [
     {"newton_model"},
     {"divergence", "passes", "stream"},
     {"coordinates", "quadratic", "reference", "compiled"},
-    {"network", "losses", "penalties", "optimizers", "schedules", "stopping"},
+    {"network", "initial", "losses", "penalties", "optimizers", "schedules", "stopping"},
     {"activations"},
     {"arrays"},
     {"types", "__init__"},

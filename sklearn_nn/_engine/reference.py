@@ -88,13 +88,13 @@ def objective_and_gradient(problem, theta, batch):
     """
     xp, architecture = namespace(theta), problem.architecture
     layers = architecture.layers(theta)
-    inputs, logits = network.forward(layers, batch.X, architecture.activation)
-    values, delta = problem.loss.value_and_gradient(logits, batch.y)
+    passed = network.forward(layers, batch.X, architecture.activations)
+    values, delta = problem.loss.value_and_gradient(passed.logits, batch.y)
     if batch.sample_weight is not None:
         values = values * batch.sample_weight
         delta = delta * batch.sample_weight[:, None]
     delta = delta / batch.n_samples
-    gradients = network.backward(layers, inputs, delta, architecture.activation)
+    gradients = network.backward(layers, passed, delta, architecture.activations)
     # float64, because a float32 sum over many rows loses digits.
     loss = float(xp.sum(values, dtype=xp.float64)) / batch.n_samples
     objective = loss + problem.penalty.value(theta[: architecture.n_weights])

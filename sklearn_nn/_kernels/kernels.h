@@ -9,7 +9,17 @@
 #include <stdint.h>
 
 /* The names of activations.py, losses.py and optimizers.py, in their order. */
-enum activation { IDENTITY, LOGISTIC, TANH, RELU };
+enum activation {
+    IDENTITY,
+    LOGISTIC,
+    TANH,
+    RELU,
+    LEAKY_RELU,
+    SOFTPLUS,
+    ELU,
+    SILU,
+    GELU
+};
 enum loss {
     BINARY_CROSS_ENTROPY,
     CATEGORICAL_CROSS_ENTROPY,
@@ -42,7 +52,7 @@ struct targets {
 struct architecture {
     int n_layers;
     int64_t layer_sizes[MAX_LAYERS + 1]; /* n_features, hidden..., n_outputs */
-    enum activation activation;
+    enum activation activations[MAX_LAYERS]; /* one per hidden layer */
 };
 
 struct problem {
