@@ -62,8 +62,8 @@ def path_parameters(estimator):
     """Return the parameters that decide which path training takes, as copies."""
     return {
         name: value
-        # A copied generator would no longer be the same object, which is its identity.
-        if isinstance(value, np.random.RandomState)
+        # A copied generator or scorer would no longer be the same, which is its identity.
+        if isinstance(value, np.random.RandomState) or callable(value)
         else copy.deepcopy(value)
         for name, value in constructor_parameters(estimator)
         if name not in NOT_THE_PATH

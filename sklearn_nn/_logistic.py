@@ -107,11 +107,19 @@ class SGDLogisticClassifier(GradientClassifier):
         learning_rate='auto' it is used with early stopping only.
 
     early_stopping : bool, default=False
-        Whether a part of the rows is held out (stratified), and its accuracy takes the
-        objective's place in the stopping rule. The best parameters are kept.
+        Whether the `scoring` of rows that are not trained on takes the objective's place
+        in the stopping rule. They are `X_val` of `fit`, or else a part of the rows that is
+        held out (stratified). The best parameters are kept.
 
     validation_fraction : float, default=0.1
-        Part of the rows to hold out for early stopping, in (0, 1).
+        Part of the rows to hold out for early stopping, in (0, 1). Not used if `fit` is
+        given `X_val`.
+
+    scoring : {'loss'}, str, callable or None, default=None
+        Score of the validation rows, higher is better. None is accuracy, as in
+        MLPClassifier; 'loss' is minus the validation loss; else the name of a scorer
+        (`sklearn.metrics.get_scorer_names`) or a callable (estimator, X, y) -> float,
+        which is also given `sample_weight` if the validation rows have weights.
 
     class_weight : dict, 'balanced' or None, default=None
         Weight of each class, as {label: weight}. 'balanced' is
@@ -152,17 +160,26 @@ class SGDLogisticClassifier(GradientClassifier):
         Epochs, or Newton steps, of the last call of `fit` or `partial_fit`.
     t_ : int
         Updates of the coefficients so far.
+    loss_ : float
+        The last value of the curve; of Newton steps the objective at the end.
     loss_curve_ : list of float
         Of each epoch so far: mean over the rows of the loss before each step, plus the
         penalty (nats). Of Newton steps: the objective before each, on its sample.
     best_loss_ : float or None
         Smallest value of the curve since the stopping rule began to count; None with
         early stopping.
+    learning_rate_curve_ : list of float or None
+        Learning rate of the last step of each epoch. None for a method without one, which
+        leaves NaN where training with a learning rate goes on; so do other curves.
+    validation_loss_curve_ : list of float or None
+        Mean loss of the validation rows after each epoch, without the penalty (nats), if
+        there were any.
     validation_scores_ : list of float or None
-        Validation accuracy after each epoch (of rows weighted by sample and class
-        weights), with early stopping.
+        Their `scoring` after each epoch.
     best_validation_score_ : float or None
         The score of the model that is kept, with early stopping.
+    best_epoch_ : int or None
+        The epoch, from 1 and over all calls, that led to it, with early stopping.
 
     See Also
     --------
@@ -273,6 +290,7 @@ class SGDLogisticClassifier(GradientClassifier):
         n_iter_no_change=5,
         early_stopping=False,
         validation_fraction=0.1,
+        scoring=None,
         class_weight=None,
         average=False,
         warm_start=False,
@@ -299,6 +317,7 @@ class SGDLogisticClassifier(GradientClassifier):
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.class_weight = class_weight
         self.average = average
         self.warm_start = warm_start
@@ -348,6 +367,6 @@ class SGDLogisticClassifier(GradientClassifier):
     def _layers(self):
         return [Layer(dense(self.coef_).T, np.asarray(self.intercept_))]
 
-    def _show_model(self, layers, encoding, run):
+    def _show_model(self, layers, encoding):
         self.coef_ = np.array(layers[0].weight.T, order="C")
         self.intercept_ = layers[0].intercept.copy()

@@ -90,12 +90,20 @@ class BackpropMLPClassifier(GradientClassifier):
         Whether the momentum is Nesterov's. Only used if momentum > 0.
 
     early_stopping : bool, default=False
-        Whether a part of the rows is held out (stratified, but for multilabel y), and
-        its accuracy takes the objective's place in the stopping rule. The best
-        parameters are kept. Not used by 'lbfgs'.
+        Whether the `scoring` of rows that are not trained on takes the objective's place
+        in the stopping rule. They are `X_val` of `fit`, or else a part of the rows that is
+        held out (stratified, but for multilabel y). The best parameters are kept. Not
+        used by 'lbfgs'.
 
     validation_fraction : float, default=0.1
-        Part of the rows to hold out for early stopping, in (0, 1).
+        Part of the rows to hold out for early stopping, in (0, 1). Not used if `fit` is
+        given `X_val`.
+
+    scoring : {'loss'}, str, callable or None, default=None
+        Score of the validation rows, higher is better. None is accuracy, as in
+        MLPClassifier; 'loss' is minus the validation loss; else the name of a scorer
+        (`sklearn.metrics.get_scorer_names`) or a callable (estimator, X, y) -> float,
+        which is also given `sample_weight` if the validation rows have weights.
 
     beta_1, beta_2 : float, default=0.9 and 0.999
         Decay of Adam's moments, in [0, 1).
@@ -143,11 +151,18 @@ class BackpropMLPClassifier(GradientClassifier):
     best_loss_ : float or None
         Smallest value of the curve since the stopping rule began to count (for 'lbfgs'
         the objective at the end); None with early stopping.
+    learning_rate_curve_ : list of float or None
+        Learning rate of the last step of each epoch. None for a method without one, which
+        leaves NaN where training with a learning rate goes on; so do other curves.
+    validation_loss_curve_ : list of float or None
+        Mean loss of the validation rows after each epoch, without the penalty (nats), if
+        there were any.
     validation_scores_ : list of float or None
-        Validation accuracy after each epoch (of rows weighted by sample and class
-        weights), with early stopping.
+        Their `scoring` after each epoch.
     best_validation_score_ : float or None
         The score of the model that is kept, with early stopping.
+    best_epoch_ : int or None
+        The epoch, from 1 and over all calls, that led to it, with early stopping.
     n_layers_ : int
         Number of layers, input and output included.
     n_outputs_ : int
@@ -227,6 +242,7 @@ class BackpropMLPClassifier(GradientClassifier):
         nesterovs_momentum=True,
         early_stopping=False,
         validation_fraction=0.1,
+        scoring=None,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
@@ -253,6 +269,7 @@ class BackpropMLPClassifier(GradientClassifier):
         self.nesterovs_momentum = nesterovs_momentum
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -302,10 +319,9 @@ class BackpropMLPClassifier(GradientClassifier):
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
         return [Layer(np.asarray(coef), np.asarray(intercept)) for coef, intercept in pairs]
 
-    def _show_model(self, layers, encoding, run):
+    def _show_model(self, layers, encoding):
         self.coefs_ = [layer.weight.copy() for layer in layers]
         self.intercepts_ = [layer.intercept.copy() for layer in layers]
-        self.loss_ = run.last_loss
         self.n_layers_ = len(layers) + 1
         self.n_outputs_ = encoding.n_outputs
         self.out_activation_ = encoding.out_activation

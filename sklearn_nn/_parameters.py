@@ -7,6 +7,7 @@ module is private in name, and was checked with scikit-learn 1.6 to 1.9.
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
@@ -52,6 +53,7 @@ CONSTRAINTS = {
     ],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
     "class_weight": [StrOptions({"balanced"}), dict, None],
     "warm_start": ["boolean"],
     "random_state": ["random_state"],

@@ -823,6 +823,7 @@ BAD_VALUES = {
     "solver": [*NOT_A_NAME, None, "newton", "SGD"],
     "tol": [-1e-4, np.nan, np.inf, "1e-4", [1e-4], *BOOLS],
     "validation_fraction": [*NOT_A_SHARE, 0.0, 1.0],
+    "scoring": ["nothing", 1.0, True, ["accuracy"]],
     "verbose": [-1, 0.5, "loud", None],
     "warm_start": NOT_A_FLAG,
 }
@@ -1133,6 +1134,7 @@ COMMON = {
     "max_iter": st.integers(1, 3),
     "early_stopping": st.sampled_from([False, False, True]),
     "validation_fraction": st.just(0.5),
+    "scoring": st.sampled_from([None, "loss", "accuracy"]),
     "class_weight": st.sampled_from([None, None, "balanced"]),
     "epsilon": st.sampled_from([1e-8, 1e-300]),
     "tol": st.none(),

@@ -20,7 +20,8 @@ FLOORS = [
     {"_checkpoint", "_cluster_blocks"},
     {"_cluster"},
     {"_cluster_tasks"},
-    {"_inputs", "_monitor", "_outcome", "_parameters", "_pyplot", "_split"},
+    {"_validation"},
+    {"_callbacks", "_inputs", "_monitor", "_outcome", "_parameters", "_pyplot", "_split"},
     {"_labels", "_weights"},
     {"_engine"},
 ]
@@ -36,6 +37,7 @@ ENGINE_FLOORS = [
     {"types", "__init__"},
 ]
 IMPORTING_SKLEARN = {
+    "_callbacks",
     "_classifier",
     "_inputs",
     "_labels",
@@ -44,6 +46,7 @@ IMPORTING_SKLEARN = {
     "_parameters",
     "_pyplot",
     "_split",
+    "_validation",
     "_weights",
     "_weights_display",
 }

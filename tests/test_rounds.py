@@ -98,7 +98,7 @@ def test_one_step_of_descent_in_each_block_is_a_step_of_all_rows(data):
     expected = train(descent, first_state(descent), data, 4)
     run = rounds.train(descent, first_state(descent), cut(data, 11, 40), 4, 8)
     np.testing.assert_allclose(run.state.theta, expected.state.theta, **TIGHT)
-    np.testing.assert_allclose(run.loss_curve, expected.loss_curve, **TIGHT)
+    np.testing.assert_allclose(run.curves.objectives, expected.curves.objectives, **TIGHT)
 
 
 def test_parts_of_an_epoch_are_all_rows_once():

@@ -39,7 +39,7 @@ from . import divergence, prediction
 from .reference import batches, select
 from .stopping import Decision
 from .train import learning_rates, run_epochs
-from .types import Dataset, TrainingRun
+from .types import Dataset, TrainingRun, empty_curves
 
 # Rows whose logits are computed at once where only the objective is asked for.
 ROWS_AT_ONCE = 1024
@@ -161,13 +161,14 @@ def train(problem, state, blocks, n_epochs, n_rounds, monitor=None):
     """
     nothing = divergence.zero_logits_loss(problem, Dataset(None, blocks.target))
     limit, n_rounds = divergence.DIVERGED * nothing, rounds_of(problem, blocks, n_rounds)
-    objectives, ended_by, rate = [], "max_iter", 0.0
+    curves, ended_by, rate = empty_curves(), "max_iter", 0.0
     rng = np.random.RandomState(0)
     rng.set_state(state.random_state)
     try:
-        while len(objectives) < n_epochs:
-            if monitor is not None:
-                monitor.epoch_begin()
+        while len(curves.objectives) < n_epochs:
+            if monitor is not None and monitor.epoch_begin():
+                ended_by = "monitor"
+                break
             seed = rng.randint(2**31) if problem.shuffle else None
             new, objective = epoch(problem, state, blocks, seed, n_rounds)
             rate = float(learning_rate_of(problem, new))
@@ -176,19 +177,19 @@ def train(problem, state, blocks, n_epochs, n_rounds, monitor=None):
                 state.progress, [objective], rate
             )
             state = replace(new, progress=progress, random_state=rng.get_state())
-            objectives.append(objective)
-            if monitor is not None and monitor.epoch_end(state, objective, None, rate):
+            curves.grow([objective], [rate])
+            if monitor is not None and monitor.epoch_end(state, curves):
                 ended_by = "monitor"
                 break
             if decision is Decision.STOP:
                 ended_by = "stopping_rule"
                 break
     except KeyboardInterrupt:
-        if not objectives:
+        if not curves.objectives:
             raise
         ended_by = "interrupt"
     check_end(problem, state, blocks, limit, rate)
-    return TrainingRun(state, objectives, objectives[-1], nothing, [], ended_by)
+    return TrainingRun(state, curves, curves.objectives[-1], nothing, ended_by)
 
 
 def learning_rate_of(problem, state):
