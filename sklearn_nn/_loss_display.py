@@ -179,8 +179,7 @@ class LossCurveDisplay:
 
     def _unit(self):
         """Return what is counted: solvers without a learning rate have no epochs."""
-        rates = self.learning_rate_curve
-        return "epoch" if rates is None or has_numbers(rates) else "iteration"
+        return "epoch" if has_numbers(self.learning_rate_curve) else "iteration"
 
     def _mark_best_epoch(self):
         """Draw a line through all axes at the epoch whose parameters were kept."""

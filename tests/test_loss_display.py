@@ -99,9 +99,13 @@ def test_constant_learning_rate_is_not_drawn():
     assert set(display.plot().lines_) == {"training loss"}
 
 
-def test_a_solver_without_learning_rate_counts_iterations():
-    display = LossCurveDisplay(loss_curve=1 / EPOCH, learning_rate_curve=np.nan * EPOCH)
-    assert display.plot().ax_.get_xlabel() == "iteration"
+@pytest.mark.parametrize(
+    ("rates", "unit"), [(0.1, "epoch"), (np.nan, "iteration"), (None, "iteration")]
+)
+def test_a_solver_without_learning_rate_counts_iterations(rates, unit):
+    curve = None if rates is None else rates + 0 * EPOCH
+    display = LossCurveDisplay(loss_curve=1 / EPOCH, learning_rate_curve=curve)
+    assert display.plot().ax_.get_xlabel() == unit
 
 
 def test_an_epoch_without_neighbours_is_a_point():
