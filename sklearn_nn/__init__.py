@@ -1,8 +1,10 @@
 """Stochastic gradient descent and multilayer perceptrons for scikit-learn users."""
 
+from ._learning_rate_display import LearningRateDisplay
 from ._logistic import SGDLogisticClassifier
 from ._loss_display import LossCurveDisplay
 from ._mlp import BackpropMLPClassifier
+from ._range_test import learning_rate_range_test
 from ._show_versions import show_versions
 from ._weights_display import WeightsDisplay
 
@@ -10,8 +12,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BackpropMLPClassifier",
+    "LearningRateDisplay",
     "LossCurveDisplay",
     "SGDLogisticClassifier",
     "WeightsDisplay",
+    "learning_rate_range_test",
     "show_versions",
 ]

@@ -15,7 +15,9 @@ IMPORTS = (ast.Import, ast.ImportFrom)
 FLOORS = [
     {"__init__"},
     {"dask"},
-    {"_logistic", "_loss_display", "_mlp", "_show_versions", "_weights_display"},
+    {"_learning_rate_display", "_loss_display", "_weights_display"},
+    {"_range_test"},
+    {"_logistic", "_mlp", "_rehearsal", "_show_versions"},
     {"_classifier"},
     {"_checkpoint", "_cluster_blocks"},
     {"_cluster"},
