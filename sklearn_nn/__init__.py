@@ -1,5 +1,6 @@
 """Stochastic gradient descent and multilayer perceptrons for scikit-learn users."""
 
+from ._gradient_check import check_gradient
 from ._learning_rate_display import LearningRateDisplay
 from ._logistic import SGDLogisticClassifier
 from ._loss_display import LossCurveDisplay
@@ -16,6 +17,7 @@ __all__ = [
     "LossCurveDisplay",
     "SGDLogisticClassifier",
     "WeightsDisplay",
+    "check_gradient",
     "learning_rate_range_test",
     "show_versions",
 ]

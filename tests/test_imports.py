@@ -16,7 +16,7 @@ FLOORS = [
     {"__init__"},
     {"dask"},
     {"_learning_rate_display", "_loss_display", "_weights_display"},
-    {"_range_test"},
+    {"_gradient_check", "_range_test"},
     {"_logistic", "_mlp", "_rehearsal", "_show_versions"},
     {"_classifier"},
     {"_checkpoint", "_cluster_blocks"},
@@ -41,6 +41,7 @@ ENGINE_FLOORS = [
 IMPORTING_SKLEARN = {
     "_callbacks",
     "_classifier",
+    "_gradient_check",
     "_inputs",
     "_labels",
     "_logistic",
