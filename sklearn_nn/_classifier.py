@@ -67,8 +67,8 @@ def has_epochs(estimator):
     """Say whether the solver works in epochs, which `partial_fit` needs."""
     if estimator.solver == "lbfgs":
         raise AttributeError(
-            "partial_fit needs solver='sgd' or 'adam': solver='lbfgs' works on all rows "
-            "at once."
+            "partial_fit needs solver='sgd', 'adam' or 'adamw': solver='lbfgs' works on "
+            "all rows at once."
         )
     return True
 

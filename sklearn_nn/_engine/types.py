@@ -226,3 +226,6 @@ class Monitor(Protocol):
 
     def epoch_end(self, state, curves):
         """Return True to stop training after this epoch, the last of the `curves`."""
+
+    def n_unwatched(self, epoch):
+        """Return how many epochs after this one it need not be told of, until the next."""
