@@ -27,6 +27,10 @@ MODELS = {
     "logistic adam": textbook_logistic(solver="adam", random_state=0),
     "average": textbook_logistic(average=True, penalty="l1", random_state=0),
     "adam": BackpropMLPClassifier((10,), batch_size=20, random_state=0),
+    "adamw": BackpropMLPClassifier((10,), solver="adamw", random_state=0),
+    "one cycle": BackpropMLPClassifier(
+        (10,), learning_rate="one_cycle", warmup_fraction=0.1, random_state=0
+    ),
     "sgd": BackpropMLPClassifier((10,), solver="sgd", random_state=0),
     "adaptive": BackpropMLPClassifier((10,), learning_rate="adaptive", random_state=0),
     "early": BackpropMLPClassifier((10,), early_stopping=True, random_state=0),
