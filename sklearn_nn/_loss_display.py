@@ -164,7 +164,7 @@ class LossCurveDisplay:
         locator.set_params(integer=True, min_n_ticks=1)
         self.figure_.align_ylabels(self.axes_)
         self._mark_best_epoch()
-        self.ax_.legend(frameon=False)
+        self.ax_.legend()
         return self
 
     def _curves_below(self):
