@@ -23,6 +23,7 @@ from ._engine.reference import select
 from ._engine.train import train
 from ._engine.types import Problem
 from ._monitor import Printer
+from ._persistence import Persistent
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def has_epochs(estimator):
     return True
 
 
-class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+class GradientClassifier(Persistent, ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     """Classifier trained by gradients; abstract, see the two classes of the package."""
 
     _multilabel_allowed = False
