@@ -7,10 +7,12 @@ constructors may have gained fields and parameters, or says why not.
 
 import copy
 import inspect
+from contextlib import contextmanager
 from dataclasses import replace
+from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix
 
 import sklearn_nn
 
@@ -40,6 +42,8 @@ RECORDS = (
 # A class that has lost or renamed a field since gets a function here instead, which takes
 # the fields as they were stored.
 READERS = {record.__name__: record for record in RECORDS}
+# What a field of a record may be, by its annotation: NumPy's numbers, too.
+KINDS = {int: Integral, float: Real, **{kind: kind for kind in (str, bool, tuple, dict)}}
 # Where a pickle says which format it has; those of the first code do not.
 ORIGIN = "_sklearn_nn_origin"
 
@@ -58,8 +62,9 @@ class Persistent:
         Returns
         -------
         state : dict of str -> ndarray
-            Copies, none of type object: numbers, strings, and under 'structure' a text in
-            JSON that says how they belong together.
+            Copies, none of type object: numbers, strings, under 'structure' a text in
+            JSON that says how they belong together, and under 'origin' the class, the
+            format and the release.
 
         Raises
         ------
@@ -78,14 +83,10 @@ class Persistent:
         0.98
         """
         self._check_fitted()
-        content = {
-            "class": type(self).__name__,
-            "format": FORMAT,
-            "version": sklearn_nn.__version__,
-            "fitted": fitted_attributes(self),
-            "checkpoint": self._checkpoint,
-        }
-        return to_arrays(content, RECORDS, own_generator(self))
+        learned = {"fitted": fitted_attributes(self), "checkpoint": self._checkpoint}
+        arrays = to_arrays(learned, RECORDS, own_generator(self))
+        origin = (type(self).__name__, str(FORMAT), sklearn_nn.__version__)
+        return {**arrays, "origin": np.array(origin)}
 
     def set_state(self, state):
         """Make the model that of `get_state`; see there.
@@ -113,11 +114,12 @@ class Persistent:
         for name in fitted_attributes(self):
             delattr(restored, name)
         try:
-            content = from_arrays(state, READERS, own_generator(self))
-            check_origin(content, type(self).__name__)
-            vars(restored).update(content["fitted"])
-            restored._checkpoint = with_new_parameters(content["checkpoint"], type(self))
-            check_consistent(restored)
+            version = checked_origin(state["origin"], type(self).__name__)
+            with naming_release(version):
+                learned = from_arrays(state, READERS, own_generator(self))
+                checkpoint = with_new_parameters(learned["checkpoint"], type(self))
+                vars(restored).update(learned["fitted"], _checkpoint=checkpoint)
+                check_consistent(restored)
         except (ValueError, TypeError, AttributeError, LookupError) as error:
             # A state that was cut or edited may fail anywhere.
             raise ValueError(
@@ -138,25 +140,45 @@ class Persistent:
     def __getstate__(self):
         state = dict(super().__getstate__())
         # A sparse matrix, too, is to skops a class that has to be trusted.
-        made_plain = [n for n, v in state.items() if n == "_checkpoint" or issparse(v)]
+        made_plain = [
+            name
+            for name, value in state.items()
+            if name == "_checkpoint" or isinstance(value, csr_matrix)
+        ]
         state |= {name: plain(state[name], RECORDS) for name in made_plain}
         origin = {"format": FORMAT, "version": sklearn_nn.__version__, "plain": made_plain}
         return {**state, ORIGIN: origin}
 
     def __setstate__(self, state):
         state = dict(state)
-        if ORIGIN in state:
-            origin = state.pop(ORIGIN)
-            check_format(origin["format"], origin["version"])
-            made_plain = origin["plain"]
-        else:  # the first code left records as they were; they may lack a field of today
-            made_plain = ["_checkpoint"] if "_checkpoint" in state else []
+        origin = state.pop(ORIGIN, None)
+        if origin is None:  # the first code left records as they were
+            version, made_plain = "0.1.0", [n for n in state if n == "_checkpoint"]
+            # They may lack a field of today.
             state |= {name: plain(state[name], RECORDS) for name in made_plain}
-        state |= {name: rebuilt(state[name], READERS) for name in made_plain}
+        else:
+            version, made_plain = origin["version"], origin["plain"]
+            check_format(origin["format"], version)
+        with naming_release(version):
+            state |= {name: rebuilt(state[name], READERS) for name in made_plain}
         if "_checkpoint" in state:
             checkpoint = with_new_parameters(state["_checkpoint"], type(self))
             state["_checkpoint"] = checkpoint
         super().__setstate__({**new_parameters(state, type(self)), **state})
+
+
+@contextmanager
+def naming_release(version):
+    """Add to an error which release has stored the model, if it is not this one."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        if version == sklearn_nn.__version__:
+            raise
+        raise ValueError(
+            f"{reason(error)}. The model was stored by sklearn_nn {version}, and this is "
+            f"sklearn_nn {sklearn_nn.__version__}: load it with the former, or train anew."
+        ) from error
 
 
 def fitted_attributes(estimator):
@@ -203,17 +225,21 @@ def check_format(stored_format, version):
         )
 
 
-def check_origin(content, class_name):
-    """Raise ValueError unless a state is of this class and of a known format."""
-    check_format(content["format"], content["version"])
-    if content["class"] != class_name:
-        raise ValueError(f"it is of the class {content['class']}")
+def checked_origin(origin, class_name):
+    """Return the release that a state is of; raise ValueError if it does not fit here."""
+    stored_class, stored_format, version = np.asarray(origin).tolist()
+    check_format(int(stored_format), version)
+    if stored_class != class_name:
+        raise ValueError(f"it is of the class {stored_class}")
+    return version
 
 
 def check_consistent(estimator):
     """Raise ValueError unless all arrays have the shapes that belong together."""
     checkpoint, n_features = estimator._checkpoint, estimator.n_features_in_
     architecture, encoding = checkpoint.architecture, checkpoint.encoding
+    check_kinds(checkpoint, checkpoint.state, checkpoint.state.progress)
+    check_kinds(architecture, encoding, checkpoint.weight_scale)
     wanted = estimator._architecture(n_features, encoding.n_outputs).layer_sizes
     check_equal("layer sizes", architecture.layer_sizes, wanted)
     check_equal("classes_", list(estimator.classes_), list(encoding.classes))
@@ -227,6 +253,15 @@ def check_consistent(estimator):
     for random_state in (state.random_state, checkpoint.split_random_state):
         np.random.RandomState(0).set_state(random_state)  # raises if it is none
     check_past(state.past, n_features, architecture.layer_sizes[-1])
+
+
+def check_kinds(*records):
+    """Raise ValueError unless numbers, strings and tuples stand where they should."""
+    for record in records:
+        for name, kind in type(record).__annotations__.items():
+            value = getattr(record, name)
+            if not isinstance(value, KINDS.get(kind, object)):
+                raise ValueError(f"{name} should be {kind.__name__}, and it is {value!r}")
 
 
 def check_past(past, n_features, n_outputs):

@@ -74,7 +74,12 @@ def plain(value, records, leaf=as_it_is, name=""):
     return leaf(value, name)
 
 
-def rebuilt(value, readers, leaf=lambda tagged: tagged):
+def unknown_tag(tagged):
+    """Raise ValueError: no part of a plain value has other tags."""
+    raise ValueError(f"expected a known tag, got {sorted(tagged)}.")
+
+
+def rebuilt(value, readers, leaf=unknown_tag):
     """Return what `plain` has made plain.
 
     Parameters
@@ -204,7 +209,7 @@ def from_arrays(arrays, readers, own_generator):
             return np.array(arrays[tagged["array"]])
         if "number" in tagged:
             return np.asarray(arrays[tagged["number"]])[()]
-        raise ValueError(f"expected a known tag, got {sorted(tagged)}")
+        return unknown_tag(tagged)
 
     structure = json.loads(np.asarray(arrays[STRUCTURE]).item())
     return rebuilt(structure, readers, leaf)

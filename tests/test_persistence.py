@@ -351,9 +351,9 @@ def without_field(name):
     return partial(edited, change=lambda parts: parts["checkpoint"]["fields"].pop(name))
 
 
-def with_field(name):
-    """Return a function that adds a field to the checkpoint of a state."""
-    fields = {name: 1}
+def with_field(name, value=1):
+    """Return a function that sets a field of the checkpoint of a state."""
+    fields = {name: value}
     return partial(
         edited, change=lambda parts: parts["checkpoint"]["fields"].update(fields)
     )
@@ -361,7 +361,13 @@ def with_field(name):
 
 THETA = "checkpoint.state.theta"
 MALFORMED = {
-    "nothing": (lambda state: {}, "it lacks 'structure'"),
+    "nothing": (lambda state: {}, "it lacks 'origin'"),
+    "no structure": (without("structure"), "it lacks 'structure'"),
+    "other origin": (with_array("origin", np.zeros(3)), "class 0.0"),
+    "half an origin": (
+        with_array("origin", np.array("1")),
+        "unpack|iterable|subscriptable",
+    ),
     "no dict": (lambda state: None, "NoneType"),
     "no theta": (without(THETA), f"it lacks '{THETA}'"),
     "no attribute": (without("fitted.coefs_.0"), "fitted.coefs_.0"),
@@ -382,6 +388,9 @@ MALFORMED = {
         "625|624|state",
     ),
     "no weight scale": (without_field("weight_scale"), "Checkpoint .*weight_scale"),
+    "text for a record": (with_field("weight_scale", "x"), "annotations"),
+    "text for a dict": (with_field("parameters", "x"), "keys"),
+    "number for a text": (with_field("ended_by", 3), "ended_by should be str, and it is 3"),
     "unknown field": (with_field("temperature"), "Checkpoint .*temperature"),
 }
 
@@ -434,6 +443,7 @@ def test_a_newer_state_says_which_release_reads_it(monkeypatch):
     model = begun(TRAININGS["mlp, adam"])
     state, pickled = model.get_state(), pickle.dumps(model)
     monkeypatch.undo()
+    state["structure"] = np.array(b'{"tag of format 2": 1}')  # is not even looked at
     says = r"by sklearn_nn 9\.9\.9 in format 2; .* Install sklearn_nn 9\.9\.9 or later"
     with pytest.raises(ValueError, match=says):
         MLP().set_state(state)
@@ -511,8 +521,14 @@ def test_a_pickle_of_a_release_with_more_fields_is_an_error_that_names_them(late
     model = begun(TRAININGS["mlp, sgd"])
     content = model.__getstate__()
     content["_checkpoint"]["fields"]["state"]["fields"]["temperature"] = 3.0
-    with pytest.raises(ValueError, match=r"TrainingState .*temperature"):
+    content[_persistence.ORIGIN]["version"] = "9.9.9"
+    says = r"TrainingState .*temperature.* stored by sklearn_nn 9\.9\.9, and this is"
+    with pytest.raises(ValueError, match=says):
         MLP().__setstate__(content)
+    later_release()
+    loaded = MLP()
+    loaded.__setstate__(content)
+    assert loaded._checkpoint.state.temperature == 3.0
 
 
 OLD = {
