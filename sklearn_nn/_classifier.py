@@ -604,6 +604,9 @@ class GradientClassifier(
         interruption = _outcome.interruption(run)
         if interruption is not None:
             warnings.warn(interruption, stacklevel=stacklevel)
+        has_cycle = _parameters.has_cycle(self) and self.solver != "lbfgs"
+        if has_cycle and run.ended_by == "max_iter":
+            run = run._replace(ended_by="cycle")  # which was to last so long
         shortfall = _outcome.shortfall(
             run,
             self.max_iter,
