@@ -196,16 +196,11 @@ def graph_of(estimator):
     """Return the Graph from 'X' to 'label' and 'probabilities'."""
     encoding, layers = estimator._checkpoint.encoding, estimator._layers()
     graph = Graph(np.result_type(layers[0].weight, np.float32))
-    hidden = activations_of(estimator._checkpoint.architecture)
-    logits = add_logits(graph, layers, [*hidden, "identity"])
+    hidden = estimator._checkpoint.architecture.activations
+    logits = add_logits(graph, layers, (*hidden, "identity"))
     add_label(graph, logits, encoding)
     add_probabilities(graph, logits, encoding)
     return graph
-
-
-def activations_of(architecture):
-    """Return the name of the activation of each hidden layer."""
-    return [architecture.activation] * (len(architecture.layer_sizes) - 2)
 
 
 def add_logits(graph, layers, activations):

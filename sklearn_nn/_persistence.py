@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 
 import sklearn_nn
 
-from ._checkpoint import NOT_THE_PATH, Checkpoint
+from ._checkpoint import NOT_THE_PATH, Checkpoint, constructor_parameters
 from ._engine import stream
 from ._engine.coordinates import Coordinates
 from ._engine.penalties import Penalty
@@ -39,13 +39,29 @@ RECORDS = (
     Coordinates,
     Penalty,
 )
-# A class that has lost or renamed a field since gets a function here instead, which takes
-# the fields as they were stored.
-READERS = {record.__name__: record for record in RECORDS}
 # What a field of a record may be, by its annotation: NumPy's numbers, too.
 KINDS = {int: Integral, float: Real, **{kind: kind for kind in (str, bool, tuple, dict)}}
+# Fitted attributes that the first code did not have; None stands for an unknown past.
+LATER_ATTRIBUTES = (
+    "best_epoch_",
+    "learning_rate_curve_",
+    "loss_",
+    "validation_loss_curve_",
+)
 # Where a pickle says which format it has; those of the first code do not.
 ORIGIN = "_sklearn_nn_origin"
+
+
+def read_architecture(layer_sizes, activation=None, **fields):
+    """Return an Architecture; the first code had one activation for all hidden layers."""
+    if activation is not None:
+        fields["activations"] = (activation,) * (len(layer_sizes) - 2)
+    return Architecture(layer_sizes, **fields)
+
+
+# How stored fields become a record. A class that loses or renames a field needs a function.
+READERS = {record.__name__: record for record in RECORDS}
+READERS["Architecture"] = read_architecture
 
 
 class Persistent:
@@ -84,7 +100,7 @@ class Persistent:
         """
         self._check_fitted()
         learned = {"fitted": fitted_attributes(self), "checkpoint": self._checkpoint}
-        arrays = to_arrays(learned, RECORDS, own_generator(self))
+        arrays = to_arrays(learned, RECORDS, own_objects(self))
         origin = (type(self).__name__, str(FORMAT), sklearn_nn.__version__)
         return {**arrays, "origin": np.array(origin)}
 
@@ -116,9 +132,10 @@ class Persistent:
         try:
             version = checked_origin(state["origin"], type(self).__name__)
             with naming_release(version):
-                learned = from_arrays(state, READERS, own_generator(self))
+                learned = from_arrays(state, READERS, own_objects(self))
                 checkpoint = with_new_parameters(learned["checkpoint"], type(self))
-                vars(restored).update(learned["fitted"], _checkpoint=checkpoint)
+                vars(restored).update(with_later_attributes(learned["fitted"]))
+                restored._checkpoint = checkpoint
                 check_consistent(restored)
         except (ValueError, TypeError, AttributeError, LookupError) as error:
             # A state that was cut or edited may fail anywhere.
@@ -163,7 +180,7 @@ class Persistent:
             state |= {name: rebuilt(state[name], READERS) for name in made_plain}
         if "_checkpoint" in state:
             checkpoint = with_new_parameters(state["_checkpoint"], type(self))
-            state["_checkpoint"] = checkpoint
+            state = with_later_attributes({**state, "_checkpoint": checkpoint})
         super().__setstate__({**new_parameters(state, type(self)), **state})
 
 
@@ -190,10 +207,19 @@ def fitted_attributes(estimator):
     }
 
 
-def own_generator(estimator):
-    """Return the RandomState that the estimator was given, or None."""
-    random_state = estimator.random_state
-    return random_state if isinstance(random_state, np.random.RandomState) else None
+def with_later_attributes(attributes):
+    """Return {name: value} with all fitted attributes of today."""
+    missing = [name for name in LATER_ATTRIBUTES if name not in attributes]
+    return {**attributes, **dict.fromkeys(missing)}
+
+
+def own_objects(estimator):
+    """Return {name: value} of the parameters that `path_parameters` does not copy."""
+    return {
+        name: value
+        for name, value in constructor_parameters(estimator)
+        if isinstance(value, np.random.RandomState) or callable(value)
+    }
 
 
 def new_parameters(known, estimator_class):
