@@ -197,7 +197,7 @@ def graph_of(estimator):
     encoding, layers = estimator._checkpoint.encoding, estimator._layers()
     graph = Graph(np.result_type(layers[0].weight, np.float32))
     hidden = estimator._checkpoint.architecture.activations
-    logits = add_logits(graph, layers, (*hidden, "identity"))
+    logits = add_logits(graph, layers, [*hidden, "identity"])
     add_label(graph, logits, encoding)
     add_probabilities(graph, logits, encoding)
     return graph

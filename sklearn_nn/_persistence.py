@@ -39,29 +39,32 @@ RECORDS = (
     Coordinates,
     Penalty,
 )
-# What a field of a record may be, by its annotation: NumPy's numbers, too.
-KINDS = {int: Integral, float: Real, **{kind: kind for kind in (str, bool, tuple, dict)}}
-# Fitted attributes that the first code did not have; None stands for an unknown past.
-LATER_ATTRIBUTES = (
-    "best_epoch_",
-    "learning_rate_curve_",
-    "loss_",
-    "validation_loss_curve_",
-)
-# Where a pickle says which format it has; those of the first code do not.
-ORIGIN = "_sklearn_nn_origin"
 
 
-def read_architecture(layer_sizes, activation=None, **fields):
-    """Return an Architecture; the first code had one activation for all hidden layers."""
+def architecture_of(layer_sizes, activation=None, **fields):
+    """Return the Architecture of stored fields; the first code had one activation."""
     if activation is not None:
         fields["activations"] = (activation,) * (len(layer_sizes) - 2)
     return Architecture(layer_sizes, **fields)
 
 
-# How stored fields become a record. A class that loses or renames a field needs a function.
-READERS = {record.__name__: record for record in RECORDS}
-READERS["Architecture"] = read_architecture
+# A class that has lost or renamed a field since gets a function here instead, which takes
+# the fields as they were stored.
+READERS = {
+    **{record.__name__: record for record in RECORDS},
+    "Architecture": architecture_of,
+}
+# Fitted attributes that the first code did not set, and what stands for them.
+NEW_ATTRIBUTES = {
+    "best_epoch_": lambda state: None,
+    "learning_rate_curve_": lambda state: None,
+    "loss_": lambda state: state["loss_curve_"][-1],
+    "validation_loss_curve_": lambda state: None,
+}
+# What a field of a record may be, by its annotation: NumPy's numbers, too.
+KINDS = {int: Integral, float: Real, **{kind: kind for kind in (str, bool, tuple, dict)}}
+# Where a pickle says which format it has; those of the first code do not.
+ORIGIN = "_sklearn_nn_origin"
 
 
 class Persistent:
@@ -134,7 +137,7 @@ class Persistent:
             with naming_release(version):
                 learned = from_arrays(state, READERS, own_objects(self))
                 checkpoint = with_new_parameters(learned["checkpoint"], type(self))
-                vars(restored).update(with_later_attributes(learned["fitted"]))
+                vars(restored).update(with_new_attributes(learned["fitted"]))
                 restored._checkpoint = checkpoint
                 check_consistent(restored)
         except (ValueError, TypeError, AttributeError, LookupError) as error:
@@ -180,7 +183,7 @@ class Persistent:
             state |= {name: rebuilt(state[name], READERS) for name in made_plain}
         if "_checkpoint" in state:
             checkpoint = with_new_parameters(state["_checkpoint"], type(self))
-            state = with_later_attributes({**state, "_checkpoint": checkpoint})
+            state = with_new_attributes({**state, "_checkpoint": checkpoint})
         super().__setstate__({**new_parameters(state, type(self)), **state})
 
 
@@ -207,10 +210,10 @@ def fitted_attributes(estimator):
     }
 
 
-def with_later_attributes(attributes):
-    """Return {name: value} with all fitted attributes of today."""
-    missing = [name for name in LATER_ATTRIBUTES if name not in attributes]
-    return {**attributes, **dict.fromkeys(missing)}
+def with_new_attributes(known):
+    """Return {name: value} with the fitted attributes that came with a later release."""
+    missing = [name for name in NEW_ATTRIBUTES if name not in known]
+    return {**known, **{name: NEW_ATTRIBUTES[name](known) for name in missing}}
 
 
 def own_objects(estimator):

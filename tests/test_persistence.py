@@ -144,6 +144,7 @@ TRAININGS = {
     ),
     "mlp, adamw": Training(MLP(solver="adamw", max_gradient_norm=0.5)),
     "mlp, cosine": Training(MLP(learning_rate="cosine")),
+    "mlp, validation loss": Training(MLP(early_stopping=True, scoring="loss")),
     "textbook": Training(TEXTBOOK()),
     "textbook, chunks": Training(TEXTBOOK(), chunk_of, animals),
     "textbook, average": Training(TEXTBOOK(average=10)),
@@ -244,11 +245,10 @@ def share_of_ants(model, X, y):
     return np.mean(model.predict(X) == 0)
 
 
+# Not by skops, which would have to trust the function.
 @pytest.mark.parametrize("stored", [w for w in WAYS if w is not by_skops])
 def test_a_score_of_the_users_own_is_still_the_same(stored):
-    # skops would have to trust the function.
-    model = MLP(early_stopping=True, scoring=share_of_ants)
-    training = Training(model, labels=as_it_is)
+    training = Training(MLP(early_stopping=True, scoring=share_of_ants))
     model, (X, y) = begun(training), data_of(training)
     other = stored(model)
     assert other._checkpoint.parameters["scoring"] is other.scoring
@@ -481,12 +481,8 @@ def later_release(monkeypatch):
     class TrainingState(_persistence.TrainingState):
         temperature: float = 2.0
 
-    now = _persistence.Progress
-    Progress = namedtuple(
-        "Progress",
-        [*now._fields, "n_cooled"],
-        defaults=[*now._field_defaults.values(), 5],
-    )
+    fields, defaults = zip(*_persistence.Progress._field_defaults.items(), strict=True)
+    Progress = namedtuple("Progress", (*fields, "n_cooled"), defaults=(*defaults, 5))
 
     def arrive():
         readers = {
