@@ -258,7 +258,7 @@ def sizes_of_inputs(architecture, theta, X):
     saturated unit say, a step that makes up for it would be far too long for the penalty.
     """
     layers = architecture.layers(theta)
-    inputs, _ = network.forward(layers, X, architecture.activation)
+    inputs = network.forward(layers, X, architecture.activations).inputs
     sizes = np.ones(architecture.n_parameters)
     for size, values in zip(architecture.layers(sizes), inputs, strict=True):
         size.weight[:] = np.maximum(largest_of_columns(values), 1.0)[:, None]
