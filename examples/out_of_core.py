@@ -1,4 +1,7 @@
-"""Train on a file that is larger than the memory this program allows itself.
+"""A file larger than memory
+=========================
+
+Train on a file that is larger than the memory this program allows itself.
 
 A file of 440 MB (1.1 million rows, 100 features on scales from 0.01 to 100, float32) is
 written and memory-mapped, while the program may use 400 MB, Python and its libraries
@@ -89,7 +92,7 @@ def report(name, model, seconds, X, y):
 
 def main():
     """Print the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Out of core: see the top of the file.")
     parser.add_argument("--rows", type=int, default=1_100_000)
     n_samples = parser.parse_args().rows
     fresh = rows(np.random.default_rng(2), CHUNK)
