@@ -3,26 +3,28 @@
 import copy
 import warnings
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from . import _inputs, _labels, _outcome, _parameters, _split, _weights
-from ._checkpoint import first_checkpoint, path_parameters, resumed_state
+from . import _inputs, _labels, _outcome, _parameters, _split, _validation, _weights
+from ._callbacks import N_FRAMES, CallbackSupportMixin, tasks_of, with_callbacks
+from ._checkpoint import Checkpoint, first_checkpoint, path_parameters, resumed_state
 from ._engine import lbfgs, newton, online, prediction
 from ._engine.losses import LOSSES
 from ._engine.passes import Rows
 from ._engine.reference import select
 from ._engine.train import train
-from ._engine.types import Problem
-from ._monitor import Printer
+from ._engine.types import Curves, Dataset, Problem, TrainingRun, TrainingState
+from ._monitor import Printer, Watchers
 
 
 @contextmanager
@@ -37,17 +39,43 @@ def unchanged_on_error(estimator):
         raise
 
 
+class Prepared(NamedTuple):
+    """All that a training run needs."""
+
+    kept: Checkpoint | None  # that training goes on from, None where it begins
+    start: Checkpoint  # the same, or that of a new model
+    problem: Problem
+    state: TrainingState
+    data: Dataset  # weights scaled
+    mean_weight: float  # before that
+    validate: Callable | None  # theta -> Validation
+
+    def rows_seen(self, state):
+        """Return the WeightScale of the rows seen when training has come to `state`."""
+        n_rows = self.data.n_samples * max(1, state.epoch - self.state.epoch)
+        return _weights.WeightScale(self.mean_weight, n_rows)
+
+
+def longer(curve, n_before, more):
+    """Return a curve of `n_before` epochs (None if NaN throughout) and `more` as a list."""
+    if curve is None and np.all(np.isnan(more)):
+        return None
+    return [*([np.nan] * n_before if curve is None else curve), *more]
+
+
 def has_epochs(estimator):
     """Say whether the solver works in epochs, which `partial_fit` needs."""
     if estimator.solver == "lbfgs":
         raise AttributeError(
-            "partial_fit needs solver='sgd' or 'adam': solver='lbfgs' works on all rows "
-            "at once."
+            "partial_fit needs solver='sgd', 'adam' or 'adamw': solver='lbfgs' works on "
+            "all rows at once."
         )
     return True
 
 
-class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+class GradientClassifier(
+    CallbackSupportMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
+):
     """Classifier trained by gradients; abstract, see the two classes of the package."""
 
     _multilabel_allowed = False
@@ -78,10 +106,19 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         """Return what the fitted attributes hold as a list of Layer."""
 
     @abstractmethod
-    def _show_model(self, layers, encoding, run):
+    def _show_model(self, layers, encoding):
         """Set the attributes that hold the model to copies of `layers`."""
 
-    def fit(self, X, y, sample_weight=None):
+    @with_callbacks
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Train for at most `max_iter` epochs (or Newton steps, without a learning rate).
 
         Parameters
@@ -96,6 +133,15 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0; None means 1 each. A row of weight 0 counts as absent, and only
             ratios matter: weights are scaled to mean 1.
+        X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
+            Rows to validate with after each epoch, which are not trained on. With
+            `early_stopping` they take the place of a part held out. (In a Pipeline,
+            `transform_input=["X_val"]` has them transformed as X.)
+        y_val : array-like of shape (n_val,), default=None
+            Their labels, all of them among those in y.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights >= 0 in validation loss and score; class weights do not count
+            there.
 
         Returns
         -------
@@ -107,6 +153,9 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         ValueError
             If data or parameters are not valid, or if training diverges. A model that
             was fitted before stays as it was.
+        Exception
+            What a callback raises, after which the model is that of the last finished
+            epoch.
 
         Warns
         -----
@@ -121,9 +170,15 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         the first epoch it leaves the estimator as it was.
         """
         self._check_parameters()
+        given = _validation.Given(X_val, y_val, sample_weight_val)
+        tasks = tasks_of(self, X, y, sample_weight)
         with unchanged_on_error(self):
-            run = self._train(X, y, sample_weight, self._fit_encoding, one_epoch=False)
-        self._warn(run)
+            kept = self._kept(one_epoch=False)
+            prepared = self._prepare(X, y, sample_weight, self._fit_encoding, kept, given)
+            run = self._train(prepared, tasks)
+        if tasks is not None and tasks.error is not None:
+            raise tasks.error
+        self._warn(run, stacklevel=3 + N_FRAMES)
         return self
 
     @available_if(has_epochs)
@@ -179,7 +234,9 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             return _labels.partial_fit_encoding(y, classes, kept)
 
         with unchanged_on_error(self):
-            self._train(X, y, sample_weight, encoding_of, one_epoch=True)
+            kept = self._kept(one_epoch=True)
+            prepared = self._prepare(X, y, sample_weight, encoding_of, kept)
+            self._train(prepared, one_epoch=True)
         return self
 
     def decision_function(self, X):
@@ -271,40 +328,80 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             _labels.check_same_classes(encoding, kept)
         return encoding
 
-    def _train(self, X, y, sample_weight, encoding_of, one_epoch):
-        """Train on (X, y) and set the fitted attributes; return the TrainingRun.
+    def _prepare(self, X, y, sample_weight, encoding_of, kept, given=None):
+        """Return what a training run needs, as Prepared.
+
+        Only what scikit-learn's validation of X sets is set on the estimator.
 
         Parameters
         ----------
         X, y, sample_weight
             As the user passed them.
         encoding_of : callable (y, kept Encoding or None) -> Encoding
-        one_epoch : bool
-            Whether this is a `partial_fit`.
+        kept : Checkpoint or None
+            That training goes on from.
+        given : Given, or None
+            The user's validation rows. None is for `partial_fit`, which has none, and
+            whose weights are scaled by the mean of all that the model has seen.
         """
-        kept = self._kept(one_epoch)
         data, encoding = self._dataset(X, y, sample_weight, encoding_of, kept)
         architecture = self._architecture(data.X.shape[1], encoding.n_outputs)
         start, theta = self._start(kept, encoding, architecture, data.X.dtype)
-        data, validate, start = self._split(data, architecture, start)
+        held_out = None
+        if given is not None:
+            data, held_out, start = self._split(data, start, given)
         problem = self._problem(architecture, encoding, data.n_samples)
-        parameters = path_parameters(self)
-        state = resumed_state(start, problem, theta, parameters)
-        chunk_mean, n_samples = _weights.mean_weight(data), data.n_samples
-        scale = start.weight_scale if one_epoch else _weights.WeightScale()
-        data = _weights.scale_weights(data, scale.including(chunk_mean, n_samples).mean)
+        state = resumed_state(start, problem, theta, path_parameters(self))
+        validate = None if held_out is None else self._validator(problem, held_out, start)
+        mean_weight, n_samples = _weights.mean_weight(data), data.n_samples
+        scale = start.weight_scale if given is None else _weights.WeightScale()
+        scale = scale.including(mean_weight, n_samples)
+        data = _weights.scale_weights(data, scale.mean)
         data = _inputs.lay_out(data, problem.batch_size)
-        n_epochs = 1 if one_epoch else self.max_iter
-        run = self._run(problem, state, data, n_epochs, validate, one_epoch)
-        n_rows_seen = n_samples * max(1, run.state.epoch - state.epoch)
-        end = replace(
-            start,
-            parameters=parameters,
-            ended_by="max_iter" if one_epoch else run.ended_by,
-            weight_scale=start.weight_scale.including(chunk_mean, n_rows_seen),
-        )
-        self._finish(end, run, kept)
+        return Prepared(kept, start, problem, state, data, mean_weight, validate)
+
+    def _train(self, prepared, tasks=None, one_epoch=False):
+        """Train, set the fitted attributes and return the TrainingRun.
+
+        Parameters
+        ----------
+        prepared : Prepared
+        tasks : Tasks, or None if nobody calls back
+        one_epoch : bool
+            Whether this is a `partial_fit`.
+        """
+        monitors = [Printer(self.verbose)] if self.verbose else []
+        if tasks is not None:
+            monitors.append(tasks)
+            tasks.begin(lambda *so_far: self._attributes_at(prepared, *so_far))
+        monitor = Watchers(monitors) if monitors else None
+        run = self._run(prepared, monitor, one_epoch)
+        if one_epoch:
+            run = run._replace(ended_by="max_iter")
+        self._finish(prepared.start, run, prepared.kept, prepared.rows_seen(run.state))
+        if monitor is not None:
+            monitor.end()
         return run
+
+    def _attributes_at(self, prepared, state, curves):
+        """Return the fitted attributes as if training had ended at this epoch."""
+        model = self._copy()
+        # What callbacks have is theirs: curves that no longer grow.
+        curves = Curves(*(list(curve) for curve in curves))
+        run = TrainingRun(state, curves, curves.objectives[-1], np.nan, "max_iter")
+        model._show(prepared.start, run, prepared.kept, prepared.rows_seen(state))
+        before = vars(self)
+        return {
+            name: value
+            for name, value in vars(model).items()
+            if name not in before or value is not before[name]
+        }
+
+    def _copy(self):
+        """Return a copy that shares all attributes."""
+        model = object.__new__(type(self))
+        vars(model).update(vars(self))
+        return model
 
     def _kept(self, one_epoch):
         """Return the Checkpoint that the coming call goes on from, None to begin anew."""
@@ -320,12 +417,9 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         start = first_checkpoint(*initial, parameters, encoding, architecture)
         return start, start.shown_theta
 
-    def _finish(self, checkpoint, run, kept):
-        """Set the fitted attributes after a run; all else of `checkpoint` tells of it."""
-        checkpoint = replace(
-            checkpoint, state=run.state, shown_theta=self._theta_to_show(run.state)
-        )
-        self._show(checkpoint, run, kept)
+    def _finish(self, start, run, kept, rows_seen):
+        """Set the fitted attributes after a run; for the arguments see `_show`."""
+        self._show(start, run, kept, rows_seen)
         if kept is None and isinstance(self.random_state, np.random.RandomState):
             # As everywhere in scikit-learn, fitting has used the user's generator.
             self.random_state.set_state(run.state.random_state)
@@ -370,35 +464,44 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         """Say whether a validation score decides; lbfgs has no epochs to score."""
         return self.early_stopping and self.solver != "lbfgs"
 
-    def _split(self, data, architecture, start):
-        """Split off validation rows for early stopping.
+    def _split(self, data, start, given):
+        """Return the rows to train on, those to validate with, and the start of training.
 
         Returns
         -------
         data : Dataset
             To train on.
-        validate : callable theta -> accuracy, or None
+        held_out : Dataset, or None
+            The user's validation rows, or for early stopping a part of the data.
         start : Checkpoint
             Whose generator has drawn the split, if training begins.
         """
+        encoding = start.encoding
+        if given.is_complete():
+            dtype = data.X.dtype
+            return data, _validation.given_dataset(self, given, encoding, dtype), start
         if not self._stops_early():
             return data, None, start
-        encoding, rng = start.encoding, np.random.RandomState(0)
+        rng = np.random.RandomState(0)
         rng.set_state(start.split_random_state)
         training, validation = _split.split_validation(
             data, encoding, self.validation_fraction, rng
         )
-        held_out = select(data, validation)
-        targets = encoding.targets(held_out.y)
-
-        def validate(theta):
-            layers, activation = architecture.layers(theta), architecture.activation
-            logits, _ = prediction.predict(layers, held_out.X, activation, "logits")
-            decision = encoding.decide(logits)
-            return accuracy_score(targets, decision, sample_weight=held_out.sample_weight)
-
         start = start.after_split(rng.get_state())
-        return _inputs.select_samples(data, training), validate, start
+        return _inputs.select_samples(data, training), select(data, validation), start
+
+    def _validator(self, problem, held_out, start):
+        """Return the callable theta -> Validation on these rows."""
+
+        def model_at(theta):
+            model = self._copy()
+            model._checkpoint, model.classes_ = start, start.encoding.classes
+            model._show_model(problem.architecture.layers(theta), start.encoding)
+            return model
+
+        return _validation.validator(
+            problem, held_out, start.encoding, self.scoring, model_at
+        )
 
     def _problem(self, architecture, encoding, n_samples):
         """Return the Problem that the parameters describe."""
@@ -412,18 +515,22 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             batch_size=_parameters.batch_size_of(self, n_samples),
             shuffle=self.shuffle,
             average_from=self._average_from(),
+            early_stopping=self._stops_early(),
         )
 
-    def _run(self, problem, state, data, n_epochs, validate, one_epoch):
+    def _run(self, prepared, monitor, one_epoch):
         """Return the TrainingRun of the solver."""
-        monitor = Printer() if self.verbose else None
+        problem, state, data = prepared.problem, prepared.state, prepared.data
+        n_epochs, validate = 1 if one_epoch else self.max_iter, prepared.validate
         if _parameters.is_automatic(self):
             if one_epoch:
                 return online.learn(problem, state, data, monitor)
             rows = Rows(data, problem.loss)
             return newton.minimise(problem, state, rows, n_epochs, validate, monitor)
         if self.solver == "lbfgs":
-            return lbfgs.minimise(problem, state, data, n_epochs, self.max_fun, monitor)
+            return lbfgs.minimise(
+                problem, state, data, n_epochs, self.max_fun, validate, monitor
+            )
         return train(problem, state, data, n_epochs, validate, monitor)
 
     def _theta_to_show(self, state):
@@ -431,31 +538,71 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         best = state.progress.best_theta if self._stops_early() else None
         return state.shown_theta if best is None else best
 
-    def _show(self, checkpoint, run, kept):
-        """Set all fitted attributes."""
-        layers = checkpoint.architecture.layers(checkpoint.shown_theta)
-        self._show_model(layers, checkpoint.encoding, run)
-        stops_early, best = self._stops_early(), checkpoint.state.progress.best
-        self._checkpoint = checkpoint
-        self.classes_ = checkpoint.encoding.classes
-        self.n_iter_ = len(run.loss_curve)
+    def _show(self, start, run, kept, rows_seen):
+        """Set all fitted attributes.
+
+        Parameters
+        ----------
+        start : Checkpoint
+            From which the run began.
+        run : TrainingRun
+        kept : Checkpoint or None
+            `start`, unless the run has begun a new model.
+        rows_seen : WeightScale
+            Of the rows that the run has seen.
+        """
+        self._checkpoint = replace(
+            start,
+            state=run.state,
+            shown_theta=self._theta_to_show(run.state),
+            parameters=path_parameters(self),
+            ended_by=run.ended_by,
+            weight_scale=start.weight_scale.including(*rows_seen),
+        )
+        encoding, architecture = start.encoding, start.architecture
+        self._show_model(architecture.layers(self._checkpoint.shown_theta), encoding)
+        self.classes_ = encoding.classes
+        self.n_iter_ = len(run.curves.objectives)
         self.t_ = run.state.step
+        self.loss_ = run.last_loss
+        stops_early, best = self._stops_early(), run.state.progress.best
         self.best_loss_ = None if stops_early else best
         self.best_validation_score_ = -best if stops_early else None
-        if kept is None:
-            self.loss_curve_, self.validation_scores_ = [], None
-        if stops_early:
-            self.validation_scores_ = [
-                *(self.validation_scores_ or []),
-                *run.validation_scores,
-            ]
-        self.loss_curve_ = [*self.loss_curve_, *run.loss_curve]
+        self._show_curves(run, kept)
 
-    def _warn(self, run):
-        """Warn if training ended before it should have, or nowhere."""
+    def _show_curves(self, run, kept):
+        """Set the curves, longer by those of the run, and which epoch the model is of."""
+        if kept is None:
+            self.loss_curve_, self.best_epoch_ = [], None
+            self.learning_rate_curve_ = None
+            self.validation_loss_curve_ = self.validation_scores_ = None
+        curves, n, best_epoch = run.curves, len(self.loss_curve_), self.best_epoch_
+        self.loss_curve_ = [*self.loss_curve_, *curves.objectives]
+        self.learning_rate_curve_ = longer(
+            self.learning_rate_curve_, n, curves.learning_rates
+        )
+        self.validation_loss_curve_ = longer(
+            self.validation_loss_curve_, n, curves.validation_losses
+        )
+        self.validation_scores_ = longer(
+            self.validation_scores_, n, curves.validation_scores
+        )
+        self.best_epoch_ = None
+        if self._stops_early():
+            # Epochs are counted over all calls; the run's are the last of them.
+            n_left = run.state.epoch - run.state.progress.best_epoch
+            is_new = n_left < len(curves.objectives)
+            before = n if best_epoch is None else best_epoch
+            self.best_epoch_ = len(self.loss_curve_) - n_left if is_new else before
+
+    def _warn(self, run, stacklevel=3):
+        """Warn if training ended before it should have, or nowhere.
+
+        `stacklevel` is that of the user's call.
+        """
         interruption = _outcome.interruption(run)
         if interruption is not None:
-            warnings.warn(interruption, stacklevel=3)
+            warnings.warn(interruption, stacklevel=stacklevel)
         shortfall = _outcome.shortfall(
             run,
             self.max_iter,
@@ -464,7 +611,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             by_lbfgs=self.solver == "lbfgs",
         )
         if shortfall is not None:
-            warnings.warn(shortfall, ConvergenceWarning, stacklevel=3)
+            warnings.warn(shortfall, ConvergenceWarning, stacklevel=stacklevel)
 
     # Prediction, step by step.
 

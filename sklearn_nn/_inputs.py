@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from ._engine.arrays import take_rows
 from ._engine.types import Dataset
@@ -48,6 +48,13 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
             f"the target type {type_of_target(y)!r} of shape {y.shape}."
         )
     return X, y
+
+
+def validate_validation(estimator, X, y, dtype):
+    """Return X_val as float ndarray or CSR, y_val as an array; X must fit the estimator."""
+    X = validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=False)
+    y = check_array(y, ensure_2d=False, dtype=None, accept_sparse=True, input_name="y_val")
+    return X, plain_labels(y, warn=True)
 
 
 def plain_labels(y, warn):

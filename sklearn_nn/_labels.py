@@ -33,9 +33,13 @@ class Encoding:
         binary = len(self.classes) == 2
         return "logistic" if self.multilabel or binary else "softmax"
 
+    def unseen(self, y):
+        """Return the labels of y (n,) that are not among `classes`."""
+        return np.setdiff1d(y, self.classes)
+
     def class_indices(self, y):
         """Return the position of each label of y (n,) in `classes`."""
-        unseen = np.setdiff1d(y, self.classes)
+        unseen = self.unseen(y)
         if len(unseen):
             raise ValueError(
                 f"y has the labels {unseen.tolist()}, which are not among the classes "
@@ -72,6 +76,10 @@ class Encoding:
         if self.out_activation == "softmax":
             return np.argmax(logits, axis=1)
         return (logits[:, 0] > 0).astype(int)
+
+    def labels(self, targets):
+        """Return as labels what `decide` returns, or indicators as they are."""
+        return targets if self.multilabel else self.classes[targets]
 
     def targets(self, encoded):
         """Return what `decide` should have returned for encoded labels."""

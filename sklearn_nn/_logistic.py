@@ -55,22 +55,37 @@ class SGDLogisticClassifier(GradientClassifier):
         'adam' scales each coordinate's step by running moments of its gradient [3]_. It
         has no meaning under learning_rate='auto', which steps otherwise.
 
-    learning_rate : float or {'auto', 'constant', 'invscaling', 'adaptive'}, default='auto'
+    learning_rate : float or {'auto', 'constant', 'invscaling', 'adaptive', 'cosine', \
+            'one_cycle'}, default='auto'
         'auto' needs no learning rate: see Notes. A number is a constant step of that
-        size. The other names start at `learning_rate_init`:
+        size. The other names take it from `learning_rate_init`:
 
         - 'constant' stays there;
         - 'invscaling' is learning_rate_init / t**power_t, t the number of the update,
           from 1;
         - 'adaptive' is divided by 5 whenever `n_iter_no_change` epochs in a row bring no
-          improvement of `tol`; training ends when that happens at a rate of 1e-6 or less.
+          improvement of `tol`; training ends when that happens at a rate of 1e-6 or less;
+        - 'cosine' rises along a line for `warmup_fraction` of `max_iter` epochs, and then
+          falls to 0 along half a cosine [8]_;
+        - 'one_cycle' rises and falls along half cosines, from 1/25 of `learning_rate_init`
+          to 1/250,000 of it [9]_.
+
+        'cosine' and 'one_cycle' reach `learning_rate_init` as their peak, at their place
+        in a cycle of `max_iter` epochs, counted since training began; training that goes
+        on after a cycle begins the next. A run with a smaller `max_iter` is another
+        schedule, not a part of this one, and tol=None keeps the stopping rule from cutting
+        a cycle short.
 
     learning_rate_init : float or None, default=None
-        First step size of a named schedule, > 0; None is 0.05. Given together with
-        learning_rate='auto' it makes that 'constant'.
+        First step size of a named schedule, > 0, of a cycle the largest; None is 0.05.
+        Given together with learning_rate='auto' it makes that 'constant'.
 
     power_t : float, default=0.5
         Exponent of 'invscaling', >= 0.
+
+    warmup_fraction : float or None, default=None
+        Part of a cycle in which its rate rises, in [0, 1); None is 0 for 'cosine' and 0.3
+        for 'one_cycle'. Not used by other schedules.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1]. 0 is plain gradient descent.
@@ -90,7 +105,8 @@ class SGDLogisticClassifier(GradientClassifier):
         number of rows of a sample, by default 1000; 'full' takes no samples.
 
     max_iter : int, default=1000
-        Largest number of epochs of `fit`, or of Newton steps.
+        Largest number of epochs of `fit`, or of Newton steps; the length of a cycle of
+        'cosine' and 'one_cycle', in `partial_fit` too.
 
     shuffle : bool, default=True
         Whether rows are visited in a new random order in each epoch.
@@ -107,11 +123,19 @@ class SGDLogisticClassifier(GradientClassifier):
         learning_rate='auto' it is used with early stopping only.
 
     early_stopping : bool, default=False
-        Whether a part of the rows is held out (stratified), and its accuracy takes the
-        objective's place in the stopping rule. The best parameters are kept.
+        Whether the `scoring` of rows that are not trained on takes the objective's place
+        in the stopping rule. They are `X_val` of `fit`, or else a part of the rows that is
+        held out (stratified). The best parameters are kept.
 
     validation_fraction : float, default=0.1
-        Part of the rows to hold out for early stopping, in (0, 1).
+        Part of the rows to hold out for early stopping, in (0, 1). Not used if `fit` is
+        given `X_val`.
+
+    scoring : {'loss'}, str, callable or None, default=None
+        Score of the validation rows, higher is better. None is accuracy, as in
+        MLPClassifier; 'loss' is minus the validation loss; else the name of a scorer
+        (`sklearn.metrics.get_scorer_names`) or a callable (estimator, X, y) -> float,
+        which is also given `sample_weight` if the validation rows have weights.
 
     class_weight : dict, 'balanced' or None, default=None
         Weight of each class, as {label: weight}. 'balanced' is
@@ -152,17 +176,26 @@ class SGDLogisticClassifier(GradientClassifier):
         Epochs, or Newton steps, of the last call of `fit` or `partial_fit`.
     t_ : int
         Updates of the coefficients so far.
+    loss_ : float
+        The last value of the curve; of Newton steps the objective at the end.
     loss_curve_ : list of float
         Of each epoch so far: mean over the rows of the loss before each step, plus the
         penalty (nats). Of Newton steps: the objective before each, on its sample.
     best_loss_ : float or None
         Smallest value of the curve since the stopping rule began to count; None with
         early stopping.
+    learning_rate_curve_ : list of float or None
+        Learning rate of the last step of each epoch. None for a method without one, which
+        leaves NaN where training with a learning rate goes on; so do other curves.
+    validation_loss_curve_ : list of float or None
+        Mean loss of the validation rows after each epoch, without the penalty (nats), if
+        there were any.
     validation_scores_ : list of float or None
-        Validation accuracy after each epoch (of rows weighted by sample and class
-        weights), with early stopping.
+        Their `scoring` after each epoch.
     best_validation_score_ : float or None
         The score of the model that is kept, with early stopping.
+    best_epoch_ : int or None
+        The epoch, from 1 and over all calls, that led to it, with early stopping.
 
     See Also
     --------
@@ -217,6 +250,11 @@ class SGDLogisticClassifier(GradientClassifier):
        methods for machine learning", Mathematical Programming 134, 2012.
     .. [7] J. Lee, Y. Sun and M. Saunders, "Proximal Newton-type methods for minimizing
        composite functions", SIAM J. Optimization 24, 2014.
+    .. [8] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm
+       restarts", ICLR 2017, equation 5, https://arxiv.org/abs/1608.03983
+    .. [9] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
+       using large learning rates", 2018, https://arxiv.org/abs/1708.07120, with the
+       cosines of fastai and the numbers of PyTorch's OneCycleLR; momentum stays.
 
     Examples
     --------
@@ -261,6 +299,7 @@ class SGDLogisticClassifier(GradientClassifier):
         learning_rate="auto",
         learning_rate_init=None,
         power_t=0.5,
+        warmup_fraction=None,
         momentum=0.9,
         nesterovs_momentum=True,
         beta_1=0.9,
@@ -273,6 +312,7 @@ class SGDLogisticClassifier(GradientClassifier):
         n_iter_no_change=5,
         early_stopping=False,
         validation_fraction=0.1,
+        scoring=None,
         class_weight=None,
         average=False,
         warm_start=False,
@@ -287,6 +327,7 @@ class SGDLogisticClassifier(GradientClassifier):
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
+        self.warmup_fraction = warmup_fraction
         self.momentum = momentum
         self.nesterovs_momentum = nesterovs_momentum
         self.beta_1 = beta_1
@@ -299,6 +340,7 @@ class SGDLogisticClassifier(GradientClassifier):
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.class_weight = class_weight
         self.average = average
         self.warm_start = warm_start
@@ -348,6 +390,6 @@ class SGDLogisticClassifier(GradientClassifier):
     def _layers(self):
         return [Layer(dense(self.coef_).T, np.asarray(self.intercept_))]
 
-    def _show_model(self, layers, encoding, run):
+    def _show_model(self, layers, encoding):
         self.coef_ = np.array(layers[0].weight.T, order="C")
         self.intercept_ = layers[0].intercept.copy()

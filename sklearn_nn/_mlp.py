@@ -32,36 +32,56 @@ class BackpropMLPClassifier(GradientClassifier):
     activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
         Of the hidden layers.
 
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+    solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
         'adam' scales each coordinate's step by running moments of its gradient [2]_;
-        'sgd' is gradient descent with momentum; 'lbfgs' is scipy's L-BFGS-B on all rows
-        at once, good for small data.
+        'adamw' is the same step on the loss alone, beside which each step takes the part
+        (learning rate * alpha) from every weight [6]_; 'sgd' is gradient descent with
+        momentum; 'lbfgs' is scipy's L-BFGS-B on all rows at once, good for small data.
 
     alpha : float, default=1e-4
-        Strength of the l2 penalty, >= 0. It means the same for every batch size.
+        Strength of the l2 penalty, >= 0. It means the same for every batch size. With
+        'adamw' it is the strength of the decay; the curve still shows J with
+        alpha / 2 * ||W||^2, whose minimum is not where 'adamw' leads.
 
     batch_size : int or {'auto', 'full'}, default='auto'
         Rows in a step. 'auto' is min(200, n_samples), 'full' is all. Not used by 'lbfgs'.
 
-    learning_rate : float or {'constant', 'invscaling', 'adaptive'}, default='constant'
-        A number is a constant step of that size. A name starts at `learning_rate_init`:
+    learning_rate : float or {'constant', 'invscaling', 'adaptive', 'cosine', \
+            'one_cycle'}, default='constant'
+        A number is a constant step of that size. A name takes it from
+        `learning_rate_init`:
 
         - 'constant' stays there;
         - 'invscaling' is learning_rate_init / t**power_t, t the number of the update,
           from 1;
         - 'adaptive' is divided by 5 whenever `n_iter_no_change` epochs in a row bring no
-          improvement of `tol`; training ends when that happens at a rate of 1e-6 or less.
+          improvement of `tol`; training ends when that happens at a rate of 1e-6 or less;
+        - 'cosine' rises along a line for `warmup_fraction` of `max_iter` epochs, and then
+          falls to 0 along half a cosine [4]_;
+        - 'one_cycle' rises and falls along half cosines, from 1/25 of `learning_rate_init`
+          to 1/250,000 of it [5]_.
 
-        Every schedule works with 'sgd' and 'adam'.
+        'cosine' and 'one_cycle' reach `learning_rate_init` as their peak, at their place
+        in a cycle of `max_iter` epochs, counted since training began; training that goes
+        on after a cycle begins the next. A run with a smaller `max_iter` is another
+        schedule, not a part of this one, and tol=None keeps the stopping rule from cutting
+        a cycle short.
+
+        Every schedule works with 'sgd', 'adam' and 'adamw'.
 
     learning_rate_init : float, default=0.001
-        First step size of a named schedule, > 0.
+        First step size of a named schedule, > 0; of a cycle the largest.
 
     power_t : float, default=0.5
         Exponent of 'invscaling', >= 0.
 
+    warmup_fraction : float or None, default=None
+        Part of a cycle in which its rate rises, in [0, 1); None is 0 for 'cosine' and 0.3
+        for 'one_cycle'. Not used by other schedules.
+
     max_iter : int, default=200
-        Largest number of epochs of `fit`, or of iterations of 'lbfgs'.
+        Largest number of epochs of `fit`, or of iterations of 'lbfgs'; the length of a
+        cycle of 'cosine' and 'one_cycle', in `partial_fit` too.
 
     shuffle : bool, default=True
         Whether rows are visited in a new random order in each epoch.
@@ -90,12 +110,20 @@ class BackpropMLPClassifier(GradientClassifier):
         Whether the momentum is Nesterov's. Only used if momentum > 0.
 
     early_stopping : bool, default=False
-        Whether a part of the rows is held out (stratified, but for multilabel y), and
-        its accuracy takes the objective's place in the stopping rule. The best
-        parameters are kept. Not used by 'lbfgs'.
+        Whether the `scoring` of rows that are not trained on takes the objective's place
+        in the stopping rule. They are `X_val` of `fit`, or else a part of the rows that is
+        held out (stratified, but for multilabel y). The best parameters are kept. Not
+        used by 'lbfgs'.
 
     validation_fraction : float, default=0.1
-        Part of the rows to hold out for early stopping, in (0, 1).
+        Part of the rows to hold out for early stopping, in (0, 1). Not used if `fit` is
+        given `X_val`.
+
+    scoring : {'loss'}, str, callable or None, default=None
+        Score of the validation rows, higher is better. None is accuracy, as in
+        MLPClassifier; 'loss' is minus the validation loss; else the name of a scorer
+        (`sklearn.metrics.get_scorer_names`) or a callable (estimator, X, y) -> float,
+        which is also given `sample_weight` if the validation rows have weights.
 
     beta_1, beta_2 : float, default=0.9 and 0.999
         Decay of Adam's moments, in [0, 1).
@@ -143,11 +171,18 @@ class BackpropMLPClassifier(GradientClassifier):
     best_loss_ : float or None
         Smallest value of the curve since the stopping rule began to count (for 'lbfgs'
         the objective at the end); None with early stopping.
+    learning_rate_curve_ : list of float or None
+        Learning rate of the last step of each epoch. None for a method without one, which
+        leaves NaN where training with a learning rate goes on; so do other curves.
+    validation_loss_curve_ : list of float or None
+        Mean loss of the validation rows after each epoch, without the penalty (nats), if
+        there were any.
     validation_scores_ : list of float or None
-        Validation accuracy after each epoch (of rows weighted by sample and class
-        weights), with early stopping.
+        Their `scoring` after each epoch.
     best_validation_score_ : float or None
         The score of the model that is kept, with early stopping.
+    best_epoch_ : int or None
+        The epoch, from 1 and over all calls, that led to it, with early stopping.
     n_layers_ : int
         Number of layers, input and output included.
     n_outputs_ : int
@@ -182,6 +217,14 @@ class BackpropMLPClassifier(GradientClassifier):
        https://arxiv.org/abs/1412.6980
     .. [3] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep
        feedforward neural networks", AISTATS 2010, equation 16.
+    .. [4] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm
+       restarts", ICLR 2017, equation 5, https://arxiv.org/abs/1608.03983
+    .. [5] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
+       using large learning rates", 2018, https://arxiv.org/abs/1708.07120, with the
+       cosines of fastai and the numbers of PyTorch's OneCycleLR; momentum stays.
+    .. [6] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019,
+       algorithm 2, https://arxiv.org/abs/1711.05101, with the decay times the learning
+       rate, as in PyTorch's AdamW.
 
     Examples
     --------
@@ -200,7 +243,7 @@ class BackpropMLPClassifier(GradientClassifier):
             Interval(Integral, 1, None, closed="left"),
         ],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw"})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "loss": [StrOptions({"log_loss", "squared_error"})],
     }
@@ -217,6 +260,7 @@ class BackpropMLPClassifier(GradientClassifier):
         learning_rate="constant",
         learning_rate_init=0.001,
         power_t=0.5,
+        warmup_fraction=None,
         max_iter=200,
         shuffle=True,
         random_state=None,
@@ -227,6 +271,7 @@ class BackpropMLPClassifier(GradientClassifier):
         nesterovs_momentum=True,
         early_stopping=False,
         validation_fraction=0.1,
+        scoring=None,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
@@ -243,6 +288,7 @@ class BackpropMLPClassifier(GradientClassifier):
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
+        self.warmup_fraction = warmup_fraction
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state
@@ -253,6 +299,7 @@ class BackpropMLPClassifier(GradientClassifier):
         self.nesterovs_momentum = nesterovs_momentum
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -290,7 +337,8 @@ class BackpropMLPClassifier(GradientClassifier):
         return self.loss
 
     def _penalty(self):
-        return PENALTIES["l2"](float(self.alpha), 0.0)
+        name = "decay" if self.solver == "adamw" else "l2"
+        return PENALTIES[name](float(self.alpha), 0.0)
 
     def _average_from(self):
         return 0
@@ -302,10 +350,9 @@ class BackpropMLPClassifier(GradientClassifier):
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
         return [Layer(np.asarray(coef), np.asarray(intercept)) for coef, intercept in pairs]
 
-    def _show_model(self, layers, encoding, run):
+    def _show_model(self, layers, encoding):
         self.coefs_ = [layer.weight.copy() for layer in layers]
         self.intercepts_ = [layer.intercept.copy() for layer in layers]
-        self.loss_ = run.last_loss
         self.n_layers_ = len(layers) + 1
         self.n_outputs_ = encoding.n_outputs
         self.out_activation_ = encoding.out_activation

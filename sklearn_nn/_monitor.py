@@ -2,25 +2,88 @@
 
 import sys
 import time
+from math import isnan
 
 
 class Printer:
-    """The engine's Monitor that prints one line an epoch (`verbose`)."""
+    """The engine's Monitor that prints one line an epoch (`verbose`).
 
-    def __init__(self, stream=None):
+    Parameters
+    ----------
+    verbose : bool or int
+        True thins long runs out: it prints the first hundred epochs, then each tenth up to
+        the thousandth, each hundredth up to the ten thousandth, and so on, and the last.
+        2 and more prints all.
+    stream : file, optional
+        Standard output by default.
+    """
+
+    def __init__(self, verbose=True, stream=None):
+        self.prints_all = verbose > 1
         self.stream = sys.stdout if stream is None else stream
         self.start = time.perf_counter()
+        self.not_printed = None  # the last epoch, if it was left out
 
     def epoch_begin(self):
         """Do nothing: a line is printed when an epoch has ended."""
+        return False
 
-    def epoch_end(self, state, objective, score, learning_rate):
+    def epoch_end(self, state, curves):
         """Print epoch, loss, validation score, learning rate and seconds so far."""
-        columns = [f"epoch {state.epoch:6d}", f"loss {objective:14.8f}"]
-        if score is not None:
-            columns.append(f"validation score {score:8.6f}")
-        if learning_rate is not None:
+        line = self.line(state.epoch, *(curve[-1] for curve in curves))
+        is_due = self.prints_all or state.epoch % interval(state.epoch) == 0
+        self.not_printed = None if is_due else line
+        if is_due:
+            self.stream.write(line)
+        return False
+
+    def n_unwatched(self, epoch):
+        """Return how many epochs after this one are not printed, until the next."""
+        step = 1 if self.prints_all else interval(epoch + 1)
+        return step - 1 - epoch % step
+
+    def end(self):
+        """Print the last epoch if it was left out."""
+        if self.not_printed is not None:
+            self.stream.write(self.not_printed)
+
+    def line(self, epoch, objective, learning_rate, validation_loss, validation_score):
+        """Return the line of an epoch; what is NaN is left out."""
+        columns = [f"epoch {epoch:6d}", f"loss {objective:14.8f}"]
+        if not isnan(validation_score):
+            columns.append(f"validation score {validation_score:8.6f}")
+        if not isnan(learning_rate):
             columns.append(f"learning rate {learning_rate:9.3g}")
         columns.append(f"{time.perf_counter() - self.start:8.2f} s")
-        self.stream.write("  ".join(columns) + "\n")
-        return False
+        return "  ".join(columns) + "\n"
+
+
+def interval(epoch):
+    """Return how many epochs a line stands for: 1 up to 100, 10 up to 1000, and so on."""
+    return 10 ** max(0, len(str(epoch - 1)) - 2)
+
+
+class Watchers:
+    """Several monitors as one; all are told, and any can stop training."""
+
+    def __init__(self, monitors):
+        self.monitors = monitors
+
+    def epoch_begin(self):
+        """Return True to stop before this epoch."""
+        wishes = [monitor.epoch_begin() for monitor in self.monitors]
+        return any(wishes)
+
+    def epoch_end(self, state, curves):
+        """Return True to stop after this epoch."""
+        wishes = [monitor.epoch_end(state, curves) for monitor in self.monitors]
+        return any(wishes)
+
+    def n_unwatched(self, epoch):
+        """Return how many epochs after this one none need be told of."""
+        return min(monitor.n_unwatched(epoch) for monitor in self.monitors)
+
+    def end(self):
+        """Tell all that no epoch follows."""
+        for monitor in self.monitors:
+            monitor.end()

@@ -25,10 +25,8 @@ def interruption(run):
     """Return the warning after Ctrl-C, or None if there was none."""
     if run.ended_by != "interrupt":
         return None
-    return (
-        f"Training was interrupted; the model is that of {len(run.loss_curve)} finished "
-        "epochs."
-    )
+    n_epochs = len(run.curves.objectives)
+    return f"Training was interrupted; the model is that of {n_epochs} finished epochs."
 
 
 def shortfall(run, max_iter, tol, criterion, by_lbfgs):
@@ -59,7 +57,7 @@ def shortfall(run, max_iter, tol, criterion, by_lbfgs):
     if worse:
         text += (
             f"The last {unit}'s objective, {run.last_loss:.3g}, is worse than the first's, "
-            f"{run.loss_curve[0]:.3g}, and than that of zero logits, "
+            f"{run.curves.objectives[0]:.3g}, and than that of zero logits, "
             f"{run.zero_logits_loss:.3g}: the steps may be too long for these features or "
             "this alpha. "
         )
@@ -79,9 +77,9 @@ def newton_shortfall(run, reason, tol):
 
 def ends_worse(run):
     """Say whether training has lost what it began with, and what all zeros would give."""
-    if not run.loss_curve:
+    if not run.curves.objectives:
         return False
-    began = max(run.zero_logits_loss, run.loss_curve[0])
+    began = max(run.zero_logits_loss, run.curves.objectives[0])
     return run.last_loss > CLEARLY_WORSE * began
 
 

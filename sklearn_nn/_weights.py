@@ -15,8 +15,8 @@ def positive_rows(weight):
     rows = np.flatnonzero(weight)
     if len(rows) == 0:
         raise ValueError(
-            "All sample weights are zero, so there is no row to learn from. At least one "
-            "sample_weight (times class_weight) must be positive."
+            "All sample weights are zero, so no row counts. At least one sample_weight "
+            "(in training times class_weight) must be positive."
         )
     return None if len(rows) == len(weight) else rows
 

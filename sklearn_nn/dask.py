@@ -13,7 +13,6 @@ over all rows and so has the same optimum wherever they lie; networks by trainin
 side by side and averaging them (_engine/rounds.py).
 """
 
-from dataclasses import replace
 from numbers import Integral
 
 from . import _parameters
@@ -24,6 +23,7 @@ from ._cluster_blocks import blocks_of, prepare
 from ._engine import newton, rounds
 from ._logistic import SGDLogisticClassifier
 from ._monitor import Printer
+from ._weights import WeightScale
 
 
 def fit(estimator, X, y, sample_weight=None, *, client=None, merges_per_epoch=8):
@@ -36,8 +36,8 @@ def fit(estimator, X, y, sample_weight=None, *, client=None, merges_per_epoch=8)
     Parameters
     ----------
     estimator : SGDLogisticClassifier or BackpropMLPClassifier
-        With learning_rate='auto' (and no learning_rate_init), or solver 'sgd' or 'adam',
-        respectively, and without early stopping.
+        With learning_rate='auto' (and no learning_rate_init), or solver 'sgd', 'adam' or
+        'adamw', respectively, and without early stopping.
     X : dask array of shape (n_samples, n_features), or list of delayed
         Dense or with blocks in CSR. A list has a delayed block of rows in each place: an
         array, a sparse matrix or a data frame (as from `dask.dataframe`'s `to_delayed`).
@@ -190,16 +190,17 @@ def train(estimator, blocks, kept, merges_per_epoch):
     architecture = estimator._architecture(n_features, encoding.n_outputs)
     start, theta = estimator._start(kept, encoding, architecture, recipe.dtype)
     problem = estimator._problem(architecture, encoding, n_samples)
-    parameters = path_parameters(estimator)
-    state = resumed_state(start, problem, theta, parameters)
-    monitor, n_epochs = Printer() if estimator.verbose else None, estimator.max_iter
+    state = resumed_state(start, problem, theta, path_parameters(estimator))
+    n_epochs = estimator.max_iter
+    monitor = Printer(estimator.verbose) if estimator.verbose else None
     if _parameters.is_automatic(estimator):
         rows = ClusterRows(blocks, problem.loss)
         run = newton.minimise(problem, state, rows, n_epochs, None, monitor)
     else:
         run = rounds.train(problem, state, blocks, n_epochs, merges_per_epoch, monitor)
+    if monitor is not None:
+        monitor.end()
     n_rows_seen = n_samples * max(1, run.state.epoch - state.epoch)
-    scale = start.weight_scale.including(recipe.mean_weight, n_rows_seen)
-    end = replace(start, parameters=parameters, ended_by=run.ended_by, weight_scale=scale)
-    estimator._finish(end, run, kept)
+    rows_seen = WeightScale(recipe.mean_weight, n_rows_seen)
+    estimator._finish(start, run, kept, rows_seen)
     return run

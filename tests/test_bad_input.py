@@ -18,6 +18,7 @@ from methods import both, every_method, textbook_logistic
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._engine import lbfgs, newton
 from sklearn_nn._engine import train as training
+from sklearn_nn._engine.schedules import SCHEDULES
 
 CLASSES = [SGDLogisticClassifier, BackpropMLPClassifier]
 every_class = pytest.mark.parametrize("estimator_class", CLASSES)
@@ -452,6 +453,21 @@ def test_lbfgs_has_no_partial_fit():
     assert not hasattr(small(BackpropMLPClassifier, solver="lbfgs"), "partial_fit")
 
 
+def test_adamw_has_partial_fit():
+    assert hasattr(small(BackpropMLPClassifier, solver="adamw"), "partial_fit")
+
+
+def test_adamw_is_unknown_to_logistic():
+    with pytest.raises(ValueError, match=r"'solver' parameter .*'sgd'.*Got 'adamw'"):
+        small(SGDLogisticClassifier, solver="adamw").fit(X, y)
+
+
+def test_a_decay_of_more_than_all_names_alpha():
+    model = small(BackpropMLPClassifier, solver="adamw", alpha=1e4, learning_rate=0.5)
+    with pytest.raises(ValueError, match=r"diverged.*rate 0.5.*try a smaller alpha"):
+        model.fit(X, y)
+
+
 @every_method
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_other_solvers_have_partial_fit(estimator_class, solver):
@@ -823,8 +839,10 @@ BAD_VALUES = {
     "solver": [*NOT_A_NAME, None, "newton", "SGD"],
     "tol": [-1e-4, np.nan, np.inf, "1e-4", [1e-4], *BOOLS],
     "validation_fraction": [*NOT_A_SHARE, 0.0, 1.0],
+    "scoring": ["nothing", 1.0, True, ["accuracy"]],
     "verbose": [-1, 0.5, "loud", None],
     "warm_start": NOT_A_FLAG,
+    "warmup_fraction": [-0.1, 1.0, np.nan, np.inf, "0.1", [0.1], 1j, *BOOLS],
 }
 # What only BackpropMLPClassifier refuses.
 GOOD_IN_LOGISTIC = [("learning_rate", "auto"), ("learning_rate_init", None)]
@@ -1127,12 +1145,14 @@ def labels_and_weights(draw, n_samples, multilabel):
 
 COMMON = {
     "alpha": st.sampled_from([0.0, 1e-4, 1.0]),
-    "learning_rate": st.sampled_from(["constant", "invscaling", "adaptive", 0.5]),
+    "learning_rate": st.sampled_from([*SCHEDULES, 0.5]),
+    "warmup_fraction": st.sampled_from([None, None, 0.0, 0.99]),
     "momentum": st.sampled_from([0.0, 0.9, 1.0]),
     "batch_size": st.sampled_from([1, 3, "auto", "full"]),
     "max_iter": st.integers(1, 3),
     "early_stopping": st.sampled_from([False, False, True]),
     "validation_fraction": st.just(0.5),
+    "scoring": st.sampled_from([None, "loss", "accuracy"]),
     "class_weight": st.sampled_from([None, None, "balanced"]),
     "epsilon": st.sampled_from([1e-8, 1e-300]),
     "tol": st.none(),
@@ -1146,7 +1166,7 @@ LOGISTIC = st.builds(
     fit_intercept=st.booleans(),
     **{
         **COMMON,
-        "learning_rate": st.sampled_from(["auto", "constant", "invscaling", "adaptive", 1]),
+        "learning_rate": st.sampled_from(["auto", *SCHEDULES, 1]),
         "learning_rate_init": st.sampled_from([None, None, 0.01]),
     },
 )
@@ -1154,7 +1174,7 @@ MLP = st.builds(
     BackpropMLPClassifier,
     hidden_layer_sizes=st.sampled_from([(), (3,), (2, 2)]),
     activation=st.sampled_from(["identity", "logistic", "tanh", "relu"]),
-    solver=st.sampled_from(["sgd", "adam", "lbfgs"]),
+    solver=st.sampled_from(["sgd", "adam", "adamw", "lbfgs"]),
     loss=st.sampled_from(["log_loss", "squared_error"]),
     **COMMON,
 )

@@ -722,7 +722,11 @@ def test_an_interrupt_together_leaves_the_last_call(few_rows, monkeypatch):
     monkeypatch.setattr(compiled, "run_epochs", interrupted)
     problem = make_problem(batch_size=7)
     run = train.train(problem, make_state(problem), make_data(), 30)
-    assert (run.ended_by, run.state.epoch, len(run.loss_curve)) == ("interrupt", 20, 20)
+    assert (run.ended_by, run.state.epoch, len(run.curves.objectives)) == (
+        "interrupt",
+        20,
+        20,
+    )
 
 
 def test_state_of_a_run_together_can_be_gone_on_from():

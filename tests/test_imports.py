@@ -20,7 +20,8 @@ FLOORS = [
     {"_checkpoint", "_cluster_blocks"},
     {"_cluster"},
     {"_cluster_tasks"},
-    {"_inputs", "_monitor", "_outcome", "_parameters", "_split"},
+    {"_validation"},
+    {"_callbacks", "_inputs", "_monitor", "_outcome", "_parameters", "_split"},
     {"_labels", "_weights"},
     {"_engine"},
 ]
@@ -36,12 +37,14 @@ ENGINE_FLOORS = [
     {"types", "__init__"},
 ]
 IMPORTING_SKLEARN = {
+    "_callbacks",
     "_classifier",
     "_inputs",
     "_labels",
     "_logistic",
     "_parameters",
     "_split",
+    "_validation",
     "_weights",
 }
 # Private names of scikit-learn may change without notice: in no other file.

@@ -21,10 +21,11 @@ from sklearn_nn._engine.activations import ACTIVATIONS
 from sklearn_nn._engine.losses import LOSSES
 from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
 from sklearn_nn._engine.penalties import PENALTIES, Penalty
-from sklearn_nn._engine.reference import objective_and_gradient
-from sklearn_nn._engine.schedules import SCHEDULES, Schedule
+from sklearn_nn._engine.reference import objective_and_gradient, run_epoch
+from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.types import Architecture, Dataset, Problem
+from sklearn_nn._engine.train import zero_slots
+from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
 
 # The grid of law 1: everything that has memory, alone and together.
 LOGISTIC = {
@@ -38,6 +39,8 @@ LOGISTIC = {
     "average_later": {"average": 12, "batch_size": 16, "solver": "adam"},
     "invscaling": {"learning_rate": "invscaling", "batch_size": 16},
     "adaptive": {"learning_rate": "adaptive", "tol": 0.02, "n_iter_no_change": 2},
+    "cosine": {"learning_rate": "cosine", "batch_size": 16, "warmup_fraction": 0.2},
+    "one_cycle": {"learning_rate": "one_cycle", "shuffle": False, "batch_size": 16},
     "number": {"learning_rate": 0.02, "batch_size": 16},
     "full_batch": {"batch_size": "full"},
     "no_shuffle": {"shuffle": False, "batch_size": 16},
@@ -58,6 +61,9 @@ MLP = {
     "deep": {"hidden_layer_sizes": (5, 4, 3), "activation": "logistic", "batch_size": 9},
     "squared": {"loss": "squared_error", "batch_size": 16, "solver": "sgd"},
     "linear": {"hidden_layer_sizes": (), "batch_size": 16},
+    "adamw": {"solver": "adamw", "alpha": 0.1, "batch_size": 16},
+    "cosine": {"learning_rate": "cosine", "shuffle": False},
+    "one_cycle": {"learning_rate": "one_cycle", "batch_size": 16},
 }
 CONFIGURATIONS = [
     pytest.param(textbook_logistic, parameters, id=f"logistic-{name}")
@@ -71,6 +77,16 @@ CONFIGURATIONS = [
 every_configuration = pytest.mark.parametrize(
     ("estimator_class", "parameters"), CONFIGURATIONS
 )
+# A cycle of learning rates is as long as `max_iter`, which then is more than a length.
+every_length = pytest.mark.parametrize(
+    ("estimator_class", "parameters"),
+    [
+        configuration
+        for configuration in CONFIGURATIONS
+        if configuration.values[1].get("learning_rate") not in CYCLES
+    ],
+)
+every_cycle = pytest.mark.parametrize("name", CYCLES)
 # Without a learning rate.
 AUTO = {
     "default": {},
@@ -140,7 +156,7 @@ def test_fit_is_partial_fits(estimator_class, parameters, seed, sparse, rows):
     assert_same_model(whole, pieces, X, y, weight)
 
 
-@every_configuration
+@every_length
 @either_seed
 def test_fit_is_warm_starts(estimator_class, parameters, seed, rows):
     X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
@@ -167,6 +183,41 @@ def test_fit_goes_on_from_a_copy(estimator_class, parameters, seed, copied, rows
     for each in (model, twin):
         fit(each, X, y, sample_weight=weight)
     assert_same_model(model, twin, X, y, weight)
+
+
+@both
+@every_cycle
+def test_a_cycle_begins_anew_when_training_goes_on(estimator_class, name, rows):
+    X, y, _ = rows()
+    parameters = {"learning_rate": name, "max_iter": 3, "tol": None, "random_state": 0}
+    cycles = estimator_class(warm_start=True, **parameters).fit(X, y).fit(X, y)
+    pieces = estimator_class(**parameters)
+    for _ in range(6):
+        pieces.partial_fit(X, y, classes=[0, 1, 2])
+    np.testing.assert_array_equal(parameters_of(cycles), parameters_of(pieces))
+    assert cycles.loss_curve_ == pieces.loss_curve_
+
+
+@both
+@every_cycle
+def test_a_cycle_of_another_length_restarts_the_stopping_rule(estimator_class, name, rows):
+    X, y, _ = rows()
+    model = estimator_class(
+        max_iter=4, tol=10, n_iter_no_change=5, random_state=0, learning_rate=name
+    )
+    model.set_params(warm_start=True)
+    fit(model, X, y)
+    assert fit(model.set_params(max_iter=20), X, y).n_iter_ == 6
+
+
+@both
+@pytest.mark.parametrize(("before", "after"), [("constant", "cosine"), ("cosine", 0.1)])
+def test_training_goes_on_with_a_cycle_or_without(estimator_class, before, after, rows):
+    X, y, _ = rows()
+    model = estimator_class(max_iter=4, tol=10, warm_start=True, random_state=0)
+    fit(model.set_params(learning_rate=before), X, y)
+    fit(model.set_params(learning_rate=after), X, y)
+    assert model.n_iter_ == 4
 
 
 @every_method
@@ -691,6 +742,50 @@ def test_gradient_of_a_fixed_intercept_is_zero():
     assert np.all(gradient[:n_weights] != 0)
 
 
+# Decay.
+
+
+def test_adamw_without_decay_is_adam(rows):
+    X, y, weight = rows()
+    models = [
+        BackpropMLPClassifier(solver=solver, alpha=0, max_iter=4, tol=None, random_state=0)
+        for solver in ("adam", "adamw")
+    ]
+    for model in models:
+        model.fit(X, y, sample_weight=weight)
+    assert_same_model(*models, X, y, weight)
+
+
+def one_epoch(problem, theta, data):
+    """Return theta after an epoch of constant rates, from slots of 0."""
+    slots = zero_slots(problem, theta)
+    steps = -(-data.n_samples // problem.batch_size)
+    state = TrainingState(theta, slots, ())
+    return run_epoch(problem, state, data, None, [0.1] * steps)[0].theta
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 6])
+def test_decay_beside_plain_gradient_descent_is_l2(batch_size):
+    problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 2, "l2")
+    l2 = replace(problem, batch_size=batch_size)
+    decay = replace(l2, penalty=PENALTIES["decay"](l2.penalty.l2, 0.0))
+    expected, computed = (one_epoch(each, theta, data) for each in (l2, decay))
+    # Six steps of a few roundings.
+    np.testing.assert_allclose(computed, expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), Adam(0.9, 0.999, 1e-8)], ids=str)
+def test_decay_takes_its_part_of_weights_and_not_of_intercepts(optimizer):
+    problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 1, None)
+    plain = replace(problem, optimizer=optimizer, batch_size=data.n_samples)
+    decay = replace(plain, penalty=PENALTIES["decay"](0.5, 0.0))
+    taken = one_epoch(plain, theta, data) - one_epoch(decay, theta, data)
+    n = problem.architecture.n_weights
+    # One step of 0.1.
+    np.testing.assert_allclose(taken[:n], 0.1 * 0.5 * theta[:n], rtol=0, atol=1e-15)
+    assert np.all(taken[n:] == 0)
+
+
 # The fixed point under l1 is the optimum.
 
 L1_STEPS = {
@@ -1138,6 +1233,7 @@ NOT_OF_AUTO = {
     "momentum": 0.0,
     "nesterovs_momentum": False,
     "power_t": 1.0,
+    "warmup_fraction": 0.5,
     "beta_1": 0.1,
     "beta_2": 0.1,
     "epsilon": 1.0,

@@ -53,7 +53,7 @@ def run(problem, data=None, n_iterations=500, max_fun=10_000, monitor=None):
     """Minimise from the start of this file."""
     data = make_data() if data is None else data
     state = make_state(problem, data.X.dtype)
-    return minimise(problem, state, data, n_iterations, max_fun, monitor)
+    return minimise(problem, state, data, n_iterations, max_fun, monitor=monitor)
 
 
 class Watcher:
@@ -65,9 +65,9 @@ class Watcher:
     def epoch_begin(self):
         pass
 
-    def epoch_end(self, state, objective, score, learning_rate):
+    def epoch_end(self, state, curves):
         self.states.append(state)
-        self.objectives.append(objective)
+        self.objectives.append(curves.objectives[-1])
         if state.epoch == self.interrupt_at:
             raise KeyboardInterrupt
 
@@ -131,20 +131,20 @@ def test_curve_is_the_objective_before_each_iteration():
     result = run(problem, monitor=watcher)
     thetas = [make_state(problem).theta, *(state.theta for state in watcher.states)]
     objectives = [objective_and_gradient(problem, theta, data)[0] for theta in thetas]
-    assert [*result.loss_curve, result.last_loss] == objectives
+    assert [*result.curves.objectives, result.last_loss] == objectives
 
 
 def test_curve_falls():
     result = run(make_problem((2, 3, 1), l2=0.01))
-    assert np.all(np.diff([*result.loss_curve, result.last_loss]) < 0)
+    assert np.all(np.diff([*result.curves.objectives, result.last_loss]) < 0)
 
 
 def test_monitor_sees_each_iteration():
     watcher = Watcher()
     result = run(make_problem(l2=0.1), monitor=watcher)
-    n_iterations = len(result.loss_curve)
+    n_iterations = len(result.curves.objectives)
     assert [state.epoch for state in watcher.states] == list(range(1, n_iterations + 1))
-    assert watcher.objectives == [*result.loss_curve[1:], result.last_loss]
+    assert watcher.objectives == result.curves.objectives
 
 
 def test_iterations_count_as_steps_and_epochs():
@@ -156,7 +156,7 @@ def test_best_is_the_objective_at_the_end():
     result = run(make_problem(l2=0.1), n_iterations=3)
     progress = result.state.progress
     assert progress.best == result.last_loss
-    assert progress.last_improvement == result.loss_curve[-1] - result.last_loss
+    assert progress.last_improvement == result.curves.objectives[-1] - result.last_loss
 
 
 # How it ends.
@@ -164,7 +164,7 @@ def test_best_is_the_objective_at_the_end():
 
 def test_iterations_run_out():
     result = run(make_problem(l2=0.1), n_iterations=2)
-    assert (len(result.loss_curve), result.ended_by) == (2, "max_iter")
+    assert (len(result.curves.objectives), result.ended_by) == (2, "max_iter")
 
 
 def test_evaluations_run_out():
@@ -176,7 +176,7 @@ def test_start_at_the_optimum_stays():
     optimum = run(problem).state
     again = minimise(problem, optimum, data, 500, 10_000)
     np.testing.assert_array_equal(again.state.theta, optimum.theta)
-    assert (again.loss_curve, again.ended_by) == ([], "stopping_rule")
+    assert (again.curves.objectives, again.ended_by) == ([], "stopping_rule")
 
 
 @pytest.mark.parametrize("tol", [0.0, -inf])
@@ -194,7 +194,7 @@ def test_interrupt_gives_the_last_iterate():
     expected = run(make_problem(l2=0.1), n_iterations=3)
     assert result.ended_by == "interrupt"
     np.testing.assert_array_equal(result.state.theta, expected.state.theta)
-    assert result.loss_curve == expected.loss_curve
+    assert result.curves.objectives == expected.curves.objectives
 
 
 def test_interrupt_before_the_first_iterate_is_raised(monkeypatch):

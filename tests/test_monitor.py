@@ -7,18 +7,22 @@ import pytest
 from methods import every_method
 
 from sklearn_nn import BackpropMLPClassifier
-from sklearn_nn._engine.types import TrainingState
+from sklearn_nn._engine.types import TrainingState, Validation, empty_curves
 from sklearn_nn._monitor import Printer
 
 
-def printed(*epochs):
+def printed(*epochs, verbose=True):
     """Return what is printed for (epoch, objective, score, learning rate)s."""
-    stream = io.StringIO()
-    printer = Printer(stream)
+    stream, curves = io.StringIO(), empty_curves()
+    printer = Printer(verbose, stream)
     for epoch, objective, score, learning_rate in epochs:
         state = TrainingState(np.zeros(1), (), (), epoch=epoch)
         printer.epoch_begin()
-        printer.epoch_end(state, objective, score, learning_rate)
+        validation = None if score is None else Validation(0.5, score)
+        rates = None if learning_rate is None else [learning_rate]
+        curves.grow([objective], rates, validation)
+        printer.epoch_end(state, curves)
+    printer.end()
     return stream.getvalue()
 
 
@@ -56,13 +60,56 @@ def test_what_there_is_not_is_not_printed():
 
 def test_the_beginning_of_an_epoch_prints_nothing():
     stream = io.StringIO()
-    Printer(stream).epoch_begin()
+    Printer(stream=stream).epoch_begin()
     assert stream.getvalue() == ""
 
 
 def test_printing_does_not_stop_training():
-    state = TrainingState(np.zeros(1), (), ())
-    assert not Printer(io.StringIO()).epoch_end(state, 0.5, None, 0.1)
+    state, curves = TrainingState(np.zeros(1), (), ()), empty_curves()
+    curves.grow([0.5])
+    assert not Printer(stream=io.StringIO()).epoch_end(state, curves)
+
+
+def epochs_printed(n_epochs, verbose):
+    """Return the numbers of the epochs that a run of so many prints."""
+    epochs = [(epoch, 0.5, None, 0.1) for epoch in range(1, n_epochs + 1)]
+    text = printed(*epochs, verbose=verbose)
+    return [int(line.split()[1]) for line in text.splitlines()]
+
+
+def test_long_runs_are_thinned():
+    expected = [*range(1, 101), *range(110, 1001, 10), *range(1100, 2001, 100)]
+    assert epochs_printed(2000, True) == expected
+
+
+def test_epochs_that_are_not_printed_need_no_look():
+    printer, epoch, seen = Printer(stream=io.StringIO()), 0, []
+    while epoch < 2000:
+        epoch += 1 + printer.n_unwatched(epoch)
+        seen.append(epoch)
+    assert seen == epochs_printed(2000, True)
+
+
+def test_printing_does_not_change_tiny_epochs(capsys):
+    X, y = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0, 1, 1])
+    parameters = {"max_iter": 345, "tol": None, "random_state": 0, "batch_size": "full"}
+    plain = BackpropMLPClassifier((3,), **parameters).fit(X, y)
+    printed = BackpropMLPClassifier((3,), **parameters, verbose=True).fit(X, y)
+    assert plain.loss_curve_ == printed.loss_curve_
+    lines = capsys.readouterr().out.splitlines()
+    epochs = [int(line.split()[1]) for line in lines]
+    assert epochs == [*range(1, 101), *range(110, 341, 10), 345]
+    losses = [float(line.split()[3]) for line in lines]
+    expected = [plain.loss_curve_[epoch - 1] for epoch in epochs]
+    np.testing.assert_allclose(losses, expected, atol=6e-9)  # eight decimals
+
+
+def test_the_last_epoch_is_printed():
+    assert epochs_printed(1234, True)[-2:] == [1200, 1234]
+
+
+def test_verbose_2_prints_all():
+    assert epochs_printed(150, 2) == [*range(1, 151)]
 
 
 @every_method

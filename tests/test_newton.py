@@ -17,7 +17,13 @@ from sklearn_nn._engine.penalties import Penalty
 from sklearn_nn._engine.reference import objective_and_gradient
 from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+from sklearn_nn._engine.types import (
+    Architecture,
+    Dataset,
+    Problem,
+    TrainingState,
+    Validation,
+)
 
 PENALTIES = {
     "l2": Penalty(l2=0.01),
@@ -159,10 +165,10 @@ class Watcher:
     def epoch_begin(self):
         self.n_begun += 1
 
-    def epoch_end(self, state, objective, score, learning_rate):
+    def epoch_end(self, state, curves):
         self.states.append(state)
-        self.objectives.append(objective)
-        self.scores.append(score)
+        self.objectives.append(curves.objectives[-1])
+        self.scores.append(curves.validation_scores[-1])
         if state.epoch == self.interrupt_at:
             raise KeyboardInterrupt
         return state.epoch == self.stop_at
@@ -465,7 +471,7 @@ def test_any_start_reaches_the_optimum(name, far):
 def test_the_objective_never_rises_on_the_same_rows(name):
     data = astray(name)
     result = run(problem_of(data, Penalty(l2=1e-4)), data)
-    curve = [*result.loss_curve, result.last_loss]
+    curve = [*result.curves.objectives, result.last_loss]
     # Up to the rounding of an objective, a sum over 300 rows.
     assert np.all(np.diff(curve) <= 64 * 2.3e-16 * curve[0])
 
@@ -476,7 +482,7 @@ def test_the_objective_never_rises_on_the_same_rows(name):
 def test_steps_run_out():
     data = data_of()
     result = run(problem_of(data), data, n_steps=2)
-    assert (len(result.loss_curve), result.ended_by) == (2, "max_iter")
+    assert (len(result.curves.objectives), result.ended_by) == (2, "max_iter")
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 3])
@@ -623,7 +629,9 @@ def test_curve_is_the_objective_before_each_step():
     result = run(problem, data, monitor=watcher)
     thetas = [start_of(problem, data).theta, *(state.theta for state in watcher.states)]
     expected = [objective_of(problem, data, theta) for theta in thetas]
-    np.testing.assert_allclose([*result.loss_curve, result.last_loss], expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        [*result.curves.objectives, result.last_loss], expected, rtol=1e-12
+    )
 
 
 def test_last_loss_is_that_of_the_last_theta():
@@ -638,15 +646,15 @@ def test_monitor_sees_each_step():
     data, watcher = data_of(), Watcher()
     result = run(problem_of(data), data, monitor=watcher)
     assert [state.epoch for state in watcher.states] == [
-        *range(1, len(result.loss_curve) + 1)
+        *range(1, len(result.curves.objectives) + 1)
     ]
-    assert watcher.objectives == result.loss_curve
+    assert watcher.objectives == result.curves.objectives
 
 
 def test_monitor_can_end_it():
     data, watcher = data_of(), Watcher(stop_at=2)
     result = run(problem_of(data), data, monitor=watcher)
-    assert (len(result.loss_curve), result.ended_by) == (2, "monitor")
+    assert (len(result.curves.objectives), result.ended_by) == (2, "monitor")
 
 
 def test_validate_scores_each_step():
@@ -654,11 +662,11 @@ def test_validate_scores_each_step():
 
     def validate(theta):
         scored.append(theta.copy())
-        return float(len(scored))
+        return Validation(0.7, float(len(scored)))
 
     watcher = Watcher()
     result = run(problem_of(data), data, 3, validate=validate, monitor=watcher)
-    assert result.validation_scores == [1.0, 2.0, 3.0] == watcher.scores
+    assert result.curves.validation_scores == [1.0, 2.0, 3.0] == watcher.scores
     thetas = [state.theta for state in watcher.states]
     np.testing.assert_array_equal(scored, thetas)
 
@@ -666,19 +674,23 @@ def test_validate_scores_each_step():
 def test_the_best_theta_by_validation_is_kept():
     data, scores = data_of(), iter([0.1, 0.7, 0.3])
     watcher = Watcher()
-    problem = problem_of(data)
-    result = run(problem, data, 3, validate=lambda _: next(scores), monitor=watcher)
-    progress = result.state.progress
+    problem = replace(problem_of(data), early_stopping=True)
+
+    def validate(theta):
+        return Validation(0.7, next(scores))
+
+    progress = run(problem, data, 3, validate=validate, monitor=watcher).state.progress
     np.testing.assert_array_equal(progress.best_theta, watcher.states[1].theta)
-    assert progress.best == -0.7
+    assert (progress.best, progress.best_epoch) == (-0.7, 2)
 
 
 def test_no_better_score_ends_it():
     data = data_of()
-    problem = replace(problem_of(data), stopping_rule=StoppingRule(1e-4, 2))
-    result = run(problem, data, validate=lambda theta: 0.5)
+    rule = StoppingRule(1e-4, 2)
+    problem = replace(problem_of(data), stopping_rule=rule, early_stopping=True)
+    result = run(problem, data, validate=lambda theta: Validation(0.7, 0.5))
     # The first score is an improvement on nothing, two more are not.
-    assert (len(result.loss_curve), result.ended_by) == (3, "stopping_rule")
+    assert (len(result.curves.objectives), result.ended_by) == (3, "stopping_rule")
 
 
 def test_progress_holds_the_best_objective_and_the_last_improvement():
@@ -686,7 +698,7 @@ def test_progress_holds_the_best_objective_and_the_last_improvement():
     result = run(problem_of(data), data, n_steps=3)
     progress = result.state.progress
     assert progress.best == result.last_loss
-    assert progress.last_improvement == result.loss_curve[-1] - result.last_loss
+    assert progress.last_improvement == result.curves.objectives[-1] - result.last_loss
 
 
 # Interrupts.
@@ -698,7 +710,7 @@ def test_interrupt_after_a_step_gives_its_model():
     result, expected = run(problem, data, monitor=watcher), run(problem, data, 3)
     assert result.ended_by == "interrupt"
     np.testing.assert_array_equal(result.state.theta, expected.state.theta)
-    assert result.loss_curve == expected.loss_curve
+    assert result.curves.objectives == expected.curves.objectives
     assert result.last_loss == expected.last_loss
 
 
@@ -728,7 +740,7 @@ def test_interrupt_within_a_step_gives_the_last_finished_one(n_passes):
     rows = interrupted_rows(data, problem, n_passes)
     result = run(problem, data, monitor=watcher, rows=rows)
     assert result.ended_by == "interrupt"
-    assert len(result.loss_curve) == result.state.step == len(watcher.states)
+    assert len(result.curves.objectives) == result.state.step == len(watcher.states)
     np.testing.assert_array_equal(result.state.theta, watcher.states[-1].theta)
     expected = objective_of(problem, data, result.state.theta)
     assert result.last_loss == pytest.approx(expected, rel=1e-12)

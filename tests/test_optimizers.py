@@ -125,6 +125,25 @@ def test_adam_without_epsilon_is_algorithm_1():
         np.testing.assert_allclose(reached, x, rtol=0, atol=1e-13)
 
 
+def test_adam_beside_a_decay_is_algorithm_2():
+    # Loshchilov and Hutter 2019, algorithm 2, with eta = rate for its alpha and
+    # lambda = rate * decay, as PyTorch's AdamW(lr=rate, weight_decay=decay).
+    beta_1, beta_2, rate, decay = 0.9, 0.99, 0.1, 0.3
+    optimizer, penalty = Adam(beta_1, beta_2, 0.0), Penalty(decay=decay)
+    x, m, v = np.array([-3.0, 4.0]), np.zeros(2), np.zeros(2)
+    reached, slots = x, (m, v)
+    for t in range(1, 21):
+        gradient, moved = double(reached), penalty.decayed(reached, rate)
+        reached, slots = optimizer.step(moved, slots, gradient, rate, t, None)
+        g = double(x)
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        corrected = (m / (1 - beta_1**t)) / np.sqrt(v / (1 - beta_2**t))
+        x = x - (rate * corrected + rate * decay * x)
+        # As above.
+        np.testing.assert_allclose(reached, x, rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e6])
 def test_first_step_of_adam_is_the_learning_rate(size):
     optimizer = Adam(0.9, 0.999, 1e-16)  # epsilon far below every gradient here

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_nn._engine.types import Progress, TrainingRun, TrainingState
+from sklearn_nn._engine.types import Progress, TrainingRun, TrainingState, empty_curves
 from sklearn_nn._outcome import CLEARLY_WORSE, interruption, shortfall
 
 
@@ -11,7 +11,9 @@ def run_that(ended_by, last_loss=0.5, improvement=0.001, first_loss=0.7):
     """Return a run of three epochs, in which knowing nothing costs 1 nat."""
     progress = Progress(last_improvement=improvement)
     state = TrainingState(np.zeros(1), (), (), progress=progress)
-    return TrainingRun(state, [first_loss, 0.6, last_loss], last_loss, 1.0, [], ended_by)
+    curves = empty_curves()
+    curves.grow([first_loss, 0.6, last_loss])
+    return TrainingRun(state, curves, last_loss, 1.0, ended_by)
 
 
 def said(run, tol=1e-4, by_lbfgs=False):

@@ -13,7 +13,13 @@ from sklearn_nn._engine.penalties import Penalty
 from sklearn_nn._engine.reference import objective_and_gradient, select
 from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+from sklearn_nn._engine.types import (
+    Architecture,
+    Dataset,
+    Problem,
+    TrainingState,
+    Validation,
+)
 
 N_SAMPLES, SEED = 7, 3
 NEVER = StoppingRule(-inf, inf)
@@ -85,8 +91,11 @@ class Watcher:
     def epoch_begin(self):
         self.n_begun += 1
 
-    def epoch_end(self, state, objective, score, learning_rate):
-        self.ended.append((state, objective, score, learning_rate))
+    def n_unwatched(self, epoch):
+        return 0
+
+    def epoch_end(self, state, curves):
+        self.ended.append((state, *(curve[-1] for curve in curves)))
         return state.epoch == self.at_epoch and self.action()
 
 
@@ -152,7 +161,7 @@ def test_a_batch_larger_than_the_data_is_the_data():
 def test_one_sample_is_an_epoch_of_one_step():
     result = run(make_problem(), 1, make_data(n_samples=1))
     assert result.state.step == 1
-    assert result.loss_curve == [pytest.approx(log(2), 1e-15)]  # all logits are 0
+    assert result.curves.objectives == [pytest.approx(log(2), 1e-15)]  # all logits are 0
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7])
@@ -171,7 +180,7 @@ def test_epoch_is_a_step_for_each_batch_in_order(batch_size, weighted, epochs):
         total += objective * batch.n_samples  # a short batch counts by its rows
     # Seven steps of about ten roundings, here and there in another order.
     np.testing.assert_allclose(result.state.theta, theta, rtol=0, atol=70 * 2.3e-16)
-    assert result.loss_curve == pytest.approx([total / N_SAMPLES], rel=70 * 2.3e-16)
+    assert result.curves.objectives == pytest.approx([total / N_SAMPLES], rel=70 * 2.3e-16)
 
 
 def test_objective_and_gradient_are_those_by_hand():
@@ -194,12 +203,14 @@ def test_penalty_acts_on_weights_alone():
 
 
 def test_first_objective_is_that_before_the_step():
-    assert run(make_problem(batch_size=7), 1).loss_curve == [pytest.approx(log(2), 1e-15)]
+    assert run(make_problem(batch_size=7), 1).curves.objectives == [
+        pytest.approx(log(2), 1e-15)
+    ]
 
 
 def test_last_loss_is_the_end_of_the_curve():
     result = run(make_problem(), 4)
-    assert result.last_loss == result.loss_curve[-1]
+    assert result.last_loss == result.curves.objectives[-1]
 
 
 # Learning rates.
@@ -258,7 +269,7 @@ def test_average_does_not_change_the_path():
 def test_training_ends_after_n_epochs():
     result = run(make_problem(), 4)
     assert (result.state.epoch, result.ended_by) == (4, "max_iter")
-    assert len(result.loss_curve) == 4
+    assert len(result.curves.objectives) == 4
 
 
 def test_stopping_rule_ends_training():
@@ -274,11 +285,11 @@ def test_monitor_ends_training():
 def test_monitor_sees_each_epoch():
     watcher = Watcher()
     result = run(make_problem(), 3, monitor=watcher)
-    states, objectives, scores, rates = zip(*watcher.ended, strict=True)
+    states, objectives, rates, losses, scores = zip(*watcher.ended, strict=True)
     assert watcher.n_begun == 3
     assert [state.epoch for state in states] == [1, 2, 3]
-    assert list(objectives) == result.loss_curve
-    assert scores == (None, None, None)
+    assert list(objectives) == result.curves.objectives
+    assert np.isnan([losses, scores]).all()
     assert rates == (0.5, 0.5, 0.5)
 
 
@@ -298,7 +309,7 @@ def interrupting_score(at_call):
 
     def validate(theta):
         calls.append(theta)
-        return interrupt() if len(calls) == at_call else 0.5
+        return interrupt() if len(calls) == at_call else Validation(0.7, 0.5)
 
     return validate
 
@@ -308,14 +319,14 @@ def test_interrupt_within_an_epoch_gives_the_epoch_before():
     expected = run(make_problem(), 3)
     assert result.ended_by == "interrupt"
     np.testing.assert_array_equal(result.state.theta, expected.state.theta)
-    assert result.loss_curve == expected.loss_curve
-    assert len(result.validation_scores) == 3
+    assert result.curves.objectives == expected.curves.objectives
+    assert len(result.curves.validation_scores) == 3
 
 
 def test_interrupt_between_epochs_gives_the_epochs_so_far():
     result = run(make_problem(), 50, monitor=Watcher(3, interrupt))
     assert (result.state.epoch, result.ended_by) == (3, "interrupt")
-    assert len(result.loss_curve) == 3
+    assert len(result.curves.objectives) == 3
 
 
 def test_interrupt_in_the_first_epoch_is_raised():
@@ -334,17 +345,32 @@ def test_training_goes_on_after_an_interrupt_as_if_there_had_been_none():
 
 
 def scripted(scores):
-    """Return a `validate` that gives these scores, one a call."""
+    """Return a `validate` that gives these scores, one a call, and losses twice as high."""
     script = iter(scores)
-    return lambda theta: next(script)
+    return lambda theta: Validation(2 * (score := next(script)), score)
+
+
+def test_validation_is_kept_for_each_epoch():
+    scores = [0.5, 0.75, 0.25]
+    curves = run(make_problem(), 3, validate=scripted(scores)).curves
+    assert curves.validation_scores == scores
+    assert curves.validation_losses == [1.0, 1.5, 0.5]
+
+
+def test_validation_alone_decides_nothing():
+    problem = make_problem(stopping_rule=StoppingRule(0.0, 2))
+    watched = run(problem, 4, validate=scripted([0.5, 0.4, 0.3, 0.2]))
+    plain = run(problem, 4)
+    assert watched.state.progress == plain.state.progress
+    np.testing.assert_array_equal(watched.state.theta, plain.state.theta)
 
 
 def test_best_theta_is_that_of_the_first_best_score(epochs):
     scores = [0.5, 0.75, 0.75, 0.25]
-    result = run(make_problem(), 4, validate=scripted(scores))
-    assert result.validation_scores == scores
+    result = run(make_problem(early_stopping=True), 4, validate=scripted(scores))
     np.testing.assert_array_equal(result.state.progress.best_theta, epochs[1]["theta"])
     assert result.state.progress.best == -0.75
+    assert result.state.progress.best_epoch == 2
 
 
 def test_no_best_theta_without_validation():
@@ -352,7 +378,7 @@ def test_no_best_theta_without_validation():
 
 
 def test_score_stops_in_place_of_the_objective():
-    problem = make_problem(stopping_rule=StoppingRule(0.125, 2))
+    problem = make_problem(stopping_rule=StoppingRule(0.125, 2), early_stopping=True)
     # 0.5, 0.75 improve; 0.8 and 0.7 do not by 0.125.
     result = run(problem, 50, validate=scripted([0.5, 0.75, 0.8, 0.7]))
     assert (result.state.epoch, result.ended_by) == (4, "stopping_rule")
@@ -360,8 +386,12 @@ def test_score_stops_in_place_of_the_objective():
 
 def test_score_is_of_the_average():
     seen = []
-    problem = make_problem(average_from=1)
-    state = run(problem, 1, validate=lambda theta: seen.append(theta) or 0.5).state
+
+    def validate(theta):
+        seen.append(theta)
+        return Validation(0.7, 0.5)
+
+    state = run(make_problem(average_from=1), 1, validate=validate).state
     np.testing.assert_array_equal(seen[0], state.average)
 
 

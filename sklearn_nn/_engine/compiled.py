@@ -177,6 +177,7 @@ def plan_of(problem, data):
         loss=LOSS_FUNCTIONS.index(problem.loss.value_and_gradient),
         l2=problem.penalty.l2,
         l1=problem.penalty.l1,
+        decay=problem.penalty.decay,
         optimizer=OPTIMIZERS.index(type(optimizer)),
         momentum=getattr(optimizer, "momentum", 0.0),
         beta_1=getattr(optimizer, "beta_1", 0.0),
@@ -239,7 +240,8 @@ def work_of_step(problem, data):
 def is_lazy(problem, data):
     """Return what lazy_works of kernels.c does."""
     linear = len(problem.architecture.layer_sizes) == 2
-    plain = type(problem.optimizer) is SGD and not problem.average_from
+    plain = type(problem.optimizer) is SGD
+    plain = plain and not (problem.average_from or problem.penalty.decay)
     return linear and plain and not isinstance(data.X, np.ndarray)
 
 

@@ -7,57 +7,66 @@ from scipy.optimize import minimize
 
 from . import divergence
 from .reference import objective_and_gradient, select
-from .types import TrainingRun
+from .types import TrainingRun, empty_curves
+
+
+class StoppedByMonitorError(Exception):
+    """A monitor has stopped training: the way out of scipy's loop."""
 
 
 class History:
     """What L-BFGS has visited: scipy owns the loop, so this is all that we see of it."""
 
-    def __init__(self, problem, batch, state, monitor):
-        self.problem, self.batch = problem, batch
-        self.start, self.monitor = state, monitor
+    def __init__(self, problem, batch, state, validate, monitor):
+        self.problem, self.batch, self.start = problem, batch, state
+        self.validate, self.monitor = validate, monitor
         self.latest = None  # (theta, objective) of the last evaluation
         self.theta = None  # the last iterate
-        self.objectives = []  # of each iterate; the first is the start
+        self.objective = None  # there
+        self.before = None  # the objective of the iterate before
+        self.curves = empty_curves()
+        self.iterates = False  # whether an iteration has begun and not ended
 
     def evaluate(self, theta):
         """Return objective and gradient at theta in float64, scipy's only dtype."""
+        if not self.iterates and self.monitor is not None and self.monitor.epoch_begin():
+            raise StoppedByMonitorError
+        self.iterates = True
         with np.errstate(over="ignore", invalid="ignore"):  # `minimise` checks
             objective, gradient = objective_and_gradient(
                 self.problem, theta.astype(self.start.theta.dtype), self.batch
             )
         self.latest = (theta.copy(), objective)
-        if not self.objectives:
-            self.take_latest()
+        if self.theta is None:
+            self.theta, self.objective = self.latest
         return objective, gradient.astype(np.float64)
 
     def accept(self, theta):
         """Take the latest evaluation as an iterate; scipy calls this once an iteration."""
-        self.take_latest()
-        if self.monitor is not None:
-            self.monitor.epoch_end(self.state(), self.latest[1], None, None)
-
-    def take_latest(self):
-        """Make the last evaluation the last iterate."""
-        self.theta, objective = self.latest
-        self.objectives.append(objective)
+        self.before = self.objective
+        self.theta, self.objective = self.latest
+        validation = None if self.validate is None else self.validate(self.state().theta)
+        self.curves.grow([self.before], None, validation)
+        self.iterates = False
+        if self.monitor is not None and self.monitor.epoch_end(self.state(), self.curves):
+            raise StoppedByMonitorError
 
     def state(self):
         """Return the TrainingState at the last iterate."""
-        n_iterations, objective = len(self.objectives) - 1, self.objectives[-1]
-        before = self.objectives[-2] if n_iterations else objective
+        n_iterations = len(self.curves.objectives)
+        improvement = self.before - self.objective if n_iterations else 0.0
         return replace(
             self.start,
             theta=self.theta.astype(self.start.theta.dtype),
             step=self.start.step + n_iterations,
             epoch=self.start.epoch + n_iterations,
             progress=self.start.progress._replace(
-                best=objective, last_improvement=before - objective
+                best=self.objective, last_improvement=improvement
             ),
         )
 
 
-def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
+def minimise(problem, state, data, n_iterations, max_fun, validate=None, monitor=None):
     """Run at most `n_iterations` iterations of L-BFGS.
 
     Parameters
@@ -70,8 +79,9 @@ def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
     n_iterations : int
     max_fun : int
         Most evaluations of the objective.
+    validate : callable theta -> Validation, optional
+        Called after each iteration; it has no say.
     monitor : Monitor, optional
-        It is told when an iteration ends; scipy gives it no say.
 
     Returns
     -------
@@ -89,7 +99,7 @@ def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
     constrained optimization", SIAM J. Sci. Comput. 16, 1995.
     """
     batch = select(data, slice(0, data.n_samples))
-    history = History(problem, batch, state, monitor)
+    history = History(problem, batch, state, validate, monitor)
     ended_by = "interrupt"
     try:
         result = minimize(
@@ -108,13 +118,15 @@ def minimise(problem, state, data, n_iterations, max_fun, monitor=None):
             },
         )
         ended_by = end_of(result, n_iterations)
+    except StoppedByMonitorError:
+        ended_by = "monitor"
     except KeyboardInterrupt:
-        if len(history.objectives) < 2:
+        if not history.curves.objectives:
             raise
-    objectives, last = history.objectives, history.objectives[-1]
+    state, last = history.state(), history.objective
     nothing = divergence.zero_logits_loss(problem, data)
-    divergence.check_epoch(history.state(), last, divergence.DIVERGED * nothing, None)
-    return TrainingRun(history.state(), objectives[:-1], last, nothing, [], ended_by)
+    divergence.check_epoch(state, last, divergence.DIVERGED * nothing, None)
+    return TrainingRun(state, history.curves, last, nothing, ended_by)
 
 
 def end_of(result, n_iterations):

@@ -58,8 +58,8 @@ from .newton_model import (
     sample_of,
     tolerance,
 )
-from .stopping import Decision, with_first_candidate
-from .types import TrainingRun
+from .stopping import Decision, with_best_theta, with_first_candidate
+from .types import TrainingRun, empty_curves
 
 # Each sample is so many times as large as the one before.
 GROWTH = 5
@@ -286,22 +286,25 @@ def state_at(state, position, objective):
     )
 
 
-def watched(problem, state, objective, before, validate, monitor):
-    """Return the state with its score counted, the score, and why training ends if so.
+def watched(problem, state, curves, before, validate, monitor):
+    """Return the state after a step with its score counted, and why training ends if so.
 
-    `before` is the Progress before the step, from which the search for the best goes on.
+    `before` is the Progress before the step, from which the search for the best goes on;
+    the step's objective, the last of `curves`, gets its Validation.
     """
-    score, ended_by = None, None
+    ended_by = None
     if validate is not None:
-        score = validate(state.theta)
-        progress, decision, _ = problem.stopping_rule.follow(before, [-score], 0.0)
-        if -score < before.best:
-            progress = progress._replace(best_theta=state.theta)
-        state = replace(state, progress=progress)
+        validation = validate(state.theta)
+        curves.validation_losses[-1], curves.validation_scores[-1] = validation
+    if problem.early_stopping:
+        progress, decision, _ = problem.stopping_rule.follow(
+            before, [-validation.score], 0.0
+        )
+        state = with_best_theta(replace(state, progress=progress), before)
         ended_by = "stopping_rule" if decision is Decision.STOP else None
-    if monitor is not None and monitor.epoch_end(state, objective, score, None):
+    if monitor is not None and monitor.epoch_end(state, curves):
         ended_by = "monitor"
-    return state, score, ended_by
+    return state, ended_by
 
 
 # What is not finite is found by divergence.py, not by NumPy's warnings.
@@ -318,8 +321,9 @@ def minimise(problem, state, rows, n_steps, validate=None, monitor=None):
         Of a new model or any earlier run; it is not changed.
     rows : passes.Rows, or what answers as they do
     n_steps : int
-    validate : callable theta -> float, optional
-        Score of the validation data; the best theta is kept in `state.progress`.
+    validate : callable theta -> Validation, optional
+        Called after each step; with early stopping its score decides, and the best theta
+        is kept in `state.progress`.
     monitor : Monitor, optional
 
     Returns
@@ -335,42 +339,39 @@ def minimise(problem, state, rows, n_steps, validate=None, monitor=None):
         If it comes before the first step has ended; later it ends the run.
     """
     nothing = float(np.log(max(2, problem.architecture.layer_sizes[-1])))
-    state, first_step = with_first_candidate(state, validate), state.step
-    objectives, scores, gap, ended_by = [], [], np.inf, None
+    state, first_step = with_first_candidate(problem, state, validate), state.step
+    curves, gap, ended_by = empty_curves(), np.inf, None
     try:
         search = begin(problem, state, rows)
         position = first_position(search, state)
         while ended_by is None:
-            if monitor is not None:
-                monitor.epoch_begin()
             position, promised = settle(search, position, nothing)
             objective = position.place.objective
             gap = promised.decrease / objective if objective else 0.0
-            if objectives:  # at least one step is taken, so that there is a curve
+            if curves.objectives:  # at least one step is taken, so that there is a curve
                 ended_by = end_of(search, position, promised.decrease, nothing)
-            if ended_by is None and len(objectives) == n_steps:
+            if ended_by is None and len(curves.objectives) == n_steps:
                 ended_by = "max_iter"
+            if ended_by is None and monitor is not None and monitor.epoch_begin():
+                ended_by = "monitor"
             taken = None if ended_by else step(search, position, promised)
             if taken is not None:
                 before, position = state.progress, taken
                 state = state_at(state, position, objective)
-                objectives.append(objective)
-                state, score, ended_by = watched(
-                    problem, state, objective, before, validate, monitor
-                )
-                scores += [] if score is None else [score]
+                curves.grow([objective])
+                state, ended_by = watched(problem, state, curves, before, validate, monitor)
             elif ended_by is None:
                 near = max(problem.stopping_rule.tol, 0.0) * objective / SAFETY
                 is_exact = promised.decrease <= max(rounding(search, position.place), near)
                 ended_by = "stopping_rule" if is_exact else "stalled"
-                objectives = objectives or [objective]
+                if not curves.objectives:
+                    curves.grow([objective])
     except KeyboardInterrupt:
         if state.step == first_step:
             raise
         ended_by = "interrupt"
-    n_steps = max(1, state.step - first_step)
-    del objectives[n_steps:], scores[n_steps:]
+    curves.cut(max(1, state.step - first_step))
     last, diagonal = position.place.objective, position.place.evaluation.diagonal
     past = search.coordinates, diagonal, position.place.rows.n_samples, problem.penalty
     state = replace(state, past=past)
-    return TrainingRun(state, objectives, last, nothing, scores, ended_by, gap)
+    return TrainingRun(state, curves, last, nothing, ended_by, gap)

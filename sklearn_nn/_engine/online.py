@@ -6,7 +6,7 @@ import numpy as np
 
 from . import divergence, stream
 from .passes import Rows
-from .types import TrainingRun
+from .types import TrainingRun, empty_curves
 
 
 # What is not finite is found by divergence.py, not by NumPy's warnings.
@@ -30,7 +30,7 @@ def learn(problem, state, data, monitor=None):
         If the coefficients are not finite.
     """
     architecture = problem.architecture
-    past = past_of(problem, state, data)
+    past, curves = past_of(problem, state, data), empty_curves()
     if monitor is not None:
         monitor.epoch_begin()
     past, objective = stream.learn(past, data, problem.penalty, architecture.fit_intercept)
@@ -48,10 +48,11 @@ def learn(problem, state, data, monitor=None):
         past=past,
         progress=state.progress._replace(best=min(state.progress.best, objective)),
     )
+    curves.grow([objective])
     if monitor is not None:
-        monitor.epoch_end(state, objective, None, None)
+        monitor.epoch_end(state, curves)
     nothing = float(np.log(max(2, architecture.layer_sizes[-1])))
-    return TrainingRun(state, [objective], objective, nothing, [], "max_iter")
+    return TrainingRun(state, curves, objective, nothing, "max_iter")
 
 
 def past_of(problem, state, data):

@@ -2,6 +2,7 @@
 
 for each batch:
     objective, gradient = J(theta), dJ/dtheta on the batch
+    theta               = its weights decayed, where the penalty is a decay
     theta, slots        = optimizer.step(theta, slots, gradient, learning_rate)
     average             = mean of the thetas so far, where one is asked for
 """
@@ -40,6 +41,7 @@ def run_epoch(problem, state, data, order, learning_rates):
     for k, (batch, learning_rate) in enumerate(steps, start=1):
         objective, gradient = objective_and_gradient(problem, theta, batch)
         total += objective * batch.n_samples
+        theta = decayed(problem, theta, learning_rate)
         theta, slots = problem.optimizer.step(
             theta, slots, gradient, learning_rate, t + k, proximal
         )
@@ -78,7 +80,8 @@ def objective_and_gradient(problem, theta, batch):
     """Return J(theta) on the rows of `batch` as a float, and dJ/dtheta (n_parameters,).
 
     J = 1/n sum_i w_i loss(y_i, f(x_i)) + penalty(W); intercepts are not penalised. The
-    gradient is that of J without its l1 part, which is taken by the proximal step.
+    gradient is that of J without its l1 part, which is taken by the proximal step, and
+    without decay.
     """
     xp, architecture = namespace(theta), problem.architecture
     layers = architecture.layers(theta)
@@ -104,6 +107,15 @@ def flat_gradient(problem, layers, gradients):
         trained = problem.architecture.fit_intercept
         intercepts.append(gradient.intercept if trained else 0 * gradient.intercept)
     return namespace(weights[0]).concat(weights + intercepts)
+
+
+def decayed(problem, theta, learning_rate):
+    """Return theta with its weights decayed; it stays where the penalty is no decay."""
+    if not problem.penalty.decay:
+        return theta
+    n_weights = problem.architecture.n_weights
+    weights = problem.penalty.decayed(theta[:n_weights], learning_rate)
+    return namespace(theta).concat([weights, theta[n_weights:]])
 
 
 def proximal_step(problem):

@@ -37,9 +37,10 @@ import numpy as np
 
 from . import divergence, prediction
 from .reference import batches, select
+from .schedules import Steps
 from .stopping import Decision
-from .train import learning_rates, run_epochs
-from .types import Dataset, TrainingRun
+from .train import n_batches, run_epochs
+from .types import Dataset, TrainingRun, empty_curves
 
 # Rows whose logits are computed at once where only the objective is asked for.
 ROWS_AT_ONCE = 1024
@@ -87,10 +88,17 @@ def train_block(problem, state, data, block, part):
         # Before the round, not before each step: where blocks differ, each soon does well
         # on its own rows, and their merged model does not.
         n_rows, objective = objective_of_block(problem, state.theta, data)
-        rates = learning_rates(problem, state, data, 1)
+        rates = learning_rates(problem, state, n_batches(problem, data), part)
         state, _ = run_epochs(problem, state, data, None, rates)
         vectors = np.stack([state.theta, *state.slots]).astype(np.float64)
         return Sums(n_rows, objective, n_rows * vectors)
+
+
+def learning_rates(problem, state, n_steps, part):
+    """Return the learning rate of each of the `n_steps` of a round."""
+    epoch = state.epoch + part.number / part.n_rounds
+    steps = Steps(n_steps, state.step, epoch, n_steps * part.n_rounds)
+    return problem.schedule.learning_rates(steps, state.progress.rate_factor)
 
 
 def bounds(n_rows, part):
@@ -161,40 +169,40 @@ def train(problem, state, blocks, n_epochs, n_rounds, monitor=None):
     """
     nothing = divergence.zero_logits_loss(problem, Dataset(None, blocks.target))
     limit, n_rounds = divergence.DIVERGED * nothing, rounds_of(problem, blocks, n_rounds)
-    objectives, ended_by, rate = [], "max_iter", 0.0
+    curves, ended_by, rate = empty_curves(), "max_iter", 0.0
     rng = np.random.RandomState(0)
     rng.set_state(state.random_state)
     try:
-        while len(objectives) < n_epochs:
-            if monitor is not None:
-                monitor.epoch_begin()
+        while len(curves.objectives) < n_epochs:
+            if monitor is not None and monitor.epoch_begin():
+                ended_by = "monitor"
+                break
             seed = rng.randint(2**31) if problem.shuffle else None
             new, objective = epoch(problem, state, blocks, seed, n_rounds)
-            rate = float(learning_rate_of(problem, new))
+            rate = last_learning_rate(problem, state, new.step - state.step)
             divergence.check_epoch(new, objective, limit, rate)
             progress, decision, _ = problem.stopping_rule.follow(
                 state.progress, [objective], rate
             )
             state = replace(new, progress=progress, random_state=rng.get_state())
-            objectives.append(objective)
-            if monitor is not None and monitor.epoch_end(state, objective, None, rate):
+            curves.grow([objective], [rate])
+            if monitor is not None and monitor.epoch_end(state, curves):
                 ended_by = "monitor"
                 break
             if decision is Decision.STOP:
                 ended_by = "stopping_rule"
                 break
     except KeyboardInterrupt:
-        if not objectives:
+        if not curves.objectives:
             raise
         ended_by = "interrupt"
     check_end(problem, state, blocks, limit, rate)
-    return TrainingRun(state, objectives, objectives[-1], nothing, [], ended_by)
+    return TrainingRun(state, curves, curves.objectives[-1], nothing, ended_by)
 
 
-def learning_rate_of(problem, state):
-    """Return the learning rate of the last step before `state`."""
-    factor = state.progress.rate_factor
-    return problem.schedule.learning_rates(state.step - 1, 1, factor)[0]
+def last_learning_rate(problem, state, n_steps):
+    """Return the learning rate of the last of the `n_steps` of the epoch after `state`."""
+    return float(learning_rates(problem, state, n_steps, Round(None, 0, 1))[-1])
 
 
 def check_end(problem, state, blocks, limit, learning_rate):

@@ -78,14 +78,23 @@ class StoppingRule:
         return progress, decision, n_judged
 
 
-def with_first_candidate(state, validate):
+def with_first_candidate(problem, state, validate):
     """Return the state with its parameters as the best so far, if training goes on.
 
     A model that has been trained, and looks anew for the best validation score, must not
     end with worse parameters than it had.
     """
-    if validate is None or state.epoch == 0 or np.isfinite(state.progress.best):
+    has_best = np.isfinite(state.progress.best)
+    if not problem.early_stopping or state.epoch == 0 or has_best:
         return state
     theta = state.shown_theta
-    progress = state.progress._replace(best=-validate(theta), best_theta=theta)
+    best = -validate(theta).score
+    return replace(state, progress=state.progress._replace(best=best, best_theta=theta))
+
+
+def with_best_theta(state, before):
+    """Return the state with its parameters as the best if `before`, its score was worse."""
+    if not state.progress.best < before.best:
+        return state
+    progress = state.progress._replace(best_theta=state.shown_theta, best_epoch=state.epoch)
     return replace(state, progress=progress)

@@ -21,8 +21,9 @@ from typing import NamedTuple
 import numpy as np
 
 from . import compiled, divergence, reference
-from .stopping import Decision, with_first_candidate
-from .types import TrainingRun, TrainingState
+from .schedules import Steps
+from .stopping import Decision, with_best_theta, with_first_candidate
+from .types import TrainingRun, TrainingState, Validation, empty_curves
 
 # A tiny epoch takes less time than the Python around it: so many are run in one call that
 # this many multiplications, about a millisecond, come together.
@@ -44,8 +45,8 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
         Of a new model or of any earlier run; it is not changed.
     data : Dataset
     n_epochs : int
-    validate : callable theta -> float, optional
-        Score of the validation data, higher is better. It takes the objective's place
+    validate : callable theta -> Validation, optional
+        Called after each epoch. With early stopping its score takes the objective's place
         in the stopping rule, and the best theta is kept in `state.progress`.
     monitor : Monitor, optional
 
@@ -60,29 +61,27 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
     KeyboardInterrupt
         If it comes before the first epoch has ended; later it ends the run.
     """
-    first_epoch = state.epoch
-    rng = generator(problem, data, state.random_state)
-    first_random_state = state.random_state
+    first_epoch, first_random_state = state.epoch, state.random_state
+    rng = generator(problem, data, first_random_state)
     nothing = divergence.zero_logits_loss(problem, data)
     limit = divergence.DIVERGED * nothing
-    state = with_first_candidate(state, validate)
-    objectives, scores, ended_by = [], [], "max_iter"
-    is_watched = monitor is not None or validate is not None
-    most_together = 1 if is_watched else epochs_together(problem, data)
+    state = with_first_candidate(problem, state, validate)
+    curves, ended_by = empty_curves(), "max_iter"
+    most_together = 1 if validate is not None else epochs_together(problem, data)
     try:
         while state.epoch < first_epoch + n_epochs:
-            if monitor is not None:
-                monitor.epoch_begin()
+            if monitor is not None and monitor.epoch_begin():
+                ended_by = "monitor"
+                break
             n_together = min(most_together, first_epoch + n_epochs - state.epoch)
+            if monitor is not None and n_together > 1:
+                n_together = min(n_together, 1 + monitor.n_unwatched(state.epoch))
             epochs = advance(problem, state, data, rng, limit, validate, n_together)
-            objectives += epochs.objectives
-            if epochs.score is not None:
-                scores.append(epochs.score)
+            curves.grow(epochs.objectives, epochs.learning_rates, epochs.validation)
             state = epochs.state
             if monitor is not None:
                 state = with_random_state(state, rng)
-                last = epochs.objectives[-1], epochs.score, epochs.learning_rate
-                if monitor.epoch_end(state, *last):
+                if monitor.epoch_end(state, curves):
                     ended_by = "monitor"
                     break
             if epochs.decision is Decision.STOP:
@@ -98,11 +97,11 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
             draw_order(problem, data, rng)
     if monitor is None or ended_by == "interrupt":
         state = with_random_state(state, rng)
-    divergence.check_end(problem, state, data, limit, epochs.learning_rate)
     # An interrupt may fall between the curves' growth and the new state.
-    n_epochs = state.epoch - first_epoch
-    del objectives[n_epochs:], scores[n_epochs:]
-    return TrainingRun(state, objectives, objectives[-1], nothing, scores, ended_by)
+    curves.cut(state.epoch - first_epoch)
+    divergence.check_end(problem, state, data, limit, curves.learning_rates[-1])
+    last = curves.objectives[-1]
+    return TrainingRun(state, curves, last, nothing, ended_by)
 
 
 class Epochs(NamedTuple):
@@ -110,8 +109,8 @@ class Epochs(NamedTuple):
 
     state: TrainingState
     objectives: list  # of each epoch, nats per sample
-    score: float | None  # of the validation data; then it is one epoch
-    learning_rate: float  # of the last step
+    learning_rates: list  # of the last step of each
+    validation: Validation | None  # if there are validation rows; then it is one epoch
     decision: Decision
 
 
@@ -128,17 +127,19 @@ def advance(problem, state, data, rng, limit, validate, n_epochs):
         new, objectives = run_epochs(problem, state, data, order, rates)
         if n_epochs > 1 and not divergence.is_sound(new, objectives, limit):
             return advance(problem, state, data, rng, limit, validate, 1)
-        rate = float(rates[-1])
-        divergence.check_epoch(new, objectives[-1], limit, rate)
-        score = None if validate is None else validate(new.shown_theta)
-    criteria = objectives if score is None else [-score]
-    before = state.progress
-    progress, decision, n_judged = problem.stopping_rule.follow(before, criteria, rate)
+        last_rates = rates[:: -n_batches(problem, data)][::-1].tolist()
+        divergence.check_epoch(new, objectives[-1], limit, last_rates[-1])
+        validation = None if validate is None else validate(new.shown_theta)
+    criteria = [-validation.score] if problem.early_stopping else objectives
+    progress, decision, n_judged = problem.stopping_rule.follow(
+        state.progress, criteria, last_rates[-1]
+    )
     if n_judged < len(criteria):
         return advance(problem, state, data, rng, limit, validate, n_judged)
-    if score is not None and -score < before.best:
-        progress = progress._replace(best_theta=new.shown_theta)
-    return Epochs(replace(new, progress=progress), objectives, score, rate, decision)
+    new = replace(new, progress=progress)
+    if problem.early_stopping:
+        new = with_best_theta(new, state.progress)
+    return Epochs(new, objectives, last_rates, validation, decision)
 
 
 def run_epochs(problem, state, data, order, rates):
@@ -189,6 +190,6 @@ def n_batches(problem, data):
 
 def learning_rates(problem, state, data, n_epochs):
     """Return the learning rate of each step (float64) of the coming epochs."""
-    return problem.schedule.learning_rates(
-        state.step, n_epochs * n_batches(problem, data), state.progress.rate_factor
-    )
+    n = n_batches(problem, data)
+    steps = Steps(n_epochs * n, state.step, state.epoch, n)
+    return problem.schedule.learning_rates(steps, state.progress.rate_factor)

@@ -124,6 +124,7 @@ class Problem:
     batch_size: int  # rows a step; more than there are means all
     shuffle: bool = True
     average_from: int = 0  # first step whose theta is averaged; 0 = no averaging
+    early_stopping: bool = False  # whether the validation score decides, not the objective
 
 
 class Progress(NamedTuple):
@@ -133,7 +134,8 @@ class Progress(NamedTuple):
     n_no_improvement: int = 0  # consecutive epochs
     last_improvement: float = np.inf
     rate_factor: float = 1.0  # what 'adaptive' multiplies the learning rate with
-    best_theta: Any = None  # (n_parameters,), kept only with a validation score
+    best_theta: Any = None  # (n_parameters,), kept only with early stopping
+    best_epoch: int = 0  # that led to it; 0: it is what training began with
 
 
 @dataclass(frozen=True)
@@ -165,14 +167,50 @@ class TrainingState:
         return self.average.astype(self.theta.dtype, copy=False)
 
 
+class Validation(NamedTuple):
+    """How good a model is on the validation rows."""
+
+    loss: float  # mean over the rows, without the penalty; nats per sample
+    score: float  # higher is better
+
+
+class Curves(NamedTuple):
+    """What each epoch of a run came to: lists that grow together, NaN where it has none."""
+
+    objectives: list  # nats per sample
+    learning_rates: list  # of the last step
+    validation_losses: list
+    validation_scores: list
+
+    def grow(self, objectives, learning_rates=None, validation=None):
+        """Add epochs: their objectives and rates, and the last one's Validation."""
+        nothing = [np.nan] * len(objectives)
+        loss, score = nothing, nothing
+        if validation is not None:
+            loss, score = [validation.loss], [validation.score]
+        self.objectives.extend(objectives)
+        self.learning_rates.extend(nothing if learning_rates is None else learning_rates)
+        self.validation_losses.extend(loss)
+        self.validation_scores.extend(score)
+
+    def cut(self, n_epochs):
+        """Drop what comes after so many epochs."""
+        for curve in self:
+            del curve[n_epochs:]
+
+
+def empty_curves():
+    """Return the Curves of no epoch."""
+    return Curves([], [], [], [])
+
+
 class TrainingRun(NamedTuple):
     """What one call of `train` did."""
 
     state: TrainingState
-    loss_curve: list  # objective of each epoch, nats per sample
+    curves: Curves
     last_loss: float  # the last epoch's, or for L-BFGS that of the final theta
     zero_logits_loss: float  # that of knowing nothing
-    validation_scores: list  # of each epoch, empty without validation
     # 'max_iter', 'stopping_rule', 'monitor', 'interrupt'; of L-BFGS 'max_fun'; of L-BFGS
     # and Newton 'stalled' where they found no lower point along their direction; of
     # Newton 'separable' where there is no optimum.
@@ -184,7 +222,10 @@ class Monitor(Protocol):
     """Who watches training: the engine's only view of callbacks and printing."""
 
     def epoch_begin(self):
-        """Be told that an epoch begins."""
+        """Return True to stop training before this epoch."""
 
-    def epoch_end(self, state, objective, score, learning_rate):
-        """Return True to stop training after this epoch."""
+    def epoch_end(self, state, curves):
+        """Return True to stop training after this epoch, the last of the `curves`."""
+
+    def n_unwatched(self, epoch):
+        """Return how many epochs after this one it need not be told of, until the next."""

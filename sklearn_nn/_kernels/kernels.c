@@ -101,10 +101,14 @@ static void lay_out_training(
     }
 }
 
+/* Whether a step is gradient descent and nothing else. */
+static int is_plain(const struct problem *problem) {
+    return problem->optimizer == SGD && !problem->average_from && !problem->decay;
+}
+
 /* Whether weights that a row does not touch may wait for their penalty. */
 static int lazy_works(const struct problem *problem, const struct rows *rows) {
-    return rows->indptr && problem->architecture.n_layers == 1 && problem->optimizer == SGD
-           && !problem->average_from;
+    return rows->indptr && problem->architecture.n_layers == 1 && is_plain(problem);
 }
 
 static int is_softmax(const struct problem *problem) {
@@ -116,8 +120,8 @@ static int is_softmax(const struct problem *problem) {
 static int is_one_row(const struct problem *problem, const struct rows *rows) {
     const struct architecture *architecture = &problem->architecture;
     return problem->batch_size == 1 && architecture->n_layers == 1 && !is_softmax(problem)
-           && architecture->layer_sizes[1] == 1 && problem->optimizer == SGD
-           && !problem->average_from && !rows->indptr && rows->column_stride == 1;
+           && architecture->layer_sizes[1] == 1 && is_plain(problem)
+           && !rows->indptr && rows->column_stride == 1;
 }
 
 /* The mean of thetas, in double: the n-th share would be lost in float. */
@@ -153,7 +157,8 @@ static double dense_step(
     double loss = value_and_gradient(problem->loss, m, k, w->outputs[last], batch->y,
                                      batch->sample_weight, w->scratch, w->deltas[0]);
     divide(m * k, w->deltas[0], (real)m);
-    double penalty = penalty_value(n_weights, theta, problem->l2, problem->l1);
+    double l2 = problem->l2 + problem->decay;
+    double penalty = penalty_value(n_weights, theta, l2, problem->l1);
     backward(architecture, &layers, rows, batch, w->outputs, w->deltas, w->sums, w->panel,
              &gradients, blas);
     if (!problem->fit_intercept)

@@ -49,7 +49,7 @@ struct problem {
     struct architecture architecture;
     int fit_intercept;
     enum loss loss;
-    double l2, l1;
+    double l2, l1, decay;
     enum optimizer optimizer;
     double momentum, beta_1, beta_2, epsilon;
     int64_t batch_size;

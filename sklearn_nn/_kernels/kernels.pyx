@@ -42,7 +42,7 @@ cdef extern from "kernels.h" nogil:
     struct c_problem "problem":
         c_architecture architecture
         int fit_intercept, loss
-        double l2, l1
+        double l2, l1, decay
         int optimizer
         double momentum, beta_1, beta_2, epsilon
         int64_t batch_size, average_from
@@ -156,14 +156,15 @@ cdef class Plan:
 
     def __init__(
         self, layer_sizes, int activation, bint fit_intercept, int loss, double l2,
-        double l1, int optimizer, double momentum, double beta_1, double beta_2,
-        double epsilon, int64_t batch_size, int64_t average_from,
+        double l1, double decay, int optimizer, double momentum, double beta_1,
+        double beta_2, double epsilon, int64_t batch_size, int64_t average_from,
     ):
         describe(&self.problem.architecture, layer_sizes, activation)
         self.problem.fit_intercept = fit_intercept
         self.problem.loss = loss
         self.problem.l2 = l2
         self.problem.l1 = l1
+        self.problem.decay = decay
         self.problem.optimizer = optimizer
         self.problem.momentum = momentum
         self.problem.beta_1 = beta_1

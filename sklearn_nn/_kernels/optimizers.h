@@ -125,6 +125,13 @@ static double penalty_value(int64_t n, const real *restrict w, double l2, double
     return value;
 }
 
+/* w <- w (1 - learning_rate decay), for the n weights */
+static void decay_weights(int64_t n, real *restrict w, double learning_rate, double decay) {
+    const real kept = (real)(1 - learning_rate * decay);
+    SIMD(omp simd)
+    for (int64_t i = 0; i < n; i++) w[i] *= kept;
+}
+
 /* The step number t from 1 of the problem's optimizer, on weights and intercepts. */
 static void optimizer_step(
     const struct problem *problem, double learning_rate, int64_t t,
@@ -132,6 +139,7 @@ static void optimizer_step(
     real *theta, const real *gradient, void *const *slots)
 {
     real *slot_0 = slots[0], *slot_1 = slots[1];
+    if (problem->decay) decay_weights(n_weights, theta, learning_rate, problem->decay);
     if (problem->optimizer == ADAM)
         learning_rate *= sqrt(1 - pow(problem->beta_2, (double)t))
                          / (1 - pow(problem->beta_1, (double)t));

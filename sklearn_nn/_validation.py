@@ -1,0 +1,122 @@
+"""Validation rows: held out or the user's own, and how good a model is on them."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.metrics import accuracy_score, check_scoring
+from sklearn.utils.validation import check_consistent_length
+
+from . import _inputs, _weights
+from ._engine import prediction
+from ._engine.reference import select
+from ._engine.types import Validation
+
+
+class Given(NamedTuple):
+    """Validation rows as a user passes them to `fit`."""
+
+    X: Any = None
+    y: Any = None
+    sample_weight: Any = None
+
+    def is_complete(self):
+        """Say whether there are such rows; raise ValueError if there is a part of them."""
+        if self.X is None and self.y is None and self.sample_weight is None:
+            return False
+        for name, value in (("X_val", self.X), ("y_val", self.y)):
+            if value is None:
+                raise ValueError(
+                    f"{name} is missing: validation needs both X_val and y_val, and may "
+                    "have sample_weight_val."
+                )
+        return True
+
+
+def given_dataset(estimator, given, encoding, dtype):
+    """Return the user's validation rows as a Dataset.
+
+    Parameters
+    ----------
+    estimator : estimator
+        That has seen the training rows: X_val must have their features.
+    given : Given
+        Its weights count as they are: class weights are for training.
+    encoding : Encoding
+    dtype : dtype of the training rows
+
+    Raises
+    ------
+    ValueError
+        If they are not valid, or y_val has a label that is not among the classes.
+    """
+    X, y = _inputs.validate_validation(estimator, given.X, given.y, dtype)
+    check_consistent_length(X, y)
+    unseen = [] if encoding.multilabel or y.ndim == 2 else encoding.unseen(y)
+    if len(unseen):
+        raise ValueError(
+            f"y_val has the labels {unseen.tolist()}, which are not among those to learn, "
+            f"{encoding.classes.tolist()}. Leave these rows out of X_val and y_val, or add "
+            "rows with these labels to X and y."
+        )
+    y, weight, rows = _weights.drop_weightless(X, y, given.sample_weight)
+    data = _inputs.make_dataset(X, y, weight, rows, encoding)
+    return select(data, slice(0, data.n_samples))
+
+
+class Validator:
+    """How good a model is on validation rows, as a function of theta."""
+
+    def __init__(self, problem, data, score):
+        self.problem = problem
+        self.data = data  # of rows in order, weights as they are
+        self.score = score  # theta, logits, loss -> float
+
+    def __call__(self, theta):
+        """Return the Validation of theta (n_parameters,)."""
+        architecture = self.problem.architecture
+        layers = architecture.layers(theta)
+        logits, _ = prediction.predict(
+            layers, self.data.X, architecture.activation, "logits"
+        )
+        loss = self.loss(logits)
+        return Validation(loss, self.score(theta, logits, loss))
+
+    def loss(self, logits):
+        """Return the mean loss over the rows, in nats per sample."""
+        values, _ = self.problem.loss.value_and_gradient(logits, self.data.y)
+        return float(np.average(values.astype(np.float64), weights=self.data.sample_weight))
+
+
+def validator(problem, data, encoding, scoring, model_at):
+    """Return the callable theta -> Validation.
+
+    Parameters
+    ----------
+    problem : Problem
+    data : Dataset
+        The validation rows.
+    encoding : Encoding
+    scoring : 'loss', the name of a scorer, a callable (estimator, X, y) -> float or None
+        None is accuracy.
+    model_at : callable theta -> estimator
+        That predicts with theta.
+    """
+    targets, weight = encoding.targets(data.y), data.sample_weight
+
+    def accuracy(theta, logits, loss):
+        return accuracy_score(targets, encoding.decide(logits), sample_weight=weight)
+
+    def minus_loss(theta, logits, loss):
+        return -loss
+
+    labels = encoding.labels(targets)
+    weights = {} if weight is None else {"sample_weight": weight}
+
+    def scored(theta, logits, loss):
+        model = model_at(theta)
+        scorer = check_scoring(model, scoring)
+        return float(scorer(model, data.X, labels, **weights))
+
+    if scoring is None:
+        return Validator(problem, data, accuracy)
+    return Validator(problem, data, minus_loss if scoring == "loss" else scored)
