@@ -94,18 +94,38 @@ for parameters, score in zip(
 # ---------
 # With a constant rate the noise of the batches keeps the model at a distance from the
 # optimum. Long steps to get near and short ones to arrive do better [1]_. A name in place
-# of the number starts at `learning_rate_init`:
+# of the number takes its size from `learning_rate_init`:
 #
 # - 'constant' stays there;
 # - 'invscaling' is ``learning_rate_init / t**power_t``, t the number of the update;
 # - 'adaptive' is divided by 5 whenever `n_iter_no_change` epochs bring no improvement of
-#   `tol`.
+#   `tol`;
+# - 'cosine' falls to 0 along half a cosine in `max_iter` epochs [2]_; with
+#   `warmup_fraction` it rises along a line before;
+# - 'one_cycle' rises from 1/25 of `learning_rate_init` to all of it, and falls to almost 0
+#   [3]_.
 #
-# For logistic regression we know how far it is to the optimum, because 'auto' has been
-# there.
+# The last two know the length of training beforehand. Give `fit` `tol=None`, so that the
+# stopping rule does not cut them short, and compare them at one `max_iter`: half as many
+# epochs are another schedule.
 
 X, y = load_breast_cancer(return_X_y=True)
 X, alpha = StandardScaler().fit_transform(X), 0.01
+
+
+def trained_by(schedule, n_epochs):
+    """Yield a logistic model after each epoch of a schedule."""
+    model = SGDLogisticClassifier(
+        alpha=alpha,
+        learning_rate=schedule,
+        learning_rate_init=0.3,
+        momentum=0,
+        batch_size=10,
+        max_iter=n_epochs,
+        random_state=0,
+    )
+    for _ in range(n_epochs):
+        yield model.partial_fit(X, y, classes=[0, 1])
 
 
 def objective(model):
@@ -114,32 +134,34 @@ def objective(model):
     return loss + alpha / 2 * np.sum(model.coef_**2)
 
 
+# %%
+# For logistic regression we know how far it is to the optimum, because 'auto' has been
+# there.
+
 best = objective(SGDLogisticClassifier(alpha=alpha, tol=1e-12).fit(X, y))
-fig, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
-for schedule, color in (
-    ("constant", "0.6"),
-    ("invscaling", "#c8500a"),
-    ("adaptive", "#1f5fa8"),
-):
-    model = SGDLogisticClassifier(
-        alpha=alpha,
-        learning_rate=schedule,
-        learning_rate_init=0.3,
-        momentum=0,
-        batch_size=10,
-        random_state=0,
-    )
+schedules = {
+    "constant": "0.6",
+    "invscaling": "#c8500a",
+    "adaptive": "#1f5fa8",
+    "cosine": "#2a8a4a",
+    "one_cycle": "#8a4ab0",
+}
+fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+for schedule, color in schedules.items():
     gaps = []
-    for _ in range(100):
-        model.partial_fit(X, y, classes=[0, 1])
+    for model in trained_by(schedule, n_epochs=100):
         gaps.append(objective(model) - best)
-    ax.semilogy(np.arange(1, 101), gaps, color=color, label=repr(schedule))
-ax.set(
-    xlabel="epoch", ylabel="J - J*, nats per row", title="Batches of 10, from a rate of 0.3"
-)
-ax.legend()
+    left.semilogy(model.learning_rate_curve_, color=color, label=repr(schedule))
+    right.semilogy(gaps, color=color)
+left.set(xlabel="epoch", title="learning rate", ylim=(1e-5, 1))
+right.set(xlabel="epoch", title="J - J*, nats per row (batches of 10)")
+left.legend(fontsize="small", loc="lower left")
 plt.show()
 
 # %%
 # .. [1] H. Robbins and S. Monro, "A stochastic approximation method", Annals of
 #    Mathematical Statistics 22, 1951.
+# .. [2] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm
+#    restarts", ICLR 2017, https://arxiv.org/abs/1608.03983
+# .. [3] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
+#    using large learning rates", 2018, https://arxiv.org/abs/1708.07120

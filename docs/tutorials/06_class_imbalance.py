@@ -121,6 +121,5 @@ np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-5, atol=1e-8)
 # Choosing by a score that fits
 # -----------------------------
 # `GridSearchCV(..., scoring="balanced_accuracy")`, "average_precision" or "neg_log_loss"
-# choose for what you need. Accuracy would choose the model that never finds a case. Early
-# stopping watches the validation rows with their sample and class weights, so that
-# `class_weight='balanced'` makes its accuracy the balanced one.
+# choose for what you need. Accuracy would choose the model that never finds a case. For
+# early stopping say the same: `scoring='balanced_accuracy'`, or 'loss'.
