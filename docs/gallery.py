@@ -4,6 +4,7 @@ The examples are command-line scripts that save pictures where they are asked to
 gallery they run without a command line, so it is written here.
 """
 
+import ast
 import os
 import re
 from pathlib import Path
@@ -39,11 +40,15 @@ def executed(docs):
 
 
 class Arguments:
-    """Choose the command line of a script."""
+    """Choose the command line of a script, and give it back its docstring."""
 
     def __call__(self, gallery_conf, script_vars):
         """Return the arguments as a list of strings."""
-        name = Path(script_vars["src_file"]).name
+        path = Path(script_vars["src_file"])
+        name = path.name
+        # The gallery runs scripts without one; argparse shows its first line.
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        script_vars["example_globals"]["__doc__"] = docstring
         if name in DATA:
             return ["--data", str(data_file(DATA[name]))]
         return PICTURES.get(name, [])

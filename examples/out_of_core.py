@@ -92,7 +92,7 @@ def report(name, model, seconds, X, y):
 
 def main():
     """Print the comparison."""
-    parser = argparse.ArgumentParser(description="Out of core: see the top of the file.")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_100_000)
     n_samples = parser.parse_args().rows
     fresh = rows(np.random.default_rng(2), CHUNK)

@@ -75,7 +75,7 @@ def save_picture(alphas, coefficients, names):
 
 def main():
     """Print the path."""
-    parser = argparse.ArgumentParser(description="An l1 path: see the top of the file.")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--picture", action="store_true")
     arguments = parser.parse_args()
     data = load_breast_cancer()
