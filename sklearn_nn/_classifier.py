@@ -98,6 +98,10 @@ class GradientClassifier(
         """Return the first step whose parameters are averaged, 0 for none."""
 
     @abstractmethod
+    def _max_gradient_norm(self):
+        """Return the length to which longer gradients are clipped, or None."""
+
+    @abstractmethod
     def _initial_theta(self, architecture, rng, dtype):
         """Return the parameters (n_parameters,) that training starts from."""
 
@@ -411,6 +415,7 @@ class GradientClassifier(
     def _start(self, kept, encoding, architecture, dtype):
         """Return the Checkpoint to train from, and theta (n_parameters,) as it is shown."""
         if kept is not None:  # a user may have edited the attributes
+            kept = replace(kept, architecture=architecture)
             return kept, architecture.flatten(self._layers()).astype(dtype)
         initial = self._initial(architecture, dtype)
         parameters = path_parameters(self)
@@ -516,6 +521,7 @@ class GradientClassifier(
             shuffle=self.shuffle,
             average_from=self._average_from(),
             early_stopping=self._stops_early(),
+            max_gradient_norm=self._max_gradient_norm(),
         )
 
     def _run(self, prepared, monitor, one_epoch):
@@ -637,8 +643,8 @@ class GradientClassifier(
         dtype = np.result_type(layers[0].weight, np.float32)
         finite_later = prediction.looks_for_finite(layers)
         rows = _inputs.validate_rows(self, X, dtype, ensure_all_finite=not finite_later)
-        activation = self._checkpoint.architecture.activation
-        predicted, finite = prediction.predict(layers, rows, activation, output)
+        activations = self._checkpoint.architecture.activations
+        predicted, finite = prediction.predict(layers, rows, activations, output)
         if finite_later and not finite:
             # It raises, in scikit-learn's words, unless its users assume finite data.
             _inputs.validate_rows(self, X, dtype, ensure_all_finite=True)

@@ -76,7 +76,7 @@ class Validator:
         architecture = self.problem.architecture
         layers = architecture.layers(theta)
         logits, _ = prediction.predict(
-            layers, self.data.X, architecture.activation, "logits"
+            layers, self.data.X, architecture.activations, "logits"
         )
         loss = self.loss(logits)
         return Validation(loss, self.score(theta, logits, loss))

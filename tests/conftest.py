@@ -1,5 +1,7 @@
 """Data and settings that several test files use."""
 
+import os
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -10,6 +12,9 @@ from threadpoolctl import threadpool_limits
 # The matrices here are small: threads of BLAS would only wait for each other, the more so
 # when several test processes share the machine.
 threadpool_limits(1, user_api="blas")
+
+# No window; examples and doctests draw too.
+os.environ["MPLBACKEND"] = "Agg"
 
 LOADERS = {
     "iris": load_iris,

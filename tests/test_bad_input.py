@@ -18,6 +18,7 @@ from methods import both, every_method, textbook_logistic
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._engine import lbfgs, newton
 from sklearn_nn._engine import train as training
+from sklearn_nn._engine.activations import ACTIVATIONS
 from sklearn_nn._engine.schedules import SCHEDULES
 
 CLASSES = [SGDLogisticClassifier, BackpropMLPClassifier]
@@ -462,6 +463,14 @@ def test_adamw_is_unknown_to_logistic():
         small(SGDLogisticClassifier, solver="adamw").fit(X, y)
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("scale", [1e160, 1e300])
+def test_clipping_does_not_hide_features_whose_squares_overflow(solver, scale):
+    model = small(BackpropMLPClassifier, solver=solver, max_gradient_norm=1.0)
+    with pytest.raises(ValueError, match="Training diverged in epoch 1"):
+        model.fit(scale * X, y)
+
+
 def test_a_decay_of_more_than_all_names_alpha():
     model = small(BackpropMLPClassifier, solver="adamw", alpha=1e4, learning_rate=0.5)
     with pytest.raises(ValueError, match=r"diverged.*rate 0.5.*try a smaller alpha"):
@@ -808,11 +817,12 @@ NOT_A_COUNT = [0, -1, 1.5, np.nan, "10", None, [10], *BOOLS]
 NOT_A_FLAG = [0, 1, "yes", None, [True]]
 NOT_A_NAME = ["unknown", 1, [], *BOOLS]
 BAD_SIZES = [(0,), (5, -1), (2.5,), (np.nan,), (None,), ("5",), ((2, 3),), [True]]
+BAD_NAMES = [[1], [None], ["unknown"], {"relu"}, {"relu": 1}, [["relu"]], ["relu"] * 2]
 BAD_CLASS_WEIGHTS = [{0: value} for value in (-1.0, np.nan, np.inf, "big", None, [1.0])]
 
 # Values of wrong type and of wrong range for every parameter of both classes.
 BAD_VALUES = {
-    "activation": [*NOT_A_NAME, None, "softmax", "RELU"],
+    "activation": [*NOT_A_NAME, None, "softmax", "RELU", *BAD_NAMES],
     "alpha": NEGATIVE,
     "average": [-1, 0.5, np.nan, "yes", None, [1]],
     "batch_size": [*NOT_A_COUNT, np.inf],
@@ -823,11 +833,13 @@ BAD_VALUES = {
     "epsilon": NOT_POSITIVE,
     "fit_intercept": NOT_A_FLAG,
     "hidden_layer_sizes": [0, -3, 2.5, None, "5", *BOOLS, *BAD_SIZES],
+    "init": [*NOT_A_NAME, None, "HE", "random"],
     "l1_ratio": NOT_A_SHARE,
     "learning_rate": [*NOT_POSITIVE, "optimal", "CONSTANT", "AUTO", "auto"],
     "learning_rate_init": NOT_POSITIVE,
     "loss": [*NOT_A_NAME, None, "hinge"],
     "max_fun": [*NOT_A_COUNT, np.inf],
+    "max_gradient_norm": [v for v in NOT_POSITIVE if v is not None],
     "max_iter": [*NOT_A_COUNT, np.inf],
     "momentum": NOT_A_SHARE,
     "n_iter_no_change": [*NOT_A_COUNT, -np.inf],
@@ -1173,9 +1185,11 @@ LOGISTIC = st.builds(
 MLP = st.builds(
     BackpropMLPClassifier,
     hidden_layer_sizes=st.sampled_from([(), (3,), (2, 2)]),
-    activation=st.sampled_from(["identity", "logistic", "tanh", "relu"]),
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
+    init=st.sampled_from(["auto", "glorot", "he"]),
     solver=st.sampled_from(["sgd", "adam", "adamw", "lbfgs"]),
     loss=st.sampled_from(["log_loss", "squared_error"]),
+    max_gradient_norm=st.sampled_from([None, None, 1e-6, 1.0]),
     **COMMON,
 )
 CASES = settings(

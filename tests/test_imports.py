@@ -15,13 +15,15 @@ IMPORTS = (ast.Import, ast.ImportFrom)
 FLOORS = [
     {"__init__"},
     {"dask"},
-    {"_logistic", "_mlp", "_show_versions"},
+    {"_learning_rate_display", "_loss_display", "_weights_display"},
+    {"_gradient_check", "_range_test"},
+    {"_logistic", "_mlp", "_rehearsal", "_show_versions"},
     {"_classifier"},
     {"_checkpoint", "_cluster_blocks"},
     {"_cluster"},
     {"_cluster_tasks"},
     {"_validation"},
-    {"_callbacks", "_inputs", "_monitor", "_outcome", "_parameters", "_split"},
+    {"_callbacks", "_inputs", "_monitor", "_outcome", "_parameters", "_pyplot", "_split"},
     {"_labels", "_weights"},
     {"_engine"},
 ]
@@ -31,7 +33,7 @@ ENGINE_FLOORS = [
     {"newton_model"},
     {"divergence", "passes", "stream"},
     {"coordinates", "quadratic", "reference", "compiled"},
-    {"network", "losses", "penalties", "optimizers", "schedules", "stopping"},
+    {"network", "initial", "losses", "penalties", "optimizers", "schedules", "stopping"},
     {"activations"},
     {"arrays"},
     {"types", "__init__"},
@@ -39,17 +41,22 @@ ENGINE_FLOORS = [
 IMPORTING_SKLEARN = {
     "_callbacks",
     "_classifier",
+    "_gradient_check",
     "_inputs",
     "_labels",
     "_logistic",
+    "_loss_display",
     "_parameters",
+    "_pyplot",
     "_split",
     "_validation",
     "_weights",
+    "_weights_display",
 }
 # Private names of scikit-learn may change without notice: in no other file.
 PRIVATE_SKLEARN = {
     "_weights": {"sklearn.utils.validation._check_sample_weight"},
+    "_pyplot": {"sklearn.utils._optional_dependencies.check_matplotlib_support"},
     "_parameters": {
         "sklearn.utils._param_validation.Interval",
         "sklearn.utils._param_validation.InvalidParameterError",
@@ -177,13 +184,13 @@ def test_private_names_of_sklearn_are_imported_where_listed():
     assert {name: names for name, names in private.items() if names} == PRIVATE_SKLEARN
 
 
-def test_matplotlib_is_imported_only_by_display():
+def test_matplotlib_is_imported_in_one_file():
     importing = {
         name
         for name, names in EVERYWHERE.items()
         if any(imported.split(".")[0] == "matplotlib" for imported in names)
     }
-    assert importing <= {"_display"}
+    assert importing == {"_pyplot"}
 
 
 def test_dask_is_imported_where_listed():

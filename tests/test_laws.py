@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 from methods import both, every_method, textbook_logistic
+from networks import random_theta
 from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import load_wine
@@ -59,11 +60,15 @@ MLP = {
         "learning_rate_init": 0.01,
     },
     "deep": {"hidden_layer_sizes": (5, 4, 3), "activation": "logistic", "batch_size": 9},
+    "mixed": {"hidden_layer_sizes": (5, 4), "activation": ["gelu", "elu"], "batch_size": 9},
     "squared": {"loss": "squared_error", "batch_size": 16, "solver": "sgd"},
     "linear": {"hidden_layer_sizes": (), "batch_size": 16},
     "adamw": {"solver": "adamw", "alpha": 0.1, "batch_size": 16},
+    "clipped_sgd": {"solver": "sgd", "max_gradient_norm": 0.3, "batch_size": 16},
+    "clipped_adamw": {"solver": "adamw", "max_gradient_norm": 0.3, "batch_size": 16},
     "cosine": {"learning_rate": "cosine", "shuffle": False},
     "one_cycle": {"learning_rate": "one_cycle", "batch_size": 16},
+    "he": {"init": "he", "batch_size": 16},
 }
 CONFIGURATIONS = [
     pytest.param(textbook_logistic, parameters, id=f"logistic-{name}")
@@ -377,6 +382,27 @@ def test_parameters_set_after_fit_wait_for_the_next_fit(estimator_class, rows):
     np.testing.assert_array_equal(model.predict_proba(X), before)
 
 
+def test_another_activation_of_a_warm_start_is_that_of_predictions(rows):
+    X, y, _ = rows()
+    model = BackpropMLPClassifier((5,), max_iter=3, tol=None, warm_start=True)
+    model.fit(X, y).set_params(activation="tanh").fit(X, y)
+    hidden = np.tanh(X @ model.coefs_[0] + model.intercepts_[0])
+    expected = hidden @ model.coefs_[1] + model.intercepts_[1]
+    logits = model.decision_function(X).reshape(expected.shape)
+    # A few roundings of numbers of order 1.
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_name_for_each_hidden_layer_may_be_the_same(activation, rows):
+    X, y, _ = rows()
+    parameters = {"max_iter": 3, "tol": None, "random_state": 0}
+    by_name = BackpropMLPClassifier((5, 4), activation, **parameters).fit(X, y)
+    by_names = BackpropMLPClassifier((5, 4), [activation] * 2, **parameters).fit(X, y)
+    np.testing.assert_array_equal(parameters_of(by_name), parameters_of(by_names))
+    np.testing.assert_array_equal(by_name.predict_proba(X), by_names.predict_proba(X))
+
+
 # Law 2. A weight is a repetition.
 
 
@@ -498,7 +524,9 @@ def test_no_hidden_layer_is_logistic_regression(
 ):
     X, y, weight = rows(n_classes=n_classes, sparse=sparse)
     monkeypatch.setattr(  # the same start, and no random numbers drawn for it
-        Architecture, "initial", lambda self, rng, dtype: np.zeros(self.n_parameters, dtype)
+        BackpropMLPClassifier,
+        "_initial_theta",
+        lambda self, architecture, rng, dtype: np.zeros(architecture.n_parameters, dtype),
     )
     parameters = {"solver": solver, "batch_size": batch_size, "learning_rate_init": 0.01}
     parameters |= {"max_iter": 6, "tol": None, "random_state": 5, "alpha": 0.01}
@@ -682,12 +710,16 @@ def test_int64_labels_or_strings_give_the_same_model(estimator_class, rows):
 
 
 def random_problem(loss, activation, depth, penalty, fit_intercept=True):
-    """Return a Problem with `depth` hidden layers and a batch of 6 weighted rows."""
+    """Return a Problem with `depth` hidden layers and a batch of 6 weighted rows.
+
+    `activation` is a name, or one for each hidden layer.
+    """
     rng = np.random.RandomState(11)
     n_outputs = 3
-    architecture = Architecture(
-        (4, *(5, 3, 4)[:depth], n_outputs), activation, fit_intercept
-    )
+    sizes = (4, *(5, 3, 4)[:depth], n_outputs)
+    if isinstance(activation, str):
+        activation = (activation,) * depth
+    architecture = Architecture(sizes, activation, fit_intercept)
     problem = Problem(
         architecture=architecture,
         loss=LOSSES[loss],
@@ -701,7 +733,7 @@ def random_problem(loss, activation, depth, penalty, fit_intercept=True):
     if loss[1] == "logistic":
         y = rng.randint(0, 2, size=(6, n_outputs)).astype(float)
     batch = Dataset(rng.normal(size=(6, 4)), y, rng.uniform(0.5, 2, size=6))
-    return problem, architecture.initial(rng, np.float64) * 2, batch
+    return problem, random_theta(architecture, rng, np.float64) * 2, batch
 
 
 def central_differences(function, theta, h):
@@ -730,6 +762,19 @@ def test_gradient_equals_central_differences(loss, activation, depth, penalty, s
     # The differences' own error: h^2 times a third derivative, plus eps / h = 2e-11.
     np.testing.assert_allclose(gradient, numeric, rtol=0, atol=1e-8)
     assert np.max(np.abs(gradient)) > 1e-3
+
+
+@pytest.mark.parametrize("first", ACTIVATIONS)
+@pytest.mark.parametrize("second", ACTIVATIONS)
+def test_gradient_of_mixed_layers_equals_central_differences(first, second):
+    names = (first, second, "tanh")
+    problem, theta, batch = random_problem(("log_loss", "softmax"), names, 3, "l2")
+    _, gradient = objective_and_gradient(problem, theta, batch)
+    numeric = central_differences(
+        lambda theta: objective_and_gradient(problem, theta, batch)[0], theta, h=3e-6
+    )
+    # As above; a shorter step, because identities let the third derivative be 100.
+    np.testing.assert_allclose(gradient, numeric, rtol=0, atol=1e-8)
 
 
 def test_gradient_of_a_fixed_intercept_is_zero():
@@ -784,6 +829,35 @@ def test_decay_takes_its_part_of_weights_and_not_of_intercepts(optimizer):
     # One step of 0.1.
     np.testing.assert_allclose(taken[:n], 0.1 * 0.5 * theta[:n], rtol=0, atol=1e-15)
     assert np.all(taken[n:] == 0)
+
+
+# Clipping.
+
+
+@pytest.mark.parametrize("part", [0.1, 0.9, 2.0])
+def test_the_whole_gradient_with_its_penalty_is_clipped(part):
+    problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 2, "l2")
+    _, gradient = objective_and_gradient(problem, theta, data)
+    length = np.linalg.norm(gradient)
+    clipping = replace(problem, batch_size=data.n_samples, max_gradient_norm=part * length)
+    # One step of 0.1, along the gradient of all parameters.
+    expected = theta - 0.1 * min(part, 1) * gradient
+    reached = one_epoch(clipping, theta, data)
+    np.testing.assert_allclose(reached, expected, rtol=0, atol=1e-15)
+
+
+def test_the_decay_of_adamw_is_not_clipped(rows):
+    X, y, _ = rows()
+    # A gradient of no length leaves the decay alone: 1 - 0.1 * 0.5 in each of 3 epochs.
+    model = BackpropMLPClassifier(
+        solver="adamw", alpha=0.5, learning_rate=0.1, max_gradient_norm=1e-300, epsilon=1.0
+    )
+    model.set_params(max_iter=3, tol=None, batch_size="full", random_state=0).fit(X, y)
+    layers = model._checkpoint.architecture
+    first = layers.layers(layers.initial(np.random.RandomState(0), np.float64))
+    for coef, intercept, layer in zip(model.coefs_, model.intercepts_, first, strict=True):
+        np.testing.assert_allclose(coef, 0.95**3 * layer.weight, rtol=1e-15)
+        np.testing.assert_array_equal(intercept, layer.intercept)
 
 
 # The fixed point under l1 is the optimum.

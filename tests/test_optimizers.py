@@ -1,6 +1,6 @@
 """Optimizers make the steps of their papers."""
 
-from math import sqrt
+from math import inf, nan, sqrt
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from sklearn_nn._engine.optimizers import (
     Adam,
     Momentum,
     Nesterov,
+    clipped,
     stochastic_gradient_descent,
 )
 from sklearn_nn._engine.penalties import Penalty
@@ -256,3 +257,41 @@ def test_proximal_step_reaches_exactly_zero(optimizer):
         optimizer, [1.0], lambda theta: 2 * theta - 1, 0.05, 400, Penalty(l1=2.0).proximal
     )
     assert thetas[-1].tolist() == [0.0]
+
+
+# Clipping (Pascanu, Mikolov and Bengio 2013, algorithm 1).
+
+
+def test_a_longer_gradient_is_scaled_to_the_greatest_length():
+    # Of length 5, by 1/2.
+    assert clipped(frozen(3, -4), 2.5).tolist() == [1.5, -2]
+
+
+@pytest.mark.parametrize("max_norm", [5.0, 5.5, None])
+def test_a_gradient_that_is_not_longer_stays(max_norm):
+    gradient = frozen(3, -4)
+    assert clipped(gradient, max_norm) is gradient
+
+
+def test_a_gradient_of_zero_stays():
+    assert clipped(frozen(0, 0), 1e-300).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e-15, 1.0, 1e30])  # 1e30 squared is no float32
+def test_clipped_gradient_has_its_length_and_dtype(dtype, size):
+    gradient = (size * np.random.RandomState(0).normal(size=1000)).astype(dtype)
+    short = clipped(gradient, 0.25 * size)
+    assert short.dtype == dtype
+    length, rel = np.linalg.norm(short.astype(np.float64)), 4 * float(np.finfo(dtype).eps)
+    assert length == pytest.approx(0.25 * size, rel=rel)
+    # The same direction: each number is rounded twice.
+    ratio = short.astype(np.float64) / gradient.astype(np.float64)
+    assert ratio == pytest.approx(ratio[0], rel=rel)
+
+
+@pytest.mark.parametrize("value", [nan, inf, -inf, 1e200])
+def test_a_gradient_without_finite_length_stays(value):
+    gradient = frozen(1, value, 2)
+    with np.errstate(over="ignore"):
+        assert clipped(gradient, 1.0) is gradient

@@ -69,6 +69,17 @@ def test_other_solvers_have_the_penalty_in_the_gradient(solver):
     assert BackpropMLPClassifier(solver=solver, alpha=0.5)._penalty() == Penalty(l2=0.5)
 
 
+@pytest.mark.parametrize("longest", [0.5, np.float32(0.5), 1])
+def test_longest_gradient_is_a_python_float(longest):
+    found = BackpropMLPClassifier(max_gradient_norm=longest)._max_gradient_norm()
+    assert (type(found), found) == (float, longest)
+
+
+@both
+def test_gradients_are_not_clipped_by_default(estimator_class):
+    assert estimator_class()._max_gradient_norm() is None
+
+
 def test_lbfgs_leaves_no_memory():
     optimizer = _parameters.optimizer_of(BackpropMLPClassifier(solver="lbfgs"))
     assert optimizer.n_slots == 0

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from networks import network_of, random_theta
 
 from sklearn_nn._engine import rounds
 from sklearn_nn._engine.losses import LOSSES
@@ -14,7 +15,7 @@ from sklearn_nn._engine.reference import objective_and_gradient
 from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.train import train, zero_slots
-from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+from sklearn_nn._engine.types import Dataset, Problem, TrainingState
 
 TIGHT = {"rtol": 0, "atol": 1e-13}  # a few steps of sums over 60 rows
 
@@ -46,7 +47,7 @@ class Blocks:
 def problem(optimizer, batch_size, shuffle=False, rate=0.1, schedule="constant"):
     """Return the Problem of a small network of three classes."""
     return Problem(
-        architecture=Architecture((4, 5, 3), "tanh"),
+        architecture=network_of((4, 5, 3), "tanh"),
         loss=LOSSES["log_loss", "softmax"],
         penalty=PENALTIES["l2"](1e-2, 0.0),
         optimizer=optimizer,
@@ -60,7 +61,7 @@ def problem(optimizer, batch_size, shuffle=False, rate=0.1, schedule="constant")
 def first_state(problem):
     """Return the state before training."""
     rng = np.random.RandomState(0)
-    theta = problem.architecture.initial(rng, np.float64)
+    theta = random_theta(problem.architecture, rng, np.float64)
     return TrainingState(theta, zero_slots(problem, theta), rng.get_state())
 
 

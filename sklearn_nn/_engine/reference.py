@@ -2,6 +2,7 @@
 
 for each batch:
     objective, gradient = J(theta), dJ/dtheta on the batch
+    gradient            = clipped to a greatest length, where there is one
     theta               = its weights decayed, where the penalty is a decay
     theta, slots        = optimizer.step(theta, slots, gradient, learning_rate)
     average             = mean of the thetas so far, where one is asked for
@@ -11,6 +12,7 @@ from dataclasses import replace
 
 from . import network
 from .arrays import namespace, take_rows
+from .optimizers import clipped
 from .types import Dataset
 
 
@@ -41,6 +43,7 @@ def run_epoch(problem, state, data, order, learning_rates):
     for k, (batch, learning_rate) in enumerate(steps, start=1):
         objective, gradient = objective_and_gradient(problem, theta, batch)
         total += objective * batch.n_samples
+        gradient = clipped(gradient, problem.max_gradient_norm)
         theta = decayed(problem, theta, learning_rate)
         theta, slots = problem.optimizer.step(
             theta, slots, gradient, learning_rate, t + k, proximal
@@ -85,13 +88,13 @@ def objective_and_gradient(problem, theta, batch):
     """
     xp, architecture = namespace(theta), problem.architecture
     layers = architecture.layers(theta)
-    inputs, logits = network.forward(layers, batch.X, architecture.activation)
-    values, delta = problem.loss.value_and_gradient(logits, batch.y)
+    passed = network.forward(layers, batch.X, architecture.activations)
+    values, delta = problem.loss.value_and_gradient(passed.logits, batch.y)
     if batch.sample_weight is not None:
         values = values * batch.sample_weight
         delta = delta * batch.sample_weight[:, None]
     delta = delta / batch.n_samples
-    gradients = network.backward(layers, inputs, delta, architecture.activation)
+    gradients = network.backward(layers, passed, delta, architecture.activations)
     # float64, because a float32 sum over many rows loses digits.
     loss = float(xp.sum(values, dtype=xp.float64)) / batch.n_samples
     objective = loss + problem.penalty.value(theta[: architecture.n_weights])

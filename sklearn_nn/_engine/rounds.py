@@ -225,7 +225,7 @@ def objective_of_block(problem, theta, data):
     with np.errstate(over="ignore", invalid="ignore"):
         for batch in batches(data, None, ROWS_AT_ONCE):
             logits, _ = prediction.predict(
-                layers, batch.X, architecture.activation, "logits"
+                layers, batch.X, architecture.activations, "logits"
             )
             values, _ = problem.loss.value_and_gradient(logits, batch.y)
             if batch.sample_weight is not None:
