@@ -13,6 +13,7 @@ from sphinx_gallery.scrapers import figure_rst
 
 # Options with which an example saves its picture.
 PICTURES = {
+    "choosing_a_learning_rate.py": ["--figure"],
     "regularisation_path.py": ["--picture"],
     "xor.py": ["--picture"],
     "watch_it_learn.py": ["--save", "watch_it_learn.gif"],
