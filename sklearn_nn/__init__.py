@@ -5,6 +5,7 @@ from ._learning_rate_display import LearningRateDisplay
 from ._logistic import SGDLogisticClassifier
 from ._loss_display import LossCurveDisplay
 from ._mlp import BackpropMLPClassifier
+from ._onnx import to_onnx
 from ._range_test import learning_rate_range_test
 from ._show_versions import show_versions
 from ._weights_display import WeightsDisplay
@@ -20,4 +21,5 @@ __all__ = [
     "check_gradient",
     "learning_rate_range_test",
     "show_versions",
+    "to_onnx",
 ]

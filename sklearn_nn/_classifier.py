@@ -25,6 +25,7 @@ from ._engine.reference import select
 from ._engine.train import train
 from ._engine.types import Curves, Dataset, Problem, TrainingRun, TrainingState
 from ._monitor import Printer, Watchers
+from ._persistence import Persistent
 
 
 @contextmanager
@@ -74,7 +75,7 @@ def has_epochs(estimator):
 
 
 class GradientClassifier(
-    CallbackSupportMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
+    Persistent, CallbackSupportMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
 ):
     """Classifier trained by gradients; abstract, see the two classes of the package."""
 
@@ -389,7 +390,7 @@ class GradientClassifier(
 
     def _attributes_at(self, prepared, state, curves):
         """Return the fitted attributes as if training had ended at this epoch."""
-        model = self._copy()
+        model = copy.copy(self)
         # What callbacks have is theirs: curves that no longer grow.
         curves = Curves(*(list(curve) for curve in curves))
         run = TrainingRun(state, curves, curves.objectives[-1], np.nan, "max_iter")
@@ -400,12 +401,6 @@ class GradientClassifier(
             for name, value in vars(model).items()
             if name not in before or value is not before[name]
         }
-
-    def _copy(self):
-        """Return a copy that shares all attributes."""
-        model = object.__new__(type(self))
-        vars(model).update(vars(self))
-        return model
 
     def _kept(self, one_epoch):
         """Return the Checkpoint that the coming call goes on from, None to begin anew."""
@@ -499,7 +494,7 @@ class GradientClassifier(
         """Return the callable theta -> Validation on these rows."""
 
         def model_at(theta):
-            model = self._copy()
+            model = copy.copy(self)
             model._checkpoint, model.classes_ = start, start.encoding.classes
             model._show_model(problem.architecture.layers(theta), start.encoding)
             return model

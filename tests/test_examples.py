@@ -65,6 +65,26 @@ def test_film_of_learning_ends_with_what_it_learned(tmp_path):
     assert 100_000 < (tmp_path / "moons.gif").stat().st_size < 2_000_000
 
 
+def test_deploy_with_onnx_predicts_the_same(tmp_path):
+    printed = run_example("deploy_with_onnx.py", "--file", folder=tmp_path)
+    assert "X -> label, probabilities" in printed
+    assert "the same labels" in printed
+    difference = float(re.search(r"difference of probabilities: (\S+)", printed)[1])
+    assert difference < 1e-6
+    assert (tmp_path / "digits.onnx").stat().st_size > 1000
+
+
+def test_deploy_with_onnx_says_what_it_needs():
+    code = (
+        "import runpy, sys; sys.modules['onnxruntime'] = None\n"
+        f"runpy.run_path({str(ROOT / 'examples/deploy_with_onnx.py')!r}, {{}}, '__main__')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'sklearn_nn[onnx]' onnxruntime" in result.stdout
+
+
 def test_exam_scores_says_what_data_it_needs(tmp_path):
     assert "--data" in run_example("exam_scores.py", folder=tmp_path)
 
