@@ -85,7 +85,7 @@ class GradientCheck:
             f"central difference  {self.difference:.12g}",
         ]
         if self.n_shortened:
-            lines.append(f"shorter steps for   {self.n_shortened} (a kink of relu?)")
+            lines.append(f"shorter steps for   {self.n_shortened} (a kink nearby?)")
         lines.append(
             "The gradient is right: this is rounding."
             if self.max_error < NORMAL_ERROR
@@ -153,10 +153,10 @@ def check_gradient(
     are checked as well as small ones. Errors of 1e-11 to 1e-7 are normal. A wrong gradient
     has errors of about 1.
 
-    Between -h and h a relu may have its kink; then d is wrong by the share of the rows for
-    which it has. So where the error is above 1e-6, h / 10 and h / 100 are tried as well,
-    and the smallest error counts. At a kink itself, a relu of exactly 0, no step is
-    short enough: an error of up to 1 remains that is no mistake.
+    Between -h and h a relu or leaky_relu may have its kink; then d is wrong by the share of
+    the rows for which it has. So where the error is above 1e-6, h / 10 and h / 100 are
+    tried as well, and the smallest error counts. At a kink itself, an input of exactly 0,
+    no step is short enough: an error of up to 1 remains that is no mistake.
 
     An l1 penalty has no derivative at 0, and training takes it by a proximal step: it is
     left out on both sides.
@@ -258,7 +258,7 @@ def sizes_of_inputs(architecture, theta, X):
     saturated unit say, a step that makes up for it would be far too long for the penalty.
     """
     layers = architecture.layers(theta)
-    inputs, _ = network.forward(layers, X, architecture.activation)
+    inputs = network.forward(layers, X, architecture.activations).inputs
     sizes = np.ones(architecture.n_parameters)
     for size, values in zip(architecture.layers(sizes), inputs, strict=True):
         size.weight[:] = np.maximum(largest_of_columns(values), 1.0)[:, None]
