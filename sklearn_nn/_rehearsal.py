@@ -1,5 +1,7 @@
 """A training run that is got ready on a copy: the user's estimator stays as it is."""
 
+import copy
+
 from ._classifier import GradientClassifier
 from ._validation import Given
 
@@ -32,7 +34,7 @@ def prepared_copy(estimator, X, y, sample_weight, caller, **parameters):
             f"{type(estimator).__name__}. Of a pipeline pass the last step, pipeline[-1], "
             "and X as the steps before it have transformed it."
         )
-    rehearsing = estimator._copy().set_params(early_stopping=False, **parameters)
+    rehearsing = copy.copy(estimator).set_params(early_stopping=False, **parameters)
     rehearsing._check_parameters()
     kept = rehearsing._kept(one_epoch=False)
     # No rows are held out, and weights are scaled as by `fit`.
