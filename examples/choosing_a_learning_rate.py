@@ -1,9 +1,10 @@
-"""Choose a learning rate by a range test, before training: handwritten digits.
+"""Choose a learning rate by a range test
+======================================
 
-A perceptron of 50 hidden units, digits of 8 x 8 pixels, a quarter of the rows for a test.
-The range test takes 100 steps whose rates grow from 1e-6 to 10; its suggestion, a tenth of
-the rate at which the smoothed loss is lowest, then trains for 20 epochs, beside rates that
-are 10 and 100 times smaller and larger.
+Before training, on handwritten digits: a perceptron of 50 hidden units, digits of 8 x 8
+pixels, a quarter of the rows for a test. The range test takes 100 steps whose rates grow
+from 1e-6 to 10; its suggestion, a tenth of the rate at which the smoothed loss is lowest,
+then trains for 20 epochs, beside rates that are 10 and 100 times smaller and larger.
 
 Expect a suggestion of about 0.02, and a table of five rates in which it has the lowest
 loss, a few hundredths, and about 97 % of the test rows right; rates ten times smaller and

@@ -1,4 +1,7 @@
-"""Predict where there is no Python: a network as an ONNX graph, run by onnxruntime.
+"""A network as an ONNX graph
+==========================
+
+Predict where there is no Python: the graph is run by onnxruntime.
 
 Handwritten digits, 64 pixels each. A network is trained on half of them and exported with
 `to_onnx`; its graph takes rows of float32 and returns labels and probabilities.

@@ -1,4 +1,7 @@
-"""Check the mathematics under the estimators: gradients, descent, and extreme numbers.
+"""Gradients against central differences
+=====================================
+
+Check the mathematics under the estimators: gradients, descent, and extreme numbers.
 
 It looks into the training engine `sklearn_nn._engine`, which users need not know.
 

@@ -145,7 +145,7 @@ def check_gradient(
 
     Notes
     -----
-    The error of a parameter is |g - d| / max(|g|, |d|, J / 100 * s), where g is its
+    The error of a parameter is `|g - d| / max(|g|, |d|, J / 100 * s)`, where g is its
     derivative by backpropagation, d = (J(+h) - J(-h)) / (2h) the central difference, J the
     objective, and s the largest size of what the parameter is multiplied with, its feature
     or hidden unit over the rows, and at least 1. The last term is there for

@@ -170,7 +170,7 @@ class SGDLogisticClassifier(GradientClassifier):
         Sorted labels.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, if X was a data frame with strings as column names.
     n_iter_ : int
         Epochs, or Newton steps, of the last call of `fit` or `partial_fit`.

@@ -183,7 +183,7 @@ class BackpropMLPClassifier(GradientClassifier):
         Sorted labels; the column numbers for multilabel y.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, if X was a data frame with strings as column names.
     n_iter_ : int
         Epochs (iterations of 'lbfgs') of the last call of `fit` or `partial_fit`.

@@ -55,6 +55,16 @@ def test_out_of_core_learns_what_does_not_fit(tmp_path):
     assert all(abs(float(gap)) < 1e-3 for gap in gaps)
 
 
+def test_film_of_learning_ends_with_what_it_learned(tmp_path):
+    printed = run_example("watch_it_learn.py", "--save", "moons.gif", folder=tmp_path)
+    *_, last, saved = printed.splitlines()
+    loss, accuracy = map(float, re.search(r"loss (\S+) +accuracy +(\S+)", last).groups())
+    assert loss < 0.05
+    assert accuracy > 99
+    assert "Saved moons.gif" in saved
+    assert 100_000 < (tmp_path / "moons.gif").stat().st_size < 2_000_000
+
+
 def test_deploy_with_onnx_predicts_the_same(tmp_path):
     printed = run_example("deploy_with_onnx.py", "--file", folder=tmp_path)
     assert "X -> label, probabilities" in printed
