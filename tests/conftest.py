@@ -1,5 +1,10 @@
 """Data and settings that several test files use."""
 
+import os
+
+# Arrays of other libraries than NumPy need it before scipy is imported.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .arrays import namespace, sigmoid
+from .arrays import as_type, namespace, sigmoid
 
 
 class Activation(NamedTuple):
@@ -26,7 +26,7 @@ def tanh(z):
 def relu(z):
     """Return max(z, 0) (Nair and Hinton 2010)."""
     xp = namespace(z)
-    return xp.maximum(z, xp.zeros((), dtype=z.dtype))
+    return xp.maximum(z, xp.zeros((), dtype=z.dtype, device=z.device))
 
 
 def multiply_identity_derivative(delta, a):
@@ -46,7 +46,7 @@ def multiply_tanh_derivative(delta, a):
 
 def multiply_relu_derivative(delta, a):
     """f' = 1 where a > 0, and 0 at the kink, as in MLPClassifier."""
-    return delta * (a > 0)
+    return delta * as_type(a > 0, delta.dtype)
 
 
 ACTIVATIONS = {
