@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _inputs, _labels, _outcome, _parameters, _split, _weights
 from ._checkpoint import first_checkpoint, path_parameters, resumed_state
-from ._engine import lbfgs, newton, online, prediction
+from ._engine import dropout, lbfgs, newton, online, prediction
 from ._engine.losses import LOSSES
 from ._engine.passes import Rows
 from ._engine.reference import select
@@ -68,6 +68,10 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _average_from(self):
         """Return the first step whose parameters are averaged, 0 for none."""
+
+    @abstractmethod
+    def _dropout(self):
+        """Return the part of each hidden layer's units that is left out, () for none."""
 
     @abstractmethod
     def _initial_theta(self, architecture, rng, dtype):
@@ -287,7 +291,7 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         architecture = self._architecture(data.X.shape[1], encoding.n_outputs)
         start, theta = self._start(kept, encoding, architecture, data.X.dtype)
         data, validate, start = self._split(data, architecture, start)
-        problem = self._problem(architecture, encoding, data.n_samples)
+        problem = self._problem(start, architecture, encoding, data.n_samples)
         parameters = path_parameters(self)
         state = resumed_state(start, problem, theta, parameters)
         chunk_mean, n_samples = _weights.mean_weight(data), data.n_samples
@@ -401,8 +405,9 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         start = start.after_split(rng.get_state())
         return _inputs.select_samples(data, training), validate, start
 
-    def _problem(self, architecture, encoding, n_samples):
-        """Return the Problem that the parameters describe."""
+    def _problem(self, start, architecture, encoding, n_samples):
+        """Return the Problem that the parameters describe, of a model with this start."""
+        rates = self._dropout()
         return Problem(
             architecture=architecture,
             loss=LOSSES[self._loss_name(), encoding.out_activation],
@@ -413,6 +418,8 @@ class GradientClassifier(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             batch_size=_parameters.batch_size_of(self, n_samples),
             shuffle=self.shuffle,
             average_from=self._average_from(),
+            dropout=rates,
+            dropout_key=dropout.key_of(start.split_random_state) if rates else 0,
         )
 
     def _run(self, problem, state, data, n_epochs, validate, one_epoch):

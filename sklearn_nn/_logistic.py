@@ -342,6 +342,9 @@ class SGDLogisticClassifier(GradientClassifier):
     def _average_from(self):
         return int(self.average)  # True is 1: from the first step
 
+    def _dropout(self):
+        return ()
+
     def _initial_theta(self, architecture, rng, dtype):
         return np.zeros(architecture.n_parameters, dtype=dtype)
 

@@ -1,6 +1,6 @@
 """The multilayer perceptron by backpropagation."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -138,6 +138,13 @@ class BackpropMLPClassifier(GradientClassifier):
         - 'glorot': uniform in +-sqrt(6 / (fan_in + fan_out)) [3]_, intercepts 0;
         - 'he': normal with variance 2 / fan_in [10]_, intercepts 0.
 
+    dropout : float or array-like of float, default=0.0
+        Part of the hidden units that each step of training leaves out, drawn anew for
+        each row, in [0, 1): one number for all hidden layers, or one for each. What the
+        others give is divided by 1 - dropout [11]_; predictions and validation scores
+        use all units. `loss_curve_` is that of training, with units left out. Not for
+        'lbfgs', whose objective must not be random.
+
     Attributes
     ----------
     coefs_ : list of ndarray of shape (fan_in, fan_out)
@@ -220,6 +227,9 @@ class BackpropMLPClassifier(GradientClassifier):
     .. [10] K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers: surpassing
        human-level performance on ImageNet classification", ICCV 2015, equation 10,
        https://arxiv.org/abs/1502.01852
+    .. [11] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov,
+       "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014,
+       section 10, https://jmlr.org/papers/v15/srivastava14a.html
 
     Examples
     --------
@@ -239,6 +249,7 @@ class BackpropMLPClassifier(GradientClassifier):
         ],
         "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
         "init": [StrOptions(set(INITS))],
+        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "loss": [StrOptions({"log_loss", "squared_error"})],
@@ -274,6 +285,7 @@ class BackpropMLPClassifier(GradientClassifier):
         loss="log_loss",
         class_weight=None,
         init="auto",
+        dropout=0.0,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -301,10 +313,12 @@ class BackpropMLPClassifier(GradientClassifier):
         self.loss = loss
         self.class_weight = class_weight
         self.init = init
+        self.dropout = dropout
 
     def _check_parameters(self):
         super()._check_parameters()
         self._checked_activations()
+        self._dropout()
 
     def _checked_hidden_layer_sizes(self):
         """Return `hidden_layer_sizes` as a tuple of positive ints, or raise."""
@@ -337,6 +351,29 @@ class BackpropMLPClassifier(GradientClassifier):
                 f"each hidden layer; got {self.activation!r}."
             )
         return self._one_per_hidden_layer("activation", names)
+
+    def _dropout(self):
+        """Return `dropout` as a tuple, one for each hidden layer, () for none, or raise."""
+        rates = self.dropout
+        if isinstance(rates, Real):
+            rates = [rates] * len(self._checked_hidden_layer_sizes())
+        valid = np.ndim(rates) == 1 and all(
+            isinstance(rate, Real) and not isinstance(rate, bool) and 0 <= rate < 1
+            for rate in rates
+        )
+        if not valid:
+            raise ValueError(
+                "dropout must be a number in [0, 1), or hold one for each hidden layer (1 "
+                f"would leave all units out); got {self.dropout!r}."
+            )
+        rates = self._one_per_hidden_layer("dropout", [float(rate) for rate in rates])
+        if any(rates) and self.solver == "lbfgs":
+            raise ValueError(
+                f"dropout={self.dropout!r} does not go with solver='lbfgs', which compares "
+                "values of the objective: under dropout they are random. Set dropout=0.0, "
+                "or solver='adam' or 'sgd'."
+            )
+        return rates if any(rates) else ()
 
     def _one_per_hidden_layer(self, parameter, values):
         """Return `values` as a tuple, or raise if there are not as many as layers."""

@@ -189,7 +189,7 @@ def train(estimator, blocks, kept, merges_per_epoch):
     n_features = estimator.n_features_in_
     architecture = estimator._architecture(n_features, encoding.n_outputs)
     start, theta = estimator._start(kept, encoding, architecture, recipe.dtype)
-    problem = estimator._problem(architecture, encoding, n_samples)
+    problem = estimator._problem(start, architecture, encoding, n_samples)
     parameters = path_parameters(estimator)
     state = resumed_state(start, problem, theta, parameters)
     monitor, n_epochs = Printer() if estimator.verbose else None, estimator.max_iter

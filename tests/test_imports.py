@@ -30,7 +30,8 @@ ENGINE_FLOORS = [
     {"newton_model"},
     {"divergence", "passes", "stream"},
     {"coordinates", "quadratic", "reference", "compiled"},
-    {"network", "initial", "losses", "penalties", "optimizers", "schedules", "stopping"},
+    {"network", "dropout", "initial", "losses", "penalties"}
+    | {"optimizers", "schedules", "stopping"},
     {"activations"},
     {"arrays"},
     {"types", "__init__"},

@@ -71,9 +71,24 @@ CONFIGURATIONS = [
     )
     for name, parameters in MLP.items()
 ]
+# Only of law 1: of a row and its repetition other units are dropped.
+DROPOUT = {
+    "batches": {"dropout": 0.3, "batch_size": 16},
+    "full_batch": {"dropout": [0.5], "batch_size": "full", "activation": "gelu"},
+    "deep": {"hidden_layer_sizes": (9, 5), "dropout": (0.0, 0.5), "batch_size": 7},
+}
+PATHS = CONFIGURATIONS + [
+    pytest.param(
+        BackpropMLPClassifier,
+        {"hidden_layer_sizes": (8,), **parameters},
+        id=f"mlp-dropout-{name}",
+    )
+    for name, parameters in DROPOUT.items()
+]
 every_configuration = pytest.mark.parametrize(
     ("estimator_class", "parameters"), CONFIGURATIONS
 )
+every_path = pytest.mark.parametrize(("estimator_class", "parameters"), PATHS)
 # Without a learning rate.
 AUTO = {
     "default": {},
@@ -129,7 +144,7 @@ def assert_same_model(a, b, X, y, weight):
 # Law 1. One path.
 
 
-@every_configuration
+@every_path
 @either_seed
 @either_storage
 def test_fit_is_partial_fits(estimator_class, parameters, seed, sparse, rows):
@@ -143,7 +158,7 @@ def test_fit_is_partial_fits(estimator_class, parameters, seed, sparse, rows):
     assert_same_model(whole, pieces, X, y, weight)
 
 
-@every_configuration
+@every_path
 @either_seed
 def test_fit_is_warm_starts(estimator_class, parameters, seed, rows):
     X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
@@ -159,7 +174,7 @@ def test_fit_is_warm_starts(estimator_class, parameters, seed, rows):
     assert_same_model(whole, pieces, X, y, weight)
 
 
-@every_configuration
+@every_path
 @either_seed
 @pytest.mark.parametrize("copied", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy])
 def test_fit_goes_on_from_a_copy(estimator_class, parameters, seed, copied, rows):

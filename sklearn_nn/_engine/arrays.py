@@ -9,6 +9,11 @@ def namespace(array):
     return array.__array_namespace__()
 
 
+def from_numpy(values, like):
+    """Return NumPy's `values` as an array of the type, library and device of `like`."""
+    return namespace(like).asarray(values, dtype=like.dtype, device=like.device)
+
+
 def take_rows(X, index):
     """Return the rows `index` (a slice or integers) of X, dense ones in C order.
 

@@ -194,6 +194,8 @@ def plan_of(problem, data):
         epsilon=getattr(optimizer, "epsilon", 0.0),
         batch_size=min(problem.batch_size, data.n_samples),
         average_from=min(problem.average_from, NEVER),
+        dropout=problem.dropout,
+        dropout_key=problem.dropout_key,
     )
 
 

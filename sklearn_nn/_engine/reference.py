@@ -8,7 +8,7 @@ for each batch:
 
 from dataclasses import replace
 
-from . import network
+from . import dropout, network
 from .arrays import namespace, take_rows
 from .types import Dataset
 
@@ -38,7 +38,8 @@ def run_epoch(problem, state, data, order, learning_rates):
     proximal, total = proximal_step(problem), 0.0
     steps = zip(batches(data, order, problem.batch_size), learning_rates, strict=True)
     for k, (batch, learning_rate) in enumerate(steps, start=1):
-        objective, gradient = objective_and_gradient(problem, theta, batch)
+        masks = dropout.masks(problem, state.step + k, batch.n_samples, theta)
+        objective, gradient = objective_and_gradient(problem, theta, batch, masks)
         total += objective * batch.n_samples
         theta, slots = problem.optimizer.step(
             theta, slots, gradient, learning_rate, t + k, proximal
@@ -74,15 +75,16 @@ def select(data, index):
     return Dataset(take_rows(data.X, rows), data.y[index], weight)
 
 
-def objective_and_gradient(problem, theta, batch):
+def objective_and_gradient(problem, theta, batch, masks=None):
     """Return J(theta) on the rows of `batch` as a float, and dJ/dtheta (n_parameters,).
 
     J = 1/n sum_i w_i loss(y_i, f(x_i)) + penalty(W); intercepts are not penalised. The
-    gradient is that of J without its l1 part, which is taken by the proximal step.
+    gradient is that of J without its l1 part, which is taken by the proximal step. `masks`
+    are those of dropout.
     """
     xp, architecture = namespace(theta), problem.architecture
     layers = architecture.layers(theta)
-    passed = network.forward(layers, batch.X, architecture.activations)
+    passed = network.forward(layers, batch.X, architecture.activations, masks)
     values, delta = problem.loss.value_and_gradient(passed.logits, batch.y)
     if batch.sample_weight is not None:
         values = values * batch.sample_weight

@@ -101,6 +101,8 @@ class Problem:
     batch_size: int  # rows a step; more than there are means all
     shuffle: bool = True
     average_from: int = 0  # first step whose theta is averaged; 0 = no averaging
+    dropout: tuple = ()  # part of each hidden layer's units left out of a step; () = none
+    dropout_key: int = 0  # of the masks; see dropout.py
 
 
 class Progress(NamedTuple):

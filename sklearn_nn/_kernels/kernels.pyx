@@ -6,7 +6,7 @@ and in kernels.h; nothing is checked again.
 """
 
 from cpython.buffer cimport PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 
@@ -46,6 +46,8 @@ cdef extern from "kernels.h" nogil:
         int optimizer
         double momentum, beta_1, beta_2, epsilon
         int64_t batch_size, average_from
+        double *dropout
+        uint64_t *dropout_key
 
     struct c_state "state":
         void *theta
@@ -158,7 +160,7 @@ cdef class Plan:
     def __init__(
         self, layer_sizes, activations, bint fit_intercept, int loss, double l2,
         double l1, int optimizer, double momentum, double beta_1, double beta_2,
-        double epsilon, int64_t batch_size, int64_t average_from,
+        double epsilon, int64_t batch_size, int64_t average_from, dropout, dropout_key,
     ):
         describe(&self.problem.architecture, layer_sizes, activations)
         self.problem.fit_intercept = fit_intercept
@@ -172,6 +174,10 @@ cdef class Plan:
         self.problem.epsilon = epsilon
         self.problem.batch_size = batch_size
         self.problem.average_from = average_from
+        for i, rate in enumerate(dropout):
+            self.problem.dropout[i] = rate
+        self.problem.dropout_key[0] = dropout_key % 2**64
+        self.problem.dropout_key[1] = dropout_key // 2**64
 
 
 def run_steps(
