@@ -1,4 +1,7 @@
-"""Compare both estimators with scikit-learn's own on two real data sets.
+"""Compare with LogisticRegression and MLPClassifier
+=================================================
+
+Compare both estimators with scikit-learn's own on two real data sets.
 
 breast_cancer (569 rows, 30 features, 2 classes) and digits (1797 rows, 64 features, 10
 classes) come with scikit-learn. Half of the rows, stratified, are for training, half for
@@ -8,6 +11,7 @@ in a Pipeline after StandardScaler, under a GridSearchCV (log-loss, 3 folds): th
 of the penalty of the linear models (alpha, or C), the step size of the networks.
 
 Expect one table for each data set, with
+
 - the parameter that the grid search chose;
 - test accuracy in %, with its standard error below the table;
 - log-loss of the test rows in nats;

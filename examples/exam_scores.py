@@ -1,4 +1,7 @@
-"""Predict admission from two exam scores, on raw features, as two Theano tutorials do.
+"""Exam scores on raw features
+===========================
+
+Predict admission from two exam scores, on raw features, as two Theano tutorials do.
 
 The data are exercise 2 of Andrew Ng's machine learning course: 100 applicants, two exam
 scores between 30 and 100, admitted or not. The features are left unscaled on purpose,

@@ -1,4 +1,7 @@
-"""Check the mathematics under the estimators: gradients, descent, and extreme numbers.
+"""Gradients against central differences
+=====================================
+
+Check the mathematics under the estimators: gradients, descent, and extreme numbers.
 
 It looks into the training engine `sklearn_nn._engine`, which users need not know.
 
@@ -25,7 +28,7 @@ from sklearn_nn._engine.types import Architecture, Dataset, Problem
 def make_problem(activation, loss, n_outputs):
     """Return a network with 4 inputs and hidden layers of 5 and 3, and an l2 penalty."""
     return Problem(
-        architecture=Architecture((4, 5, 3, n_outputs), activation),
+        architecture=Architecture((4, 5, 3, n_outputs), (activation, activation)),
         loss=loss,
         penalty=PENALTIES["l2"](0.1, 0.0),
         optimizer=SGD(),
@@ -63,10 +66,10 @@ def check_gradients():
     """Part 1: print a table of differences."""
     print("1. Largest difference between backpropagation and central differences")
     rng = np.random.default_rng(0)
-    print(f"   {'loss':<15}{'output':<10}" + "".join(f"{name:>10}" for name in ACTIVATIONS))
+    print(f"   {'loss':<15}{'output':<10}" + "".join(f"{name:>11}" for name in ACTIVATIONS))
     for (loss_name, out_activation), loss in LOSSES.items():
         errors = [gradient_error(name, loss, out_activation, rng) for name in ACTIVATIONS]
-        columns = "".join(f"{error:10.1e}" for error in errors)
+        columns = "".join(f"{error:11.1e}" for error in errors)
         print(f"   {loss_name:<15}{out_activation:<10}{columns}")
 
 

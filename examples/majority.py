@@ -1,4 +1,7 @@
-"""Learn the majority vote of three bits by gradient descent, then by single rows.
+"""Majority of three bits
+======================
+
+Learn the majority vote of three bits by gradient descent, then by single rows.
 
 Part one repeats a TensorFlow tutorial: 200 steps of full-batch gradient descent in
 float32. Its rate of 0.1 belongs to the loss summed over 8 rows; ours is the mean's, so

@@ -1,4 +1,7 @@
-"""Train a network with one hidden layer of 100 units on the MNIST handwritten digits.
+"""MNIST in a few seconds
+======================
+
+Train a network with one hidden layer of 100 units on the MNIST handwritten digits.
 
 60,000 images of 28 x 28 pixels to train on, 10,000 to test on. The pixels are scaled to
 [0, 1] in float32, so the whole computation is in float32. The settings are those of

@@ -1,4 +1,7 @@
-"""Learn the OR gate one row at a time, and print every step of the textbook's table.
+"""OR gate, row by row
+===================
+
+Learn the OR gate one row at a time, and print every step of the textbook's table.
 
 Logistic regression starts at zero, takes the rows 00, 01, 10, 11 in this order, and makes
 a step of size 1.0 after each. A TensorFlow tutorial publishes the numbers of epoch 1 and

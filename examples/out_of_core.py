@@ -1,4 +1,7 @@
-"""Train on a file that is larger than the memory this program allows itself.
+"""A file larger than memory
+=========================
+
+Train on a file that is larger than the memory this program allows itself.
 
 A file of 440 MB (1.1 million rows, 100 features on scales from 0.01 to 100, float32) is
 written and memory-mapped, while the program may use 400 MB, Python and its libraries

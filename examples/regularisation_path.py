@@ -1,4 +1,7 @@
-"""Follow the coefficients of an l1 model from none to all, each fit starting at the last.
+"""An l1 path by warm starts
+=========================
+
+Follow the coefficients of an l1 model from none to all, each fit starting at the last.
 
 Breast cancer data, 30 standardised features. At alpha_max, the largest derivative of the
 loss at w = 0, the first coefficient leaves zero; below it 40 values of alpha follow, down

@@ -1,4 +1,7 @@
-"""Learn XOR with two hidden units, and check the estimator against a plain NumPy loop.
+"""XOR with two hidden units
+=========================
+
+Learn XOR with two hidden units, and check the estimator against a plain NumPy loop.
 
 The network has two logistic hidden units, one logistic output and the squared error, and
 is trained by 4,000 steps of plain gradient descent on all four rows. The tutorial's

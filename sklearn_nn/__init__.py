@@ -1,9 +1,25 @@
 """Stochastic gradient descent and multilayer perceptrons for scikit-learn users."""
 
+from ._gradient_check import check_gradient
+from ._learning_rate_display import LearningRateDisplay
 from ._logistic import SGDLogisticClassifier
+from ._loss_display import LossCurveDisplay
 from ._mlp import BackpropMLPClassifier
+from ._onnx import to_onnx
+from ._range_test import learning_rate_range_test
 from ._show_versions import show_versions
+from ._weights_display import WeightsDisplay
 
 __version__ = "0.1.0"
 
-__all__ = ["BackpropMLPClassifier", "SGDLogisticClassifier", "show_versions"]
+__all__ = [
+    "BackpropMLPClassifier",
+    "LearningRateDisplay",
+    "LossCurveDisplay",
+    "SGDLogisticClassifier",
+    "WeightsDisplay",
+    "check_gradient",
+    "learning_rate_range_test",
+    "show_versions",
+    "to_onnx",
+]

@@ -47,7 +47,6 @@ class Tasks:
         self.given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self.attributes_of = None  # (state, curves) -> dict of fitted attributes
         self.latest = None  # state, curves: of the last epoch
-        self.n_epochs = 0
         self.task = self.error = None
         self.fit_task = estimator._init_callback_context(max_subtasks=n_tasks)
 
@@ -74,8 +73,13 @@ class Tasks:
     def epoch_end(self, state, curves):
         """Tell of a task's end if one ends; return True to stop."""
         self.latest = state, curves
-        self.n_epochs += 1
-        return self.end_task() if self.n_epochs % self.n_epochs_of_task == 0 else False
+        is_last = len(curves.objectives) % self.n_epochs_of_task == 0
+        return self.end_task() if is_last else False
+
+    def n_unwatched(self, epoch):
+        """Return how many epochs follow before the last one of a task."""
+        n_epochs = 0 if self.latest is None else len(self.latest[1].objectives)
+        return self.n_epochs_of_task - 1 - n_epochs % self.n_epochs_of_task
 
     def end(self):
         """Tell of the end of training, and of a task that it has cut short."""

@@ -10,9 +10,11 @@ from ._engine.arrays import are_equal, are_together, moved_to
 from ._engine.train import zero_slots
 from ._engine.types import Architecture, Progress, TrainingState
 from ._labels import Encoding
+from ._parameters import has_cycle
 from ._weights import WeightScale
 
 # Parameters that only say how long to train and what to print: the path stays the same.
+# But `max_iter` is the length of a cycle of learning rates.
 NOT_THE_PATH = ("max_iter", "verbose")
 
 
@@ -84,22 +86,24 @@ def constructor_parameters(estimator):
 
 def path_parameters(estimator):
     """Return the parameters that decide which path training takes, as copies."""
+    not_the_path = ("verbose",) if has_cycle(estimator) else NOT_THE_PATH
     return {
         name: value
         # A copied generator or scorer would no longer be the same, which is its identity.
         if isinstance(value, np.random.RandomState) or callable(value)
         else copy.deepcopy(value)
         for name, value in constructor_parameters(estimator)
-        if name not in NOT_THE_PATH
+        if name not in not_the_path
     }
 
 
 def changed_parameters(before, now):
-    """Return the names of the parameters that are not what they were."""
+    """Return the names of the parameters that are not what they were, or were not there."""
     return {
         name
         for name, value in now.items()
-        if value is not before[name] and not np.array_equal(value, before[name])
+        if name not in before
+        or (value is not before[name] and not np.array_equal(value, before[name]))
     }
 
 

@@ -35,6 +35,7 @@ from ._engine.reference import select
 from ._engine.train import train
 from ._engine.types import Curves, Dataset, Problem, TrainingRun, TrainingState
 from ._monitor import Printer, Watchers
+from ._persistence import Persistent
 
 
 @contextmanager
@@ -78,14 +79,14 @@ def has_epochs(estimator):
     """Say whether the solver works in epochs, which `partial_fit` needs."""
     if estimator.solver == "lbfgs":
         raise AttributeError(
-            "partial_fit needs solver='sgd' or 'adam': solver='lbfgs' works on all rows "
-            "at once."
+            "partial_fit needs solver='sgd', 'adam' or 'adamw': solver='lbfgs' works on "
+            "all rows at once."
         )
     return True
 
 
 class GradientClassifier(
-    CallbackSupportMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
+    Persistent, CallbackSupportMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta
 ):
     """Classifier trained by gradients; abstract, see the two classes of the package."""
 
@@ -107,6 +108,10 @@ class GradientClassifier(
     @abstractmethod
     def _average_from(self):
         """Return the first step whose parameters are averaged, 0 for none."""
+
+    @abstractmethod
+    def _max_gradient_norm(self):
+        """Return the length to which longer gradients are clipped, or None."""
 
     @abstractmethod
     def _initial_theta(self, architecture, rng, dtype):
@@ -410,7 +415,7 @@ class GradientClassifier(
 
     def _attributes_at(self, prepared, state, curves):
         """Return the fitted attributes as if training had ended at this epoch."""
-        model = self._copy()
+        model = copy.copy(self)
         # What callbacks have is theirs: curves that no longer grow.
         curves = Curves(*(list(curve) for curve in curves))
         run = TrainingRun(state, curves, curves.objectives[-1], np.nan, "max_iter")
@@ -423,12 +428,6 @@ class GradientClassifier(
             if name not in before or value is not before[name]
         }
 
-    def _copy(self):
-        """Return a copy that shares all attributes."""
-        model = object.__new__(type(self))
-        vars(model).update(vars(self))
-        return model
-
     def _kept(self, one_epoch):
         """Return the Checkpoint that the coming call goes on from, None to begin anew."""
         goes_on = one_epoch or self.warm_start
@@ -440,6 +439,7 @@ class GradientClassifier(
         A new one has arrays like `like`, of this dtype of NumPy.
         """
         if kept is not None:  # a user may have edited the attributes
+            kept = replace(kept, architecture=architecture)
             return kept, alike(kept.state.theta, architecture.flatten(self._layers()))
         theta, random_state = self._initial(architecture, dtype)
         theta, parameters = moved_to(like, theta), path_parameters(self)
@@ -524,7 +524,7 @@ class GradientClassifier(
         """Return the callable theta -> Validation on these rows."""
 
         def model_at(theta):
-            model = self._copy()
+            model = copy.copy(self)
             model._checkpoint = start
             model.classes_ = _array_api.labels_at(theta, start.encoding.classes)
             model._show_model(problem.architecture.layers(theta), start.encoding)
@@ -547,6 +547,7 @@ class GradientClassifier(
             shuffle=self.shuffle,
             average_from=self._average_from(),
             early_stopping=self._stops_early(),
+            max_gradient_norm=self._max_gradient_norm(),
         )
 
     def _run(self, prepared, monitor, one_epoch):
@@ -637,6 +638,9 @@ class GradientClassifier(
         interruption = _outcome.interruption(run)
         if interruption is not None:
             warnings.warn(interruption, stacklevel=stacklevel)
+        has_cycle = _parameters.has_cycle(self) and self.solver != "lbfgs"
+        if has_cycle and run.ended_by == "max_iter":
+            run = run._replace(ended_by="cycle")  # which was to last so long
         shortfall = _outcome.shortfall(
             run,
             self.max_iter,
@@ -673,8 +677,8 @@ class GradientClassifier(
         dtype = xp.result_type(layers[0].weight, xp.float32)
         finite_later = xp is np and prediction.looks_for_finite(layers)
         rows = _inputs.validate_rows(self, X, dtype, ensure_all_finite=not finite_later)
-        activation = self._checkpoint.architecture.activation
-        predicted, finite = prediction.predict(layers, rows, activation, output)
+        activations = self._checkpoint.architecture.activations
+        predicted, finite = prediction.predict(layers, rows, activations, output)
         if finite_later and not finite:
             # It raises, in scikit-learn's words, unless its users assume finite data.
             _inputs.validate_rows(self, X, dtype, ensure_all_finite=True)

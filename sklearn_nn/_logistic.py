@@ -57,22 +57,37 @@ class SGDLogisticClassifier(GradientClassifier):
         'adam' scales each coordinate's step by running moments of its gradient [3]_. It
         has no meaning under learning_rate='auto', which steps otherwise.
 
-    learning_rate : float or {'auto', 'constant', 'invscaling', 'adaptive'}, default='auto'
+    learning_rate : float or {'auto', 'constant', 'invscaling', 'adaptive', 'cosine', \
+            'one_cycle'}, default='auto'
         'auto' needs no learning rate: see Notes. A number is a constant step of that
-        size. The other names start at `learning_rate_init`:
+        size. The other names take it from `learning_rate_init`:
 
         - 'constant' stays there;
         - 'invscaling' is learning_rate_init / t**power_t, t the number of the update,
           from 1;
         - 'adaptive' is divided by 5 whenever `n_iter_no_change` epochs in a row bring no
-          improvement of `tol`; training ends when that happens at a rate of 1e-6 or less.
+          improvement of `tol`; training ends when that happens at a rate of 1e-6 or less;
+        - 'cosine' rises along a line for `warmup_fraction` of `max_iter` epochs, and then
+          falls to 0 along half a cosine [8]_;
+        - 'one_cycle' rises and falls along half cosines, from 1/25 of `learning_rate_init`
+          to 1/250,000 of it [9]_.
+
+        'cosine' and 'one_cycle' reach `learning_rate_init` as their peak, at their place
+        in a cycle of `max_iter` epochs, counted since training began; training that goes
+        on after a cycle begins the next. A run with a smaller `max_iter` is another
+        schedule, not a part of this one, and tol=None keeps the stopping rule from cutting
+        a cycle short.
 
     learning_rate_init : float or None, default=None
-        First step size of a named schedule, > 0; None is 0.05. Given together with
-        learning_rate='auto' it makes that 'constant'.
+        First step size of a named schedule, > 0, of a cycle the largest; None is 0.05.
+        Given together with learning_rate='auto' it makes that 'constant'.
 
     power_t : float, default=0.5
         Exponent of 'invscaling', >= 0.
+
+    warmup_fraction : float or None, default=None
+        Part of a cycle in which its rate rises, in [0, 1); None is 0 for 'cosine' and 0.3
+        for 'one_cycle'. Not used by other schedules.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1]. 0 is plain gradient descent.
@@ -92,7 +107,8 @@ class SGDLogisticClassifier(GradientClassifier):
         number of rows of a sample, by default 1000; 'full' takes no samples.
 
     max_iter : int, default=1000
-        Largest number of epochs of `fit`, or of Newton steps.
+        Largest number of epochs of `fit`, or of Newton steps; the length of a cycle of
+        'cosine' and 'one_cycle', in `partial_fit` too.
 
     shuffle : bool, default=True
         Whether rows are visited in a new random order in each epoch.
@@ -156,7 +172,7 @@ class SGDLogisticClassifier(GradientClassifier):
         Sorted labels.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, if X was a data frame with strings as column names.
     n_iter_ : int
         Epochs, or Newton steps, of the last call of `fit` or `partial_fit`.
@@ -236,6 +252,11 @@ class SGDLogisticClassifier(GradientClassifier):
        methods for machine learning", Mathematical Programming 134, 2012.
     .. [7] J. Lee, Y. Sun and M. Saunders, "Proximal Newton-type methods for minimizing
        composite functions", SIAM J. Optimization 24, 2014.
+    .. [8] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm
+       restarts", ICLR 2017, equation 5, https://arxiv.org/abs/1608.03983
+    .. [9] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
+       using large learning rates", 2018, https://arxiv.org/abs/1708.07120, with the
+       cosines of fastai and the numbers of PyTorch's OneCycleLR; momentum stays.
 
     Examples
     --------
@@ -280,6 +301,7 @@ class SGDLogisticClassifier(GradientClassifier):
         learning_rate="auto",
         learning_rate_init=None,
         power_t=0.5,
+        warmup_fraction=None,
         momentum=0.9,
         nesterovs_momentum=True,
         beta_1=0.9,
@@ -307,6 +329,7 @@ class SGDLogisticClassifier(GradientClassifier):
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
+        self.warmup_fraction = warmup_fraction
         self.momentum = momentum
         self.nesterovs_momentum = nesterovs_momentum
         self.beta_1 = beta_1
@@ -362,6 +385,9 @@ class SGDLogisticClassifier(GradientClassifier):
 
     def _average_from(self):
         return int(self.average)  # True is 1: from the first step
+
+    def _max_gradient_norm(self):
+        return None
 
     def _initial_theta(self, architecture, rng, dtype):
         return np.zeros(architecture.n_parameters, dtype=dtype)

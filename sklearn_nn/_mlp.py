@@ -1,12 +1,13 @@
 """The multilayer perceptron by backpropagation."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 
 from . import _array_api
 from ._classifier import GradientClassifier
 from ._engine.activations import ACTIVATIONS
+from ._engine.initial import INITS, initial_theta
 from ._engine.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
 from ._parameters import CONSTRAINTS, Interval, StrOptions
@@ -30,39 +31,69 @@ class BackpropMLPClassifier(GradientClassifier):
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units in each hidden layer, >= 1 each. () is logistic regression.
 
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-        Of the hidden layers.
+    activation : str or array-like of str, default='relu'
+        f(z) of the hidden layers: one name for all, or a name for each.
 
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        - 'identity': z
+        - 'logistic': 1 / (1 + exp(-z))
+        - 'tanh': tanh(z)
+        - 'relu': max(z, 0)
+        - 'leaky_relu': z, and 0.01 z where z < 0 [4]_
+        - 'softplus': log(1 + exp(z)) [5]_
+        - 'elu': z, and exp(z) - 1 where z < 0 [6]_
+        - 'silu' (or swish): z / (1 + exp(-z)) [7]_ [8]_ [9]_
+        - 'gelu': z times the normal distribution function of z [7]_
+
+    solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
         'adam' scales each coordinate's step by running moments of its gradient [2]_;
-        'sgd' is gradient descent with momentum; 'lbfgs' is scipy's L-BFGS-B on all rows
-        at once, good for small data.
+        'adamw' is the same step on the loss alone, beside which each step takes the part
+        (learning rate * alpha) from every weight [13]_; 'sgd' is gradient descent with
+        momentum; 'lbfgs' is scipy's L-BFGS-B on all rows at once, good for small data.
 
     alpha : float, default=1e-4
-        Strength of the l2 penalty, >= 0. It means the same for every batch size.
+        Strength of the l2 penalty, >= 0. It means the same for every batch size. With
+        'adamw' it is the strength of the decay; the curve still shows J with
+        alpha / 2 * ||W||^2, whose minimum is not where 'adamw' leads.
 
     batch_size : int or {'auto', 'full'}, default='auto'
         Rows in a step. 'auto' is min(200, n_samples), 'full' is all. Not used by 'lbfgs'.
 
-    learning_rate : float or {'constant', 'invscaling', 'adaptive'}, default='constant'
-        A number is a constant step of that size. A name starts at `learning_rate_init`:
+    learning_rate : float or {'constant', 'invscaling', 'adaptive', 'cosine', \
+            'one_cycle'}, default='constant'
+        A number is a constant step of that size. A name takes it from
+        `learning_rate_init`:
 
         - 'constant' stays there;
         - 'invscaling' is learning_rate_init / t**power_t, t the number of the update,
           from 1;
         - 'adaptive' is divided by 5 whenever `n_iter_no_change` epochs in a row bring no
-          improvement of `tol`; training ends when that happens at a rate of 1e-6 or less.
+          improvement of `tol`; training ends when that happens at a rate of 1e-6 or less;
+        - 'cosine' rises along a line for `warmup_fraction` of `max_iter` epochs, and then
+          falls to 0 along half a cosine [11]_;
+        - 'one_cycle' rises and falls along half cosines, from 1/25 of `learning_rate_init`
+          to 1/250,000 of it [12]_.
 
-        Every schedule works with 'sgd' and 'adam'.
+        'cosine' and 'one_cycle' reach `learning_rate_init` as their peak, at their place
+        in a cycle of `max_iter` epochs, counted since training began; training that goes
+        on after a cycle begins the next. A run with a smaller `max_iter` is another
+        schedule, not a part of this one, and tol=None keeps the stopping rule from cutting
+        a cycle short.
+
+        Every schedule works with 'sgd', 'adam' and 'adamw'.
 
     learning_rate_init : float, default=0.001
-        First step size of a named schedule, > 0.
+        First step size of a named schedule, > 0; of a cycle the largest.
 
     power_t : float, default=0.5
         Exponent of 'invscaling', >= 0.
 
+    warmup_fraction : float or None, default=None
+        Part of a cycle in which its rate rises, in [0, 1); None is 0 for 'cosine' and 0.3
+        for 'one_cycle'. Not used by other schedules.
+
     max_iter : int, default=200
-        Largest number of epochs of `fit`, or of iterations of 'lbfgs'.
+        Largest number of epochs of `fit`, or of iterations of 'lbfgs'; the length of a
+        cycle of 'cosine' and 'one_cycle', in `partial_fit` too.
 
     shuffle : bool, default=True
         Whether rows are visited in a new random order in each epoch.
@@ -112,6 +143,12 @@ class BackpropMLPClassifier(GradientClassifier):
     epsilon : float, default=1e-8
         Added to the denominator of Adam's step, > 0.
 
+    max_gradient_norm : float or None, default=None
+        Largest length of the gradient in a step, > 0: that of all parameters together,
+        penalty included (but not the decay of 'adamw'). A longer gradient is scaled down
+        to it [14]_; one that is not finite stays, and is found as divergence. None sets no
+        limit. Not used by 'lbfgs'.
+
     n_iter_no_change : int or inf, default=10
         Training stops after exactly so many epochs in a row without an improvement.
 
@@ -127,6 +164,15 @@ class BackpropMLPClassifier(GradientClassifier):
         sum(w) / (n_classes * sum of w in the class), w the sample weights. Not for
         multilabel y.
 
+    init : {'auto', 'glorot', 'he'}, default='auto'
+        How weights (fan_in, fan_out) are drawn at the start:
+
+        - 'auto': as MLPClassifier, uniform in +-sqrt(f / (fan_in + fan_out)) with f = 2
+          for 'logistic' and 6 otherwise, intercepts too (the output layer goes by the
+          last hidden one);
+        - 'glorot': uniform in +-sqrt(6 / (fan_in + fan_out)) [3]_, intercepts 0;
+        - 'he': normal with variance 2 / fan_in [10]_, intercepts 0.
+
     Attributes
     ----------
     coefs_ : list of ndarray of shape (fan_in, fan_out)
@@ -138,7 +184,7 @@ class BackpropMLPClassifier(GradientClassifier):
         Sorted labels; the column numbers for multilabel y.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, if X was a data frame with strings as column names.
     n_iter_ : int
         Epochs (iterations of 'lbfgs') of the last call of `fit` or `partial_fit`.
@@ -198,6 +244,34 @@ class BackpropMLPClassifier(GradientClassifier):
        https://arxiv.org/abs/1412.6980
     .. [3] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep
        feedforward neural networks", AISTATS 2010, equation 16.
+    .. [4] A. Maas, A. Hannun and A. Ng, "Rectifier nonlinearities improve neural network
+       acoustic models", ICML workshop on deep learning for audio, speech and language
+       processing, 2013.
+    .. [5] C. Dugas, Y. Bengio, F. Belisle, C. Nadeau and R. Garcia, "Incorporating
+       second-order functional knowledge for better option pricing", NIPS 2000.
+    .. [6] D.-A. Clevert, T. Unterthiner and S. Hochreiter, "Fast and accurate deep network
+       learning by exponential linear units (ELUs)", ICLR 2016,
+       https://arxiv.org/abs/1511.07289
+    .. [7] D. Hendrycks and K. Gimpel, "Gaussian error linear units (GELUs)", 2016,
+       https://arxiv.org/abs/1606.08415
+    .. [8] S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units for neural
+       network function approximation in reinforcement learning", Neural Networks 107,
+       2018, https://arxiv.org/abs/1702.03118
+    .. [9] P. Ramachandran, B. Zoph and Q. Le, "Searching for activation functions", 2017,
+       https://arxiv.org/abs/1710.05941
+    .. [10] K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers: surpassing
+       human-level performance on ImageNet classification", ICCV 2015, equation 10,
+       https://arxiv.org/abs/1502.01852
+    .. [11] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm
+       restarts", ICLR 2017, equation 5, https://arxiv.org/abs/1608.03983
+    .. [12] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
+       using large learning rates", 2018, https://arxiv.org/abs/1708.07120, with the
+       cosines of fastai and the numbers of PyTorch's OneCycleLR; momentum stays.
+    .. [13] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019,
+       algorithm 2, https://arxiv.org/abs/1711.05101, with the decay times the learning
+       rate, as in PyTorch's AdamW.
+    .. [14] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent
+       neural networks", ICML 2013, algorithm 1, https://arxiv.org/abs/1211.5063
 
     Examples
     --------
@@ -215,8 +289,10 @@ class BackpropMLPClassifier(GradientClassifier):
             "array-like",
             Interval(Integral, 1, None, closed="left"),
         ],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
+        "init": [StrOptions(set(INITS))],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw"})],
+        "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "loss": [StrOptions({"log_loss", "squared_error"})],
     }
@@ -233,6 +309,7 @@ class BackpropMLPClassifier(GradientClassifier):
         learning_rate="constant",
         learning_rate_init=0.001,
         power_t=0.5,
+        warmup_fraction=None,
         max_iter=200,
         shuffle=True,
         random_state=None,
@@ -247,10 +324,12 @@ class BackpropMLPClassifier(GradientClassifier):
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
+        max_gradient_norm=None,
         n_iter_no_change=10,
         max_fun=15000,
         loss="log_loss",
         class_weight=None,
+        init="auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -260,6 +339,7 @@ class BackpropMLPClassifier(GradientClassifier):
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
+        self.warmup_fraction = warmup_fraction
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state
@@ -274,14 +354,16 @@ class BackpropMLPClassifier(GradientClassifier):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        self.max_gradient_norm = max_gradient_norm
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.loss = loss
         self.class_weight = class_weight
+        self.init = init
 
     def _check_parameters(self):
         super()._check_parameters()
-        self._checked_hidden_layer_sizes()
+        self._checked_activations()
 
     def _checked_hidden_layer_sizes(self):
         """Return `hidden_layer_sizes` as a tuple of positive ints, or raise."""
@@ -300,21 +382,57 @@ class BackpropMLPClassifier(GradientClassifier):
             )
         return tuple(int(size) for size in sizes)
 
+    def _checked_activations(self):
+        """Return `activation` as a tuple of names, one for each hidden layer, or raise."""
+        names = self.activation
+        if isinstance(names, str):
+            names = [names] * len(self._checked_hidden_layer_sizes())
+        valid = np.ndim(names) == 1 and all(
+            isinstance(name, str) and name in ACTIVATIONS for name in names
+        )
+        if not valid:
+            raise ValueError(
+                f"activation must be one of {sorted(ACTIVATIONS)}, or hold one of them for "
+                f"each hidden layer; got {self.activation!r}."
+            )
+        return self._one_per_hidden_layer("activation", names)
+
+    def _one_per_hidden_layer(self, parameter, values):
+        """Return `values` as a tuple, or raise if there are not as many as layers."""
+        n_layers = len(self._checked_hidden_layer_sizes())
+        if len(values) != n_layers:
+            raise ValueError(
+                f"{parameter} must have one entry for each hidden layer: got "
+                f"{len(values)}, {getattr(self, parameter)!r}, for {n_layers} in "
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}."
+            )
+        return tuple(values)
+
     def _architecture(self, n_features, n_outputs):
         hidden = self._checked_hidden_layer_sizes()
-        return Architecture((n_features, *hidden, n_outputs), self.activation)
+        sizes = (n_features, *hidden, n_outputs)
+        return Architecture(sizes, self._checked_activations())
 
     def _loss_name(self):
         return self.loss
 
     def _penalty(self):
-        return PENALTIES["l2"](float(self.alpha), 0.0)
+        name = "decay" if self.solver == "adamw" else "l2"
+        return PENALTIES[name](float(self.alpha), 0.0)
 
     def _average_from(self):
         return 0
 
+    def _max_gradient_norm(self):
+        return None if self.max_gradient_norm is None else float(self.max_gradient_norm)
+
     def _initial_theta(self, architecture, rng, dtype):
-        return architecture.initial(rng, dtype)
+        names, last = architecture.activations, self.activation
+        # The output layer is drawn like the hidden ones, also where there is none.
+        if not isinstance(last, str):
+            last = names[-1] if names else "identity"
+        sizes, names = architecture.layer_sizes, (*names, last)
+        return initial_theta(sizes, names, rng, dtype, self.init)
 
     def _layers(self):
         pairs = zip(self.coefs_, self.intercepts_, strict=True)

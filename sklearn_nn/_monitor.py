@@ -37,6 +37,11 @@ class Printer:
             self.stream.write(line)
         return False
 
+    def n_unwatched(self, epoch):
+        """Return how many epochs after this one are not printed, until the next."""
+        step = 1 if self.prints_all else interval(epoch + 1)
+        return step - 1 - epoch % step
+
     def end(self):
         """Print the last epoch if it was left out."""
         if self.not_printed is not None:
@@ -73,6 +78,10 @@ class Watchers:
         """Return True to stop after this epoch."""
         wishes = [monitor.epoch_end(state, curves) for monitor in self.monitors]
         return any(wishes)
+
+    def n_unwatched(self, epoch):
+        """Return how many epochs after this one none need be told of."""
+        return min(monitor.n_unwatched(epoch) for monitor in self.monitors)
 
     def end(self):
         """Tell all that no epoch follows."""

@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import (
 )
 
 from ._engine.optimizers import SGD, Adam, stochastic_gradient_descent
-from ._engine.schedules import SCHEDULES, Schedule
+from ._engine.schedules import CYCLES, SCHEDULES, Schedule
 from ._engine.stopping import StoppingRule
 
 # MLPClassifier's: large enough that NumPy's overhead is small beside the arithmetic.
@@ -35,6 +35,7 @@ CONSTRAINTS = {
     ],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, 0, None, closed="left")],
+    "warmup_fraction": [Interval(Real, 0, 1, closed="left"), None],
     "momentum": [Interval(Real, 0, 1, closed="both")],
     "nesterovs_momentum": ["boolean"],
     "beta_1": [Interval(Real, 0, 1, closed="left")],
@@ -97,11 +98,12 @@ def optimizer_of(estimator):
     All numbers become Python floats here and in the other functions: a NumPy scalar (from
     a grid made by np.logspace, say) would turn float32 parameters into float64.
 
-    L-BFGS is not a step but a loop of scipy's; it leaves no memory behind, like SGD.
+    L-BFGS is not a step but a loop of scipy's; it leaves no memory behind, like SGD. Of
+    'adamw' the step is Adam's: what makes the difference is its penalty.
     """
     if estimator.solver == "lbfgs":
         return SGD()
-    if estimator.solver == "adam":
+    if estimator.solver in ("adam", "adamw"):
         return Adam(
             float(estimator.beta_1), float(estimator.beta_2), float(estimator.epsilon)
         )
@@ -118,6 +120,11 @@ def is_automatic(estimator):
     return estimator.learning_rate == "auto" and estimator.learning_rate_init is None
 
 
+def has_cycle(estimator):
+    """Say whether the learning rate follows a cycle, whose length is `max_iter`."""
+    return isinstance(estimator.learning_rate, str) and estimator.learning_rate in CYCLES
+
+
 def schedule_of(estimator):
     """Return the schedule; a number as `learning_rate` is a constant step of that size.
 
@@ -128,7 +135,10 @@ def schedule_of(estimator):
     first = estimator.learning_rate_init
     name = "constant" if estimator.learning_rate == "auto" else estimator.learning_rate
     first = DEFAULT_RATE if first is None else float(first)
-    return Schedule(name, first, float(estimator.power_t))
+    warmup = estimator.warmup_fraction
+    warmup = CYCLES.get(name, 0.0) if warmup is None else float(warmup)
+    power_t, n_epochs = float(estimator.power_t), int(estimator.max_iter)
+    return Schedule(name, first, power_t, n_epochs, warmup)
 
 
 def stopping_rule_of(estimator):

@@ -59,9 +59,7 @@ def given_dataset(estimator, given, encoding, rows):
             f"{encoding.classes.tolist()}. Leave these rows out of X_val and y_val, or add "
             "rows with these labels to X and y."
         )
-    y, weight, places = _weights.drop_weightless(
-        y, given.sample_weight, name="sample_weight_val"
-    )
+    y, weight, places = _weights.drop_weightless(y, given.sample_weight)
     data = _inputs.make_dataset(X, y, weight, places, encoding)
     return select(data, slice(0, data.n_samples))
 
@@ -79,7 +77,7 @@ class Validator:
         architecture = self.problem.architecture
         layers = architecture.layers(theta)
         logits, _ = prediction.predict(
-            layers, self.data.X, architecture.activation, "logits"
+            layers, self.data.X, architecture.activations, "logits"
         )
         loss = self.loss(logits)
         return Validation(loss, self.score(theta, logits, loss))

@@ -13,18 +13,18 @@ from . import _array_api
 from ._engine.arrays import numpy_dtype
 
 
-def positive_rows(weight, name="sample_weight"):
+def positive_rows(weight):
     """Return the indices of positive weights, or None if all are positive."""
     rows = np.flatnonzero(weight)
     if len(rows) == 0:
         raise ValueError(
-            f"All weights are zero, so no row counts. At least one {name} (in training "
-            "times class_weight) must be positive."
+            "All sample weights are zero, so no row counts. At least one sample_weight "
+            "(in training times class_weight) must be positive."
         )
     return None if len(rows) == len(weight) else rows
 
 
-def drop_weightless(y, sample_weight, name="sample_weight"):
+def drop_weightless(y, sample_weight):
     """Return the rows of positive weight, and y and the weights at those rows.
 
     Parameters
@@ -32,8 +32,6 @@ def drop_weightless(y, sample_weight, name="sample_weight"):
     y : ndarray of shape (n,) or (n, n_outputs)
     sample_weight : array-like of shape (n,), a number, or None
         As the user passed it.
-    name : str
-        What the user calls it.
 
     Returns
     -------
@@ -46,8 +44,8 @@ def drop_weightless(y, sample_weight, name="sample_weight"):
     sample_weight = _check_sample_weight(
         _array_api.on_host(sample_weight), y, dtype=np.float64, ensure_non_negative=True
     )
-    check_finite_weight(sample_weight, name)  # numbers pass unchecked
-    rows = positive_rows(sample_weight, name)
+    check_finite_weight(sample_weight, "sample_weight")  # numbers pass unchecked
+    rows = positive_rows(sample_weight)
     if rows is None:
         return y, sample_weight, None
     return y[rows], sample_weight[rows], rows

@@ -36,8 +36,8 @@ def fit(estimator, X, y, sample_weight=None, *, client=None, merges_per_epoch=8)
     Parameters
     ----------
     estimator : SGDLogisticClassifier or BackpropMLPClassifier
-        With learning_rate='auto' (and no learning_rate_init), or solver 'sgd' or 'adam',
-        respectively, and without early stopping.
+        With learning_rate='auto' (and no learning_rate_init), or solver 'sgd', 'adam' or
+        'adamw', respectively, and without early stopping.
     X : dask array of shape (n_samples, n_features), or list of delayed
         Dense or with blocks in CSR. A list has a delayed block of rows in each place: an
         array, a sparse matrix or a data frame (as from `dask.dataframe`'s `to_delayed`).

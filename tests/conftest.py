@@ -16,6 +16,9 @@ from threadpoolctl import threadpool_limits
 # when several test processes share the machine.
 threadpool_limits(1, user_api="blas")
 
+# No window; examples and doctests draw too.
+os.environ["MPLBACKEND"] = "Agg"
+
 LOADERS = {
     "iris": load_iris,
     "wine": load_wine,

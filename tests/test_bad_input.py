@@ -18,6 +18,8 @@ from methods import both, every_method, textbook_logistic
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._engine import lbfgs, newton
 from sklearn_nn._engine import train as training
+from sklearn_nn._engine.activations import ACTIVATIONS
+from sklearn_nn._engine.schedules import SCHEDULES
 
 CLASSES = [SGDLogisticClassifier, BackpropMLPClassifier]
 every_class = pytest.mark.parametrize("estimator_class", CLASSES)
@@ -452,6 +454,29 @@ def test_lbfgs_has_no_partial_fit():
     assert not hasattr(small(BackpropMLPClassifier, solver="lbfgs"), "partial_fit")
 
 
+def test_adamw_has_partial_fit():
+    assert hasattr(small(BackpropMLPClassifier, solver="adamw"), "partial_fit")
+
+
+def test_adamw_is_unknown_to_logistic():
+    with pytest.raises(ValueError, match=r"'solver' parameter .*'sgd'.*Got 'adamw'"):
+        small(SGDLogisticClassifier, solver="adamw").fit(X, y)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("scale", [1e160, 1e300])
+def test_clipping_does_not_hide_features_whose_squares_overflow(solver, scale):
+    model = small(BackpropMLPClassifier, solver=solver, max_gradient_norm=1.0)
+    with pytest.raises(ValueError, match="Training diverged in epoch 1"):
+        model.fit(scale * X, y)
+
+
+def test_a_decay_of_more_than_all_names_alpha():
+    model = small(BackpropMLPClassifier, solver="adamw", alpha=1e4, learning_rate=0.5)
+    with pytest.raises(ValueError, match=r"diverged.*rate 0.5.*try a smaller alpha"):
+        model.fit(X, y)
+
+
 @every_method
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_other_solvers_have_partial_fit(estimator_class, solver):
@@ -792,11 +817,12 @@ NOT_A_COUNT = [0, -1, 1.5, np.nan, "10", None, [10], *BOOLS]
 NOT_A_FLAG = [0, 1, "yes", None, [True]]
 NOT_A_NAME = ["unknown", 1, [], *BOOLS]
 BAD_SIZES = [(0,), (5, -1), (2.5,), (np.nan,), (None,), ("5",), ((2, 3),), [True]]
+BAD_NAMES = [[1], [None], ["unknown"], {"relu"}, {"relu": 1}, [["relu"]], ["relu"] * 2]
 BAD_CLASS_WEIGHTS = [{0: value} for value in (-1.0, np.nan, np.inf, "big", None, [1.0])]
 
 # Values of wrong type and of wrong range for every parameter of both classes.
 BAD_VALUES = {
-    "activation": [*NOT_A_NAME, None, "softmax", "RELU"],
+    "activation": [*NOT_A_NAME, None, "softmax", "RELU", *BAD_NAMES],
     "alpha": NEGATIVE,
     "average": [-1, 0.5, np.nan, "yes", None, [1]],
     "batch_size": [*NOT_A_COUNT, np.inf],
@@ -807,11 +833,13 @@ BAD_VALUES = {
     "epsilon": NOT_POSITIVE,
     "fit_intercept": NOT_A_FLAG,
     "hidden_layer_sizes": [0, -3, 2.5, None, "5", *BOOLS, *BAD_SIZES],
+    "init": [*NOT_A_NAME, None, "HE", "random"],
     "l1_ratio": NOT_A_SHARE,
     "learning_rate": [*NOT_POSITIVE, "optimal", "CONSTANT", "AUTO", "auto"],
     "learning_rate_init": NOT_POSITIVE,
     "loss": [*NOT_A_NAME, None, "hinge"],
     "max_fun": [*NOT_A_COUNT, np.inf],
+    "max_gradient_norm": [v for v in NOT_POSITIVE if v is not None],
     "max_iter": [*NOT_A_COUNT, np.inf],
     "momentum": NOT_A_SHARE,
     "n_iter_no_change": [*NOT_A_COUNT, -np.inf],
@@ -826,6 +854,7 @@ BAD_VALUES = {
     "scoring": ["nothing", 1.0, True, ["accuracy"]],
     "verbose": [-1, 0.5, "loud", None],
     "warm_start": NOT_A_FLAG,
+    "warmup_fraction": [-0.1, 1.0, np.nan, np.inf, "0.1", [0.1], 1j, *BOOLS],
 }
 # What only BackpropMLPClassifier refuses.
 GOOD_IN_LOGISTIC = [("learning_rate", "auto"), ("learning_rate_init", None)]
@@ -1128,7 +1157,8 @@ def labels_and_weights(draw, n_samples, multilabel):
 
 COMMON = {
     "alpha": st.sampled_from([0.0, 1e-4, 1.0]),
-    "learning_rate": st.sampled_from(["constant", "invscaling", "adaptive", 0.5]),
+    "learning_rate": st.sampled_from([*SCHEDULES, 0.5]),
+    "warmup_fraction": st.sampled_from([None, None, 0.0, 0.99]),
     "momentum": st.sampled_from([0.0, 0.9, 1.0]),
     "batch_size": st.sampled_from([1, 3, "auto", "full"]),
     "max_iter": st.integers(1, 3),
@@ -1148,16 +1178,18 @@ LOGISTIC = st.builds(
     fit_intercept=st.booleans(),
     **{
         **COMMON,
-        "learning_rate": st.sampled_from(["auto", "constant", "invscaling", "adaptive", 1]),
+        "learning_rate": st.sampled_from(["auto", *SCHEDULES, 1]),
         "learning_rate_init": st.sampled_from([None, None, 0.01]),
     },
 )
 MLP = st.builds(
     BackpropMLPClassifier,
     hidden_layer_sizes=st.sampled_from([(), (3,), (2, 2)]),
-    activation=st.sampled_from(["identity", "logistic", "tanh", "relu"]),
-    solver=st.sampled_from(["sgd", "adam", "lbfgs"]),
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
+    init=st.sampled_from(["auto", "glorot", "he"]),
+    solver=st.sampled_from(["sgd", "adam", "adamw", "lbfgs"]),
     loss=st.sampled_from(["log_loss", "squared_error"]),
+    max_gradient_norm=st.sampled_from([None, None, 1e-6, 1.0]),
     **COMMON,
 )
 CASES = settings(

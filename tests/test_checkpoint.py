@@ -17,7 +17,7 @@ from sklearn_nn._checkpoint import (
 from sklearn_nn._engine.losses import LOSSES
 from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
 from sklearn_nn._engine.penalties import Penalty
-from sklearn_nn._engine.schedules import Schedule
+from sklearn_nn._engine.schedules import CYCLES, Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Problem, Progress
 from sklearn_nn._labels import Encoding
@@ -117,6 +117,17 @@ def test_split_does_not_move_the_generator_later():
 def test_parameters_of_the_path_are_all_but_length_and_printing(estimator_class):
     model = estimator_class()
     assert set(model.get_params()) - set(path_parameters(model)) == set(NOT_THE_PATH)
+
+
+@both
+@pytest.mark.parametrize("name", CYCLES)
+def test_length_of_a_cycle_is_a_parameter_of_the_path(estimator_class, name):
+    model = estimator_class(learning_rate=name)
+    assert set(model.get_params()) - set(path_parameters(model)) == {"verbose"}
+
+
+def test_parameter_that_was_none_of_the_path_has_changed():
+    assert changed_parameters({"a": 1}, {"a": 1, "b": 2}) == {"b"}
 
 
 @both

@@ -12,6 +12,7 @@ from math import inf
 import numpy as np
 import pytest
 from methods import textbook_logistic
+from networks import network_of, random_theta
 from scipy.sparse import coo_array, csc_array, csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
@@ -163,13 +164,13 @@ def test_what_is_taken_gives_the_reference_logits(form):
     X, rng = rows_in(form), np.random.RandomState(0)
     layers = Architecture((2, 3)).layers(rng.normal(size=9).astype(X.dtype))
     expected = np.asarray(X @ layers[0].weight) + layers[0].intercept
-    computed, _ = compiled.predict(layers, X, "identity", "logits")
+    computed, _ = compiled.predict(layers, X, (), "logits")
     # Three roundings of numbers below 10.
     np.testing.assert_allclose(computed, expected, 0, 30 * np.finfo(X.dtype).eps)
 
 
 def test_kernels_do_not_take_an_unknown_activation():
-    architecture = Architecture((2, 3, 1), "softplus")
+    architecture = network_of((2, 3, 1), "unknown")
     assert not compiled.supports(make_problem(architecture=architecture), make_data())
 
 
@@ -189,14 +190,14 @@ def test_kernels_do_not_take_an_unknown_optimizer():
 @pytest.mark.parametrize(("n_more", "is_taken"), [(0, True), (1, False)])
 def test_kernels_take_as_many_layers_as_they_say(n_more, is_taken):
     n_hidden = compiled.kernels.DEEPEST - 1 + n_more
-    problem = make_problem(architecture=Architecture((2, *[1] * n_hidden, 1)))
+    problem = make_problem(architecture=network_of((2, *[1] * n_hidden, 1), "tanh"))
     assert compiled.supports(problem, make_data()) == is_taken
 
 
 def test_the_deepest_network_gives_the_reference_epoch():
     sizes = (2, *[3] * (compiled.kernels.DEEPEST - 1), 1)
-    problem = make_problem(architecture=Architecture(sizes, "tanh"), batch_size=7)
-    theta = problem.architecture.initial(np.random.RandomState(0), np.float64)
+    problem = make_problem(architecture=network_of(sizes, "tanh"), batch_size=7)
+    theta = random_theta(problem.architecture, np.random.RandomState(0), np.float64)
     arguments = (problem, TrainingState(theta, (), ()), make_data(), None, [0.5])
     state, objective = compiled.run_epoch(*arguments)
     expected, expected_objective = reference.run_epoch(*arguments)
@@ -236,8 +237,8 @@ def test_what_is_not_taken_is_trained_on_by_the_reference():
 def test_what_is_not_taken_is_predicted_by_the_reference():
     data = make_data()
     layers = Architecture((2, 1)).layers(np.ones(3))
-    expected, _ = prediction.predict(layers, data.X, "identity", "logits")
-    computed, finite = prediction.predict(layers, unaligned(data.X), "identity", "logits")
+    expected, _ = prediction.predict(layers, data.X, (), "logits")
+    computed, finite = prediction.predict(layers, unaligned(data.X), (), "logits")
     np.testing.assert_allclose(computed, expected, 0, 10 * 2.3e-16)
     assert finite is None
 

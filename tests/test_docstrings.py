@@ -5,10 +5,12 @@ import doctest
 import importlib
 import inspect
 import re
+from itertools import takewhile
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer_names
 
 import sklearn_nn
@@ -17,6 +19,12 @@ from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 PACKAGE = Path(sklearn_nn.__file__).parent
 EXPORTED = [getattr(sklearn_nn, name) for name in sklearn_nn.__all__]
 PUBLIC = [thing for thing in EXPORTED if inspect.isclass(thing)]
+ESTIMATORS = [thing for thing in PUBLIC if issubclass(thing, BaseEstimator)]
+FUNCTIONS = [
+    pytest.param(thing, id=thing.__name__)
+    for thing in EXPORTED
+    if inspect.isfunction(thing)
+]
 MODULES = [
     ".".join(["sklearn_nn", *path.relative_to(PACKAGE).with_suffix("").parts])
     for path in sorted(PACKAGE.rglob("*.py"))
@@ -25,6 +33,7 @@ MODULES = [
 LONGEST_BODY = 50  # lines without the docstring
 
 every_class = pytest.mark.parametrize("public", PUBLIC)
+every_estimator = pytest.mark.parametrize("public", ESTIMATORS)
 every_module = pytest.mark.parametrize("module", MODULES)
 
 
@@ -54,6 +63,14 @@ def entries_of(lines):
     return entries
 
 
+def bullets_of(public, name):
+    """Return the quoted names that begin the bullets of a parameter's description."""
+    lines = sections_of(public)["Parameters"]
+    start = next(i for i, line in enumerate(lines) if name in entries_of([line]))
+    following = takewhile(lambda line: not line or line[0] == " ", lines[start + 1 :])
+    return re.findall(r"^ +- '(\w+)'", "\n".join(following), re.MULTILINE)
+
+
 def own_methods(public):
     """Return {name: function} of the public methods that this package defines."""
     owners = [c for c in public.__mro__ if c.__module__.startswith("sklearn_nn")]
@@ -80,12 +97,15 @@ def test_every_parameter_is_documented_in_order(public):
 @every_class
 def test_documented_defaults_are_true(public):
     documented = entries_of(sections_of(public)["Parameters"])
-    stated = {name: ast.literal_eval(default) for name, (_, default) in documented.items()}
+    stated = {
+        name: ast.literal_eval(default) if default else inspect.Parameter.empty
+        for name, (_, default) in documented.items()
+    }
     parameters = inspect.signature(public).parameters.values()
     assert stated == {parameter.name: parameter.default for parameter in parameters}
 
 
-@every_class
+@every_estimator
 def test_documented_choices_are_those_allowed(public):
     for name, (kind, _) in entries_of(sections_of(public)["Parameters"]).items():
         allowed = {
@@ -94,10 +114,12 @@ def test_documented_choices_are_those_allowed(public):
             for option in getattr(constraint, "options", [])
             if isinstance(option, str)
         } - set(get_scorer_names())  # which scikit-learn lists
-        assert set(re.findall(r"'(\w+)'", kind)) == allowed, name
+        # Many choices are a list below, each with its meaning.
+        listed = re.findall(r"'(\w+)'", kind) or bullets_of(public, name)
+        assert set(listed) == allowed, name
 
 
-@pytest.mark.parametrize("method", PUBLIC_METHODS)
+@pytest.mark.parametrize("method", PUBLIC_METHODS + FUNCTIONS)
 def test_every_argument_of_a_method_is_documented(method):
     arguments = [name for name in inspect.signature(method).parameters if name != "self"]
     documented = entries_of(sections_of(method).get("Parameters", []))
@@ -127,7 +149,7 @@ FITS = {
     ("public", "fit"),
     [
         (public, fit)
-        for public in PUBLIC
+        for public in ESTIMATORS
         for fit in FITS
         if fit != "lbfgs" or public is BackpropMLPClassifier
     ],
@@ -143,7 +165,7 @@ def test_documented_attributes_are_those_after_fit(public, fit, rows):
 # Form.
 
 
-@every_class
+@every_estimator
 @pytest.mark.parametrize(
     "title",
     ["Parameters", "Attributes", "See Also", "Notes", "References", "Examples"],

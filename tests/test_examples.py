@@ -40,12 +40,49 @@ def test_regularisation_path_has_the_zeros_of_saga(tmp_path):
     assert warm < cold
 
 
+def test_the_rate_of_a_range_test_is_the_best_of_five(tmp_path):
+    printed = run_example("choosing_a_learning_rate.py", "--picture", folder=tmp_path)
+    assert 0.005 < float(re.search(r"suggested learning rate: (\S+)", printed)[1]) < 0.05
+    assert "lowest loss: 1 times the suggestion" in printed
+    assert (tmp_path / "choosing_a_learning_rate.png").stat().st_size > 10_000
+
+
 def test_out_of_core_learns_what_does_not_fit(tmp_path):
     pytest.importorskip("resource", reason="the system has no limits on memory")
     printed = run_example("out_of_core.py", folder=tmp_path)
     assert "does not fit" in printed
     gaps = re.search(r"one pass (\S+), mapped (\S+)", printed).groups()
     assert all(abs(float(gap)) < 1e-3 for gap in gaps)
+
+
+def test_film_of_learning_ends_with_what_it_learned(tmp_path):
+    printed = run_example("watch_it_learn.py", "--save", "moons.gif", folder=tmp_path)
+    *_, last, saved = printed.splitlines()
+    loss, accuracy = map(float, re.search(r"loss (\S+) +accuracy +(\S+)", last).groups())
+    assert loss < 0.05
+    assert accuracy > 99
+    assert "Saved moons.gif" in saved
+    assert 100_000 < (tmp_path / "moons.gif").stat().st_size < 2_000_000
+
+
+def test_deploy_with_onnx_predicts_the_same(tmp_path):
+    printed = run_example("deploy_with_onnx.py", "--file", folder=tmp_path)
+    assert "X -> label, probabilities" in printed
+    assert "the same labels" in printed
+    difference = float(re.search(r"difference of probabilities: (\S+)", printed)[1])
+    assert difference < 1e-6
+    assert (tmp_path / "digits.onnx").stat().st_size > 1000
+
+
+def test_deploy_with_onnx_says_what_it_needs():
+    code = (
+        "import runpy, sys; sys.modules['onnxruntime'] = None\n"
+        f"runpy.run_path({str(ROOT / 'examples/deploy_with_onnx.py')!r}, {{}}, '__main__')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'sklearn_nn[onnx]' onnxruntime" in result.stdout
 
 
 def test_exam_scores_says_what_data_it_needs(tmp_path):

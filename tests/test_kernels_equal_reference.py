@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import mpmath
 import numpy as np
 import pytest
+from networks import network_of, random_theta
 from scipy.sparse import csr_array
 
 from sklearn_nn._engine import compiled, network, optimizers, reference
@@ -134,7 +135,7 @@ class Case(NamedTuple):
     """One combination; its text is what a failure shows."""
 
     loss: tuple = SOFTMAX
-    activation: str = "relu"
+    activation: Any = "relu"  # of all hidden layers, or a tuple of one for each
     hidden: tuple = ()
     optimizer: Any = SGD()
     penalty: Any = None
@@ -145,6 +146,7 @@ class Case(NamedTuple):
     takes_part: bool = False  # whether only some of the rows of X do
     is_weighted: bool = True
     average_from: int = 0
+    max_gradient_norm: float | None = None
     fit_intercept: bool = True
     n_samples: int = 7
     n_features: int = 5
@@ -162,14 +164,18 @@ class Epoch(NamedTuple):
     learning_rates: Any
 
 
+def architecture_of(case):
+    """Return the Architecture of a case."""
+    sizes = (case.n_features, *case.hidden, case.n_outputs)
+    if isinstance(case.activation, str):
+        return network_of(sizes, case.activation, case.fit_intercept)
+    return Architecture(sizes, case.activation, case.fit_intercept)
+
+
 def problem_of(case):
     """Return the Problem of a case; its penalty moves weights by some hundredths."""
     return Problem(
-        architecture=Architecture(
-            (case.n_features, *case.hidden, case.n_outputs),
-            case.activation,
-            case.fit_intercept,
-        ),
+        architecture=architecture_of(case),
         loss=LOSSES[case.loss],
         penalty=PENALTIES[case.penalty](0.1, 0.3),
         optimizer=case.optimizer,
@@ -177,6 +183,7 @@ def problem_of(case):
         stopping_rule=StoppingRule(0.0, inf),
         batch_size=case.batch_size,
         average_from=case.average_from,
+        max_gradient_norm=case.max_gradient_norm,
     )
 
 
@@ -205,10 +212,13 @@ def state_of(problem, rng, dtype):
     one implementation as in the other, and no bound holds (see
     `test_first_steps_of_adam_are_equal`).
     """
-    theta = frozen(problem.architecture.initial(rng, dtype))
+    theta = frozen(random_theta(problem.architecture, rng, dtype))
+    # The first slot has either sign: all of one would move all weights one way, to logits
+    # of 40 within seven steps, whose rounding is that of their probabilities times 40.
+    signs = [rng.choice([-1.0, 1.0], theta.shape), np.ones(theta.shape)]
     slots = tuple(
-        frozen(rng.uniform(0.1, 0.3, theta.shape).astype(dtype))
-        for _ in range(problem.optimizer.n_slots)
+        frozen((sign * rng.uniform(0.1, 0.3, theta.shape)).astype(dtype))
+        for sign in signs[: problem.optimizer.n_slots]
     )
     return TrainingState(theta, slots, (), n_slot_updates=3)
 
@@ -338,6 +348,7 @@ OPTIONS = {
     "takes_part": (True, False),
     "is_weighted": (True, False),
     "average_from": (0, 1, 2),
+    "max_gradient_norm": (None, 0.3),  # some gradients are longer and some are not
     "fit_intercept": (True, False),
 }
 NETWORKS = [
@@ -575,6 +586,62 @@ def test_epochs_are_equal_on_one_row(storage, dtype):
         for case in cases
         for size, hidden, k in itertools.product((1, 2), ((), (4,)), (1, 3))
     )
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@either_dtype
+def test_epochs_are_equal_with_another_activation_in_each_layer(activation, dtype):
+    cases = product(hidden=[(4, 5, 3)], dtype=[dtype], storage=["C"])
+    check(
+        case._replace(activation=(activation, other, activation))
+        for case in cases
+        for other in ACTIVATIONS
+    )
+
+
+# Clipping and decay.
+
+
+@pytest.mark.parametrize("optimizer", EXAMPLES.values(), ids=str)
+@pytest.mark.parametrize("max_norm", [None, 1e-3, 0.3, 1e3])
+@either_dtype
+def test_all_penalties_together_are_equal_however_short_gradients_are(
+    optimizer, max_norm, dtype
+):
+    for hidden in ((), (4,)):
+        case = Case(
+            hidden=hidden, optimizer=optimizer, max_gradient_norm=max_norm, dtype=dtype
+        )
+        epoch = epoch_of(case)
+        penalty = Penalty(l2=0.1, l1=0.05, decay=0.2)
+        assert_equal(epoch._replace(problem=replace(epoch.problem, penalty=penalty)))
+
+
+@pytest.mark.parametrize("value", [1e-30, 1e25, 1e150])
+def test_gradients_of_any_length_are_clipped_alike(value):
+    dtype = np.float32 if value < 1e38 else np.float64
+    # All logits are 0, so that only the gradient is of this size.
+    epoch = epoch_of(Case(n_samples=3, max_gradient_norm=value, dtype=dtype))
+    X = frozen(epoch.data.X * dtype(8 * value))
+    epoch = with_data(with_state(epoch, theta=frozen(0 * epoch.state.theta)), X=X)
+    assert_equal(epoch)
+
+
+@pytest.mark.parametrize("value", [inf, 1e200], ids=["infinite", "square overflows"])
+def test_a_gradient_without_finite_length_is_not_hidden(value):
+    epoch = epoch_of(Case(n_samples=3, max_gradient_norm=0.1))
+    X = frozen(np.where(epoch.data.X > 0, value, 0.0))
+    epoch = with_data(with_state(epoch, theta=frozen(0 * epoch.state.theta)), X=X)
+    plain = epoch._replace(problem=replace(epoch.problem, max_gradient_norm=None))
+    with np.errstate(invalid="ignore", over="ignore"):
+        expected = reference.run_epoch(*plain)[0].theta
+        results = [
+            reference.run_epoch(*epoch),
+            *(result for _, result in by_level(compiled.run_epoch, *epoch)),
+        ]
+    assert not np.all(np.abs(expected) < 1e100)
+    for state, _ in results:
+        np.testing.assert_allclose(state.theta, expected, rtol=1e-14)
 
 
 # Sizes. Products of matrices are cut into tiles and panels, whose edges are met here.
@@ -926,8 +993,8 @@ PREDICTING_NETWORKS = [
 
 def random_layers(sizes, dtype, activation="tanh"):
     """Return layers of random numbers."""
-    architecture = Architecture(sizes, activation)
-    theta = architecture.initial(np.random.RandomState(0), dtype)
+    architecture = network_of(sizes, activation)
+    theta = random_theta(architecture, np.random.RandomState(0), dtype)
     return architecture.layers(theta)
 
 
@@ -939,16 +1006,16 @@ def random_rows(n, p, dtype):
     return X
 
 
-def expected_output(layers, X, activation, output):
+def expected_output(layers, X, activations, output):
     """Return what is predicted without kernels."""
-    _, logits = network.forward(layers, X, activation)
-    return OUTPUTS[output](logits)
+    return OUTPUTS[output](network.forward(layers, X, activations).logits)
 
 
 def assert_predictions_equal(layers, X, activation, output="logits"):
     """Fail where predictions of the kernels are not those of the reference."""
-    expected = expected_output(layers, X, activation, output)
-    for level, result in by_level(compiled.predict, layers, X, activation, output):
+    activations = (activation,) * (len(layers) - 1)
+    expected = expected_output(layers, X, activations, output)
+    for level, result in by_level(compiled.predict, layers, X, activations, output):
         text = f"{level}, rows {X.shape}, {activation}, {output}"
         assert distance(expected, result[0], X.dtype) <= N_EPS, text
 
@@ -1001,8 +1068,8 @@ def test_weights_of_another_type_or_order_give_logits_in_that_of_the_rows():
     layers, X = random_layers((5, 9, 2), np.float64), random_rows(7, 5, np.float32)
     others = [Layer(np.asfortranarray(w), frozen(np.repeat(b, 2))[::2]) for w, b in layers]
     exact = [Layer(*(part.astype(np.float32) for part in layer)) for layer in layers]
-    expected = expected_output(exact, X, "tanh", "logits")
-    for level, (logits, _) in by_level(compiled.predict, others, X, "tanh", "logits"):
+    expected = expected_output(exact, X, ("tanh",), "logits")
+    for level, (logits, _) in by_level(compiled.predict, others, X, ("tanh",), "logits"):
         assert distance(expected, logits, np.float32) <= N_EPS, level
 
 
@@ -1014,7 +1081,7 @@ def test_prediction_changes_nothing(storage, sizes):
     arrays = [X] if isinstance(X, np.ndarray) else [X.data, *structure(X)]
     arrays += [part for layer in layers for part in layer]
     before = copy.deepcopy(arrays)
-    by_level(compiled.predict, layers, X, "tanh", "logits")
+    by_level(compiled.predict, layers, X, ("tanh",) * (len(layers) - 1), "logits")
     for array, copied in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, copied)
 
@@ -1022,7 +1089,7 @@ def test_prediction_changes_nothing(storage, sizes):
 def finite_flags(X, sizes):
     """Return the set of what is said of X with each instruction set."""
     layers = random_layers(sizes, X.dtype)
-    results = by_level(compiled.predict, layers, X, "tanh", "logits")
+    results = by_level(compiled.predict, layers, X, ("tanh",) * (len(layers) - 1), "logits")
     return {finite for _, (_, finite) in results}
 
 
@@ -1055,7 +1122,8 @@ def test_what_a_sparse_matrix_has_room_for_need_not_be_finite():
 # Elementary functions, read from networks so small that nothing else is computed. The
 # kernels have an exp and a log1p of their own.
 
-N_EPS_OF_FUNCTIONS = 4  # measured: 1.2 for each but `log1pexp`, which has 1.5
+# Measured: 1.2 for each but `log1pexp`, which has 1.5, and `normal_cdf`, which has 3.3.
+N_EPS_OF_FUNCTIONS = 4
 
 
 @cache
@@ -1082,6 +1150,11 @@ def exact_sigmoid(z):
 def exact_log1pexp(z):
     """Return log(1 + exp(z)) in mpmath."""
     return mpmath.log1p(mpmath.exp(z))
+
+
+def exact_gelu(z):
+    """Return z times the normal distribution function of z in mpmath."""
+    return z * mpmath.ncdf(z)
 
 
 def largest_error(computed, exact):
@@ -1116,7 +1189,7 @@ def hidden_outputs(activation, z):
     return [
         (level, logits[:, 0])
         for level, (logits, _) in by_level(
-            compiled.predict, layers, z[:, None], activation, "logits"
+            compiled.predict, layers, z[:, None], (activation,), "logits"
         )
     ]
 
@@ -1145,7 +1218,7 @@ def test_logistic_units_are_accurate(dtype):
 def test_probabilities_are_accurate(output, column, dtype):
     layers = [Layer(np.ones((1, 1), dtype), np.zeros(1, dtype))]
     X = grid(dtype)[:, None]
-    results = by_level(compiled.predict, layers, X, "identity", output)
+    results = by_level(compiled.predict, layers, X, (), output)
     columns = [(level, proba[:, column]) for level, (proba, _) in results]
     assert_accurate(columns, exact_sigmoid, dtype)
 
@@ -1155,7 +1228,7 @@ def test_softmax_probabilities_are_accurate(dtype):
     # Of logits 0 and z.
     layers = [Layer(np.array([[0, 1]], dtype), np.zeros(2, dtype))]
     X = grid(dtype)[:, None]
-    results = by_level(compiled.predict, layers, X, "identity", "softmax")
+    results = by_level(compiled.predict, layers, X, (), "softmax")
     columns = [(level, proba[:, 1]) for level, (proba, _) in results]
     assert_accurate(columns, exact_sigmoid, dtype)
 
@@ -1172,6 +1245,45 @@ def test_tanh_of_tiny_numbers_is_themselves(dtype):
     z = np.append(-tiny, tiny).astype(dtype)
     for level, computed in hidden_outputs("tanh", z):
         np.testing.assert_allclose(computed, z, 2 * np.finfo(dtype).eps, 0, err_msg=level)
+
+
+@either_dtype
+def test_softplus_units_are_accurate(dtype):
+    assert_accurate(hidden_outputs("softplus", grid(dtype)), exact_log1pexp, dtype)
+
+
+@either_dtype
+def test_elu_units_are_accurate(dtype):
+    def exact(z):
+        return z if z > 0 else mpmath.expm1(z)
+
+    assert_accurate(hidden_outputs("elu", grid(dtype)), exact, dtype)
+
+
+@either_dtype
+def test_silu_units_are_accurate(dtype):
+    def exact(z):
+        return z * exact_sigmoid(z)
+
+    # Where exp(-|z|) is no longer a normal number the product may still be one.
+    z = grid(dtype)
+    for level, computed in hidden_outputs("silu", z):
+        is_normal = z > 1 + np.log(np.finfo(dtype).tiny)
+        expected = [exact(mpmath.mpf(float(value))) for value in z[is_normal]]
+        assert largest_error(computed[is_normal], expected) <= N_EPS_OF_FUNCTIONS, level
+        smallest = 1000 * np.finfo(dtype).tiny  # |z| times what has become 0
+        assert np.all(np.abs(computed[~is_normal]) <= smallest), level
+
+
+@either_dtype
+def test_gelu_units_are_accurate(dtype):
+    exact = np.array(exact_values(exact_gelu, dtype), float)
+    info, z = np.finfo(dtype), grid(dtype).astype(float)
+    # In the tail the rounding of z^2 counts z^2 / 2 times.
+    bound = N_EPS_OF_FUNCTIONS * float(info.eps) * np.maximum(1, z**2 / 2) * np.abs(exact)
+    for level, computed in hidden_outputs("gelu", grid(dtype)):
+        error = np.abs(computed.astype(float) - exact)
+        assert np.all(error <= bound + 100 * float(info.tiny)), level
 
 
 @pytest.mark.parametrize(("activation", "at_0"), [("logistic", 0.5), ("tanh", 0.0)])

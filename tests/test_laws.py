@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 from methods import both, every_method, textbook_logistic
+from networks import random_theta
 from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import load_wine
@@ -21,10 +22,11 @@ from sklearn_nn._engine.activations import ACTIVATIONS
 from sklearn_nn._engine.losses import LOSSES
 from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
 from sklearn_nn._engine.penalties import PENALTIES, Penalty
-from sklearn_nn._engine.reference import objective_and_gradient
-from sklearn_nn._engine.schedules import SCHEDULES, Schedule
+from sklearn_nn._engine.reference import objective_and_gradient, run_epoch
+from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.types import Architecture, Dataset, Problem
+from sklearn_nn._engine.train import zero_slots
+from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
 
 # The grid of law 1: everything that has memory, alone and together.
 LOGISTIC = {
@@ -38,6 +40,8 @@ LOGISTIC = {
     "average_later": {"average": 12, "batch_size": 16, "solver": "adam"},
     "invscaling": {"learning_rate": "invscaling", "batch_size": 16},
     "adaptive": {"learning_rate": "adaptive", "tol": 0.02, "n_iter_no_change": 2},
+    "cosine": {"learning_rate": "cosine", "batch_size": 16, "warmup_fraction": 0.2},
+    "one_cycle": {"learning_rate": "one_cycle", "shuffle": False, "batch_size": 16},
     "number": {"learning_rate": 0.02, "batch_size": 16},
     "full_batch": {"batch_size": "full"},
     "no_shuffle": {"shuffle": False, "batch_size": 16},
@@ -56,8 +60,15 @@ MLP = {
         "learning_rate_init": 0.01,
     },
     "deep": {"hidden_layer_sizes": (5, 4, 3), "activation": "logistic", "batch_size": 9},
+    "mixed": {"hidden_layer_sizes": (5, 4), "activation": ["gelu", "elu"], "batch_size": 9},
     "squared": {"loss": "squared_error", "batch_size": 16, "solver": "sgd"},
     "linear": {"hidden_layer_sizes": (), "batch_size": 16},
+    "adamw": {"solver": "adamw", "alpha": 0.1, "batch_size": 16},
+    "clipped_sgd": {"solver": "sgd", "max_gradient_norm": 0.3, "batch_size": 16},
+    "clipped_adamw": {"solver": "adamw", "max_gradient_norm": 0.3, "batch_size": 16},
+    "cosine": {"learning_rate": "cosine", "shuffle": False},
+    "one_cycle": {"learning_rate": "one_cycle", "batch_size": 16},
+    "he": {"init": "he", "batch_size": 16},
 }
 CONFIGURATIONS = [
     pytest.param(textbook_logistic, parameters, id=f"logistic-{name}")
@@ -71,6 +82,16 @@ CONFIGURATIONS = [
 every_configuration = pytest.mark.parametrize(
     ("estimator_class", "parameters"), CONFIGURATIONS
 )
+# A cycle of learning rates is as long as `max_iter`, which then is more than a length.
+every_length = pytest.mark.parametrize(
+    ("estimator_class", "parameters"),
+    [
+        configuration
+        for configuration in CONFIGURATIONS
+        if configuration.values[1].get("learning_rate") not in CYCLES
+    ],
+)
+every_cycle = pytest.mark.parametrize("name", CYCLES)
 # Without a learning rate.
 AUTO = {
     "default": {},
@@ -140,7 +161,7 @@ def test_fit_is_partial_fits(estimator_class, parameters, seed, sparse, rows):
     assert_same_model(whole, pieces, X, y, weight)
 
 
-@every_configuration
+@every_length
 @either_seed
 def test_fit_is_warm_starts(estimator_class, parameters, seed, rows):
     X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
@@ -167,6 +188,41 @@ def test_fit_goes_on_from_a_copy(estimator_class, parameters, seed, copied, rows
     for each in (model, twin):
         fit(each, X, y, sample_weight=weight)
     assert_same_model(model, twin, X, y, weight)
+
+
+@both
+@every_cycle
+def test_a_cycle_begins_anew_when_training_goes_on(estimator_class, name, rows):
+    X, y, _ = rows()
+    parameters = {"learning_rate": name, "max_iter": 3, "tol": None, "random_state": 0}
+    cycles = estimator_class(warm_start=True, **parameters).fit(X, y).fit(X, y)
+    pieces = estimator_class(**parameters)
+    for _ in range(6):
+        pieces.partial_fit(X, y, classes=[0, 1, 2])
+    np.testing.assert_array_equal(parameters_of(cycles), parameters_of(pieces))
+    assert cycles.loss_curve_ == pieces.loss_curve_
+
+
+@both
+@every_cycle
+def test_a_cycle_of_another_length_restarts_the_stopping_rule(estimator_class, name, rows):
+    X, y, _ = rows()
+    model = estimator_class(
+        max_iter=4, tol=10, n_iter_no_change=5, random_state=0, learning_rate=name
+    )
+    model.set_params(warm_start=True)
+    fit(model, X, y)
+    assert fit(model.set_params(max_iter=20), X, y).n_iter_ == 6
+
+
+@both
+@pytest.mark.parametrize(("before", "after"), [("constant", "cosine"), ("cosine", 0.1)])
+def test_training_goes_on_with_a_cycle_or_without(estimator_class, before, after, rows):
+    X, y, _ = rows()
+    model = estimator_class(max_iter=4, tol=10, warm_start=True, random_state=0)
+    fit(model.set_params(learning_rate=before), X, y)
+    fit(model.set_params(learning_rate=after), X, y)
+    assert model.n_iter_ == 4
 
 
 @every_method
@@ -326,6 +382,27 @@ def test_parameters_set_after_fit_wait_for_the_next_fit(estimator_class, rows):
     np.testing.assert_array_equal(model.predict_proba(X), before)
 
 
+def test_another_activation_of_a_warm_start_is_that_of_predictions(rows):
+    X, y, _ = rows()
+    model = BackpropMLPClassifier((5,), max_iter=3, tol=None, warm_start=True)
+    model.fit(X, y).set_params(activation="tanh").fit(X, y)
+    hidden = np.tanh(X @ model.coefs_[0] + model.intercepts_[0])
+    expected = hidden @ model.coefs_[1] + model.intercepts_[1]
+    logits = model.decision_function(X).reshape(expected.shape)
+    # A few roundings of numbers of order 1.
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_name_for_each_hidden_layer_may_be_the_same(activation, rows):
+    X, y, _ = rows()
+    parameters = {"max_iter": 3, "tol": None, "random_state": 0}
+    by_name = BackpropMLPClassifier((5, 4), activation, **parameters).fit(X, y)
+    by_names = BackpropMLPClassifier((5, 4), [activation] * 2, **parameters).fit(X, y)
+    np.testing.assert_array_equal(parameters_of(by_name), parameters_of(by_names))
+    np.testing.assert_array_equal(by_name.predict_proba(X), by_names.predict_proba(X))
+
+
 # Law 2. A weight is a repetition.
 
 
@@ -447,7 +524,9 @@ def test_no_hidden_layer_is_logistic_regression(
 ):
     X, y, weight = rows(n_classes=n_classes, sparse=sparse)
     monkeypatch.setattr(  # the same start, and no random numbers drawn for it
-        Architecture, "initial", lambda self, rng, dtype: np.zeros(self.n_parameters, dtype)
+        BackpropMLPClassifier,
+        "_initial_theta",
+        lambda self, architecture, rng, dtype: np.zeros(architecture.n_parameters, dtype),
     )
     parameters = {"solver": solver, "batch_size": batch_size, "learning_rate_init": 0.01}
     parameters |= {"max_iter": 6, "tol": None, "random_state": 5, "alpha": 0.01}
@@ -631,12 +710,16 @@ def test_int64_labels_or_strings_give_the_same_model(estimator_class, rows):
 
 
 def random_problem(loss, activation, depth, penalty, fit_intercept=True):
-    """Return a Problem with `depth` hidden layers and a batch of 6 weighted rows."""
+    """Return a Problem with `depth` hidden layers and a batch of 6 weighted rows.
+
+    `activation` is a name, or one for each hidden layer.
+    """
     rng = np.random.RandomState(11)
     n_outputs = 3
-    architecture = Architecture(
-        (4, *(5, 3, 4)[:depth], n_outputs), activation, fit_intercept
-    )
+    sizes = (4, *(5, 3, 4)[:depth], n_outputs)
+    if isinstance(activation, str):
+        activation = (activation,) * depth
+    architecture = Architecture(sizes, activation, fit_intercept)
     problem = Problem(
         architecture=architecture,
         loss=LOSSES[loss],
@@ -650,7 +733,7 @@ def random_problem(loss, activation, depth, penalty, fit_intercept=True):
     if loss[1] == "logistic":
         y = rng.randint(0, 2, size=(6, n_outputs)).astype(float)
     batch = Dataset(rng.normal(size=(6, 4)), y, rng.uniform(0.5, 2, size=6))
-    return problem, architecture.initial(rng, np.float64) * 2, batch
+    return problem, random_theta(architecture, rng, np.float64) * 2, batch
 
 
 def central_differences(function, theta, h):
@@ -681,6 +764,19 @@ def test_gradient_equals_central_differences(loss, activation, depth, penalty, s
     assert np.max(np.abs(gradient)) > 1e-3
 
 
+@pytest.mark.parametrize("first", ACTIVATIONS)
+@pytest.mark.parametrize("second", ACTIVATIONS)
+def test_gradient_of_mixed_layers_equals_central_differences(first, second):
+    names = (first, second, "tanh")
+    problem, theta, batch = random_problem(("log_loss", "softmax"), names, 3, "l2")
+    _, gradient = objective_and_gradient(problem, theta, batch)
+    numeric = central_differences(
+        lambda theta: objective_and_gradient(problem, theta, batch)[0], theta, h=3e-6
+    )
+    # As above; a shorter step, because identities let the third derivative be 100.
+    np.testing.assert_allclose(gradient, numeric, rtol=0, atol=1e-8)
+
+
 def test_gradient_of_a_fixed_intercept_is_zero():
     problem, theta, batch = random_problem(
         ("log_loss", "softmax"), "tanh", 1, "l2", fit_intercept=False
@@ -689,6 +785,79 @@ def test_gradient_of_a_fixed_intercept_is_zero():
     n_weights = problem.architecture.n_weights
     assert np.all(gradient[n_weights:] == 0)
     assert np.all(gradient[:n_weights] != 0)
+
+
+# Decay.
+
+
+def test_adamw_without_decay_is_adam(rows):
+    X, y, weight = rows()
+    models = [
+        BackpropMLPClassifier(solver=solver, alpha=0, max_iter=4, tol=None, random_state=0)
+        for solver in ("adam", "adamw")
+    ]
+    for model in models:
+        model.fit(X, y, sample_weight=weight)
+    assert_same_model(*models, X, y, weight)
+
+
+def one_epoch(problem, theta, data):
+    """Return theta after an epoch of constant rates, from slots of 0."""
+    slots = zero_slots(problem, theta)
+    steps = -(-data.n_samples // problem.batch_size)
+    state = TrainingState(theta, slots, ())
+    return run_epoch(problem, state, data, None, [0.1] * steps)[0].theta
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 6])
+def test_decay_beside_plain_gradient_descent_is_l2(batch_size):
+    problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 2, "l2")
+    l2 = replace(problem, batch_size=batch_size)
+    decay = replace(l2, penalty=PENALTIES["decay"](l2.penalty.l2, 0.0))
+    expected, computed = (one_epoch(each, theta, data) for each in (l2, decay))
+    # Six steps of a few roundings.
+    np.testing.assert_allclose(computed, expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), Adam(0.9, 0.999, 1e-8)], ids=str)
+def test_decay_takes_its_part_of_weights_and_not_of_intercepts(optimizer):
+    problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 1, None)
+    plain = replace(problem, optimizer=optimizer, batch_size=data.n_samples)
+    decay = replace(plain, penalty=PENALTIES["decay"](0.5, 0.0))
+    taken = one_epoch(plain, theta, data) - one_epoch(decay, theta, data)
+    n = problem.architecture.n_weights
+    # One step of 0.1.
+    np.testing.assert_allclose(taken[:n], 0.1 * 0.5 * theta[:n], rtol=0, atol=1e-15)
+    assert np.all(taken[n:] == 0)
+
+
+# Clipping.
+
+
+@pytest.mark.parametrize("part", [0.1, 0.9, 2.0])
+def test_the_whole_gradient_with_its_penalty_is_clipped(part):
+    problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 2, "l2")
+    _, gradient = objective_and_gradient(problem, theta, data)
+    length = np.linalg.norm(gradient)
+    clipping = replace(problem, batch_size=data.n_samples, max_gradient_norm=part * length)
+    # One step of 0.1, along the gradient of all parameters.
+    expected = theta - 0.1 * min(part, 1) * gradient
+    reached = one_epoch(clipping, theta, data)
+    np.testing.assert_allclose(reached, expected, rtol=0, atol=1e-15)
+
+
+def test_the_decay_of_adamw_is_not_clipped(rows):
+    X, y, _ = rows()
+    # A gradient of no length leaves the decay alone: 1 - 0.1 * 0.5 in each of 3 epochs.
+    model = BackpropMLPClassifier(
+        solver="adamw", alpha=0.5, learning_rate=0.1, max_gradient_norm=1e-300, epsilon=1.0
+    )
+    model.set_params(max_iter=3, tol=None, batch_size="full", random_state=0).fit(X, y)
+    layers = model._checkpoint.architecture
+    first = layers.layers(layers.initial(np.random.RandomState(0), np.float64))
+    for coef, intercept, layer in zip(model.coefs_, model.intercepts_, first, strict=True):
+        np.testing.assert_allclose(coef, 0.95**3 * layer.weight, rtol=1e-15)
+        np.testing.assert_array_equal(intercept, layer.intercept)
 
 
 # The fixed point under l1 is the optimum.
@@ -1138,6 +1307,7 @@ NOT_OF_AUTO = {
     "momentum": 0.0,
     "nesterovs_momentum": False,
     "power_t": 1.0,
+    "warmup_fraction": 0.5,
     "beta_1": 0.1,
     "beta_2": 0.1,
     "epsilon": 1.0,

@@ -5,6 +5,7 @@ from math import inf, log
 
 import numpy as np
 import pytest
+from networks import network_of, random_theta
 from scipy.optimize import minimize
 
 from sklearn_nn._engine.lbfgs import minimise
@@ -14,7 +15,7 @@ from sklearn_nn._engine.penalties import Penalty
 from sklearn_nn._engine.reference import objective_and_gradient
 from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+from sklearn_nn._engine.types import Dataset, Problem, TrainingState
 
 TOL = 1e-9
 
@@ -22,7 +23,7 @@ TOL = 1e-9
 def make_problem(layer_sizes=(2, 1), tol=TOL, l2=0.0):
     """Return a network under log loss and l2."""
     return Problem(
-        architecture=Architecture(layer_sizes, "tanh"),
+        architecture=network_of(layer_sizes, "tanh"),
         loss=LOSSES["log_loss", "logistic"],
         penalty=Penalty(l2),
         optimizer=SGD(),
@@ -44,7 +45,7 @@ def make_data(dtype=np.float64):
 def make_state(problem, dtype=np.float64):
     """Return a random start that cannot be written to."""
     rng = np.random.RandomState(1)
-    theta = problem.architecture.initial(rng, dtype)
+    theta = random_theta(problem.architecture, rng, dtype)
     theta.flags.writeable = False
     return TrainingState(theta, (), rng.get_state())
 

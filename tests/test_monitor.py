@@ -82,6 +82,28 @@ def test_long_runs_are_thinned():
     assert epochs_printed(2000, True) == expected
 
 
+def test_epochs_that_are_not_printed_need_no_look():
+    printer, epoch, seen = Printer(stream=io.StringIO()), 0, []
+    while epoch < 2000:
+        epoch += 1 + printer.n_unwatched(epoch)
+        seen.append(epoch)
+    assert seen == epochs_printed(2000, True)
+
+
+def test_printing_does_not_change_tiny_epochs(capsys):
+    X, y = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0, 1, 1])
+    parameters = {"max_iter": 345, "tol": None, "random_state": 0, "batch_size": "full"}
+    plain = BackpropMLPClassifier((3,), **parameters).fit(X, y)
+    printed = BackpropMLPClassifier((3,), **parameters, verbose=True).fit(X, y)
+    assert plain.loss_curve_ == printed.loss_curve_
+    lines = capsys.readouterr().out.splitlines()
+    epochs = [int(line.split()[1]) for line in lines]
+    assert epochs == [*range(1, 101), *range(110, 341, 10), 345]
+    losses = [float(line.split()[3]) for line in lines]
+    expected = [plain.loss_curve_[epoch - 1] for epoch in epochs]
+    np.testing.assert_allclose(losses, expected, atol=6e-9)  # eight decimals
+
+
 def test_the_last_epoch_is_printed():
     assert epochs_printed(1234, True)[-2:] == [1200, 1234]
 

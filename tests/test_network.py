@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from networks import network_of, random_theta
 from scipy.sparse import csr_array
 
 from sklearn_nn._engine.activations import ACTIVATIONS
@@ -20,30 +21,33 @@ HAND_X = np.array([[1.0, 2.0]])
 
 
 def network(hidden, activation, n_samples=7, dtype=np.float64):
-    """Return random layers (4 inputs, 3 outputs), rows and a delta, none writeable."""
+    """Return random layers (4 inputs, 3 outputs), rows and a delta, none writeable.
+
+    Between rows and delta the activations as `forward` takes them.
+    """
     rng = np.random.RandomState(1)
-    architecture = Architecture((4, *hidden, 3), activation)
-    theta = architecture.initial(rng, dtype)
+    architecture = network_of((4, *hidden, 3), activation)
+    theta = random_theta(architecture, rng, dtype)
     X = rng.normal(size=(n_samples, 4)).astype(dtype)
     delta = rng.normal(size=(n_samples, 3)).astype(dtype)
     for array in (theta, X, delta):
         array.flags.writeable = False
-    return architecture.layers(theta), X, delta
+    return architecture.layers(theta), X, architecture.activations, delta
 
 
 # By hand.
 
 
 def test_forward_is_the_calculation_by_hand():
-    inputs, logits = forward(HAND_LAYERS, HAND_X, "relu")
+    inputs, _, logits = forward(HAND_LAYERS, HAND_X, ("relu",))
     # 1*1 + 2*0.5 + 0.5 and 1*-1 + 2*1 + 0; then 2.5*2 - 1*3 + 0.25.
     assert inputs[1].tolist() == [[2.5, 1.0]]
     assert logits.tolist() == [[2.25]]
 
 
 def test_backward_is_the_calculation_by_hand():
-    inputs, _ = forward(HAND_LAYERS, HAND_X, "relu")
-    first, last = backward(HAND_LAYERS, inputs, np.array([[1.0]]), "relu")
+    passed = forward(HAND_LAYERS, HAND_X, ("relu",))
+    first, last = backward(HAND_LAYERS, passed, np.array([[1.0]]), ("relu",))
     assert last.weight.tolist() == [[2.5], [1.0]]
     assert last.intercept.tolist() == [1.0]
     # delta = (2, -3), both units being on; times the inputs 1 and 2.
@@ -53,45 +57,53 @@ def test_backward_is_the_calculation_by_hand():
 
 def test_nothing_comes_back_through_a_relu_at_zero():
     layers = [HAND_LAYERS[0]._replace(intercept=np.array([-2.0, -1.0])), HAND_LAYERS[1]]
-    inputs, logits = forward(layers, HAND_X, "relu")  # both units get exactly 0
-    gradient = backward(layers, inputs, np.array([[1.0]]), "relu")[0]
-    assert logits.tolist() == [[0.25]]
+    passed = forward(layers, HAND_X, ("relu",))  # both units get exactly 0
+    gradient = backward(layers, passed, np.array([[1.0]]), ("relu",))[0]
+    assert passed.logits.tolist() == [[0.25]]
     assert np.all(gradient.weight == 0)
     assert np.all(gradient.intercept == 0)
+
+
+def test_each_hidden_layer_has_its_own_activation():
+    layers = [*HAND_LAYERS[:1] * 2, HAND_LAYERS[1]]
+    passed = forward(layers, HAND_X, ("relu", "tanh"))
+    # As above (2.5, 1), then 2.5*1 + 1*0.5 + 0.5 and 2.5*-1 + 1*1.
+    assert passed.inputs[1].tolist() == [[2.5, 1.0]]
+    assert passed.inputs[2].tolist() == [np.tanh([3.5, -1.5]).tolist()]
 
 
 # Against loops over single units.
 
 
-def unit_by_unit(layers, x, activation):
+def unit_by_unit(layers, x, activations):
     """Return the logits of one row, each unit by itself as in a drawing."""
-    function = ACTIVATIONS[activation].function
-    for depth, (weight, intercept) in enumerate(layers, start=1):
+    functions = [ACTIVATIONS[name].function for name in (*activations, "identity")]
+    for (weight, intercept), function in zip(layers, functions, strict=True):
         z = [
             sum(x[i] * weight[i, j] for i in range(len(x))) + intercept[j]
             for j in range(len(intercept))
         ]
-        x = z if depth == len(layers) else [function(np.array(value)) for value in z]
+        x = [function(np.array(value)) for value in z]
     return x
 
 
 @every_activation
 @every_depth
 def test_forward_is_unit_by_unit(hidden, activation):
-    layers, X, _ = network(hidden, activation)
-    _, logits = forward(layers, X, activation)
-    expected = [unit_by_unit(layers, x, activation) for x in X]
+    layers, X, activations, _ = network(hidden, activation)
+    passed = forward(layers, X, activations)
+    expected = [unit_by_unit(layers, x, activations) for x in X]
     # Sums of at most 5 terms in another order, through 4 layers.
-    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(passed.logits, expected, rtol=0, atol=1e-14)
 
 
 @every_activation
 @every_depth
 def test_gradient_of_a_batch_is_the_sum_over_its_rows(hidden, activation):
-    layers, X, delta = network(hidden, activation)
-    together = backward(layers, forward(layers, X, activation)[0], delta, activation)
+    layers, X, activations, delta = network(hidden, activation)
+    together = backward(layers, forward(layers, X, activations), delta, activations)
     alone = [
-        backward(layers, forward(layers, x[None], activation)[0], d[None], activation)
+        backward(layers, forward(layers, x[None], activations), d[None], activations)
         for x, d in zip(X, delta, strict=True)
     ]
     for number, layer in enumerate(together):
@@ -104,12 +116,12 @@ def test_gradient_of_a_batch_is_the_sum_over_its_rows(hidden, activation):
 @every_activation
 @every_depth
 def test_sparse_rows_are_dense_rows(hidden, activation):
-    layers, X, delta = network(hidden, activation)
+    layers, X, activations, delta = network(hidden, activation)
     results = []
     for rows in (X, csr_array(X)):
-        inputs, logits = forward(layers, rows, activation)
-        gradients = backward(layers, inputs, delta, activation)
-        results.append([logits, *(array for layer in gradients for array in layer)])
+        passed = forward(layers, rows, activations)
+        gradients = backward(layers, passed, delta, activations)
+        results.append([passed.logits, *(array for layer in gradients for array in layer)])
     for dense, sparse in zip(*results, strict=True):
         # As above: sums in another order.
         np.testing.assert_allclose(sparse, dense, rtol=0, atol=1e-13)
@@ -125,8 +137,8 @@ def test_sparse_rows_are_dense_rows(hidden, activation):
 def test_gradients_have_shapes_and_dtype_of_the_layers(
     hidden, activation, dtype, n_samples
 ):
-    layers, X, delta = network(hidden, activation, n_samples, dtype)
-    gradients = backward(layers, forward(layers, X, activation)[0], delta, activation)
+    layers, X, activations, delta = network(hidden, activation, n_samples, dtype)
+    gradients = backward(layers, forward(layers, X, activations), delta, activations)
     for layer, gradient in zip(layers, gradients, strict=True):
         for parameter, slope in zip(layer, gradient, strict=True):
             assert (slope.shape, slope.dtype) == (parameter.shape, dtype)
@@ -134,8 +146,8 @@ def test_gradients_have_shapes_and_dtype_of_the_layers(
 
 @every_depth
 def test_each_layers_input_is_returned(hidden):
-    layers, X, _ = network(hidden, "tanh")
-    inputs, logits = forward(layers, X, "tanh")
+    layers, X, activations, _ = network(hidden, "tanh")
+    inputs, _, logits = forward(layers, X, activations)
     assert inputs[0] is X
     assert [a.shape[1] for a in inputs] == [4, *hidden]
     assert logits.shape == (7, 3)
@@ -178,19 +190,3 @@ def test_flatten_names_other_shapes():
     layers = Architecture((4, 3)).layers(np.zeros(15))
     with pytest.raises(ValueError, match=r"expected .*\(5, 3\).* got .*\(4, 3\)"):
         Architecture((5, 3)).flatten(layers)
-
-
-@every_activation
-def test_initial_parameters_stay_within_glorots_bound(activation):
-    architecture = Architecture((30, 20), activation)
-    theta = architecture.initial(np.random.RandomState(0), np.float64)
-    # Glorot and Bengio 2010, equation 16; for 'logistic' MLPClassifier has 2 in place of 6.
-    bound = np.sqrt((2 if activation == "logistic" else 6) / 50)
-    largest = np.max(np.abs(theta))
-    assert 0.98 * bound < largest <= bound  # 620 draws come within 2 % of the edge
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_initial_parameters_have_the_dtype_asked_for(dtype):
-    theta = Architecture((4, 5, 3)).initial(np.random.RandomState(0), dtype)
-    assert theta.dtype == dtype

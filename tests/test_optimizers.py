@@ -1,6 +1,6 @@
 """Optimizers make the steps of their papers."""
 
-from math import sqrt
+from math import inf, nan, sqrt
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from sklearn_nn._engine.optimizers import (
     Adam,
     Momentum,
     Nesterov,
+    clipped,
     stochastic_gradient_descent,
 )
 from sklearn_nn._engine.penalties import Penalty
@@ -121,6 +122,25 @@ def test_adam_without_epsilon_is_algorithm_1():
         m = beta_1 * m + (1 - beta_1) * g
         v = beta_2 * v + (1 - beta_2) * g**2
         x = x - rate * (m / (1 - beta_1**t)) / np.sqrt(v / (1 - beta_2**t))
+        # As above.
+        np.testing.assert_allclose(reached, x, rtol=0, atol=1e-13)
+
+
+def test_adam_beside_a_decay_is_algorithm_2():
+    # Loshchilov and Hutter 2019, algorithm 2, with eta = rate for its alpha and
+    # lambda = rate * decay, as PyTorch's AdamW(lr=rate, weight_decay=decay).
+    beta_1, beta_2, rate, decay = 0.9, 0.99, 0.1, 0.3
+    optimizer, penalty = Adam(beta_1, beta_2, 0.0), Penalty(decay=decay)
+    x, m, v = np.array([-3.0, 4.0]), np.zeros(2), np.zeros(2)
+    reached, slots = x, (m, v)
+    for t in range(1, 21):
+        gradient, moved = double(reached), penalty.decayed(reached, rate)
+        reached, slots = optimizer.step(moved, slots, gradient, rate, t, None)
+        g = double(x)
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        corrected = (m / (1 - beta_1**t)) / np.sqrt(v / (1 - beta_2**t))
+        x = x - (rate * corrected + rate * decay * x)
         # As above.
         np.testing.assert_allclose(reached, x, rtol=0, atol=1e-13)
 
@@ -237,3 +257,41 @@ def test_proximal_step_reaches_exactly_zero(optimizer):
         optimizer, [1.0], lambda theta: 2 * theta - 1, 0.05, 400, Penalty(l1=2.0).proximal
     )
     assert thetas[-1].tolist() == [0.0]
+
+
+# Clipping (Pascanu, Mikolov and Bengio 2013, algorithm 1).
+
+
+def test_a_longer_gradient_is_scaled_to_the_greatest_length():
+    # Of length 5, by 1/2.
+    assert clipped(frozen(3, -4), 2.5).tolist() == [1.5, -2]
+
+
+@pytest.mark.parametrize("max_norm", [5.0, 5.5, None])
+def test_a_gradient_that_is_not_longer_stays(max_norm):
+    gradient = frozen(3, -4)
+    assert clipped(gradient, max_norm) is gradient
+
+
+def test_a_gradient_of_zero_stays():
+    assert clipped(frozen(0, 0), 1e-300).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e-15, 1.0, 1e30])  # 1e30 squared is no float32
+def test_clipped_gradient_has_its_length_and_dtype(dtype, size):
+    gradient = (size * np.random.RandomState(0).normal(size=1000)).astype(dtype)
+    short = clipped(gradient, 0.25 * size)
+    assert short.dtype == dtype
+    length, rel = np.linalg.norm(short.astype(np.float64)), 4 * float(np.finfo(dtype).eps)
+    assert length == pytest.approx(0.25 * size, rel=rel)
+    # The same direction: each number is rounded twice.
+    ratio = short.astype(np.float64) / gradient.astype(np.float64)
+    assert ratio == pytest.approx(ratio[0], rel=rel)
+
+
+@pytest.mark.parametrize("value", [nan, inf, -inf, 1e200])
+def test_a_gradient_without_finite_length_stays(value):
+    gradient = frozen(1, value, 2)
+    with np.errstate(over="ignore"):
+        assert clipped(gradient, 1.0) is gradient

@@ -9,7 +9,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _parameters
 from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
-from sklearn_nn._engine.schedules import SCHEDULES, Schedule
+from sklearn_nn._engine.penalties import Penalty
+from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule, Steps
 from sklearn_nn._engine.stopping import StoppingRule
 
 both = pytest.mark.parametrize(
@@ -57,6 +58,28 @@ def test_solver_names_the_optimizer(estimator_class, parameters, expected):
     assert _parameters.optimizer_of(estimator_class(**parameters)) == expected
 
 
+def test_adamw_is_adam_beside_a_decay():
+    model = BackpropMLPClassifier(solver="adamw", alpha=0.5, beta_1=0.75)
+    assert _parameters.optimizer_of(model) == Adam(0.75, 0.999, 1e-8)
+    assert model._penalty() == Penalty(decay=0.5)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_other_solvers_have_the_penalty_in_the_gradient(solver):
+    assert BackpropMLPClassifier(solver=solver, alpha=0.5)._penalty() == Penalty(l2=0.5)
+
+
+@pytest.mark.parametrize("longest", [0.5, np.float32(0.5), 1])
+def test_longest_gradient_is_a_python_float(longest):
+    found = BackpropMLPClassifier(max_gradient_norm=longest)._max_gradient_norm()
+    assert (type(found), found) == (float, longest)
+
+
+@both
+def test_gradients_are_not_clipped_by_default(estimator_class):
+    assert estimator_class()._max_gradient_norm() is None
+
+
 def test_lbfgs_leaves_no_memory():
     optimizer = _parameters.optimizer_of(BackpropMLPClassifier(solver="lbfgs"))
     assert optimizer.n_slots == 0
@@ -69,14 +92,31 @@ def test_lbfgs_leaves_no_memory():
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_name_begins_at_learning_rate_init(estimator_class, name):
     model = estimator_class(learning_rate=name, learning_rate_init=0.25, power_t=0.75)
-    assert _parameters.schedule_of(model) == Schedule(name, 0.25, 0.75)
+    warmup = CYCLES.get(name, 0.0)
+    assert _parameters.schedule_of(model) == Schedule(
+        name, 0.25, 0.75, model.max_iter, warmup
+    )
+
+
+@both
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("warmup", [0, 0.25, np.float32(0.25)], ids=repr)
+def test_warm_up_is_the_part_given(estimator_class, name, warmup):
+    model = estimator_class(learning_rate=name, warmup_fraction=warmup, max_iter=8)
+    assert _parameters.schedule_of(model).warmup == 8 * warmup
+
+
+def test_one_cycle_warms_up_for_3_tenths_by_default():
+    model = BackpropMLPClassifier(learning_rate="one_cycle", max_iter=10)
+    assert _parameters.schedule_of(model).warmup == 3
+    assert _parameters.schedule_of(model.set_params(learning_rate="cosine")).warmup == 0
 
 
 @both
 @pytest.mark.parametrize("number", [0.25, np.float32(0.25)], ids=repr)
 def test_number_is_a_constant_step(estimator_class, number):
     model = estimator_class(learning_rate=number, learning_rate_init=7.0)
-    rates = _parameters.schedule_of(model).learning_rates(0, 3, 1.0)
+    rates = _parameters.schedule_of(model).learning_rates(Steps(3, 0, 0, 1), 1.0)
     assert rates.tolist() == [0.25] * 3
 
 
@@ -86,20 +126,21 @@ def test_rates_are_float64_for_any_number_given(estimator_class, name):
     model = estimator_class(
         learning_rate=name, learning_rate_init=np.float32(0.25), power_t=np.int64(1)
     )
-    rates = _parameters.schedule_of(model).learning_rates(0, 2, 1.0)
+    rates = _parameters.schedule_of(model).learning_rates(Steps(2, 0, 0, 1), 1.0)
     assert rates.dtype == np.float64
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_schedule_of_logistic_begins_at_5_hundredths_by_default(name):
     model = SGDLogisticClassifier(learning_rate=name, power_t=0.75)
-    assert _parameters.schedule_of(model) == Schedule(name, 0.05, 0.75)
+    warmup = CYCLES.get(name, 0.0)
+    assert _parameters.schedule_of(model) == Schedule(name, 0.05, 0.75, 1000, warmup)
 
 
 @pytest.mark.parametrize("first", [0.25, np.float32(0.25), 1], ids=repr)
 def test_auto_with_a_first_step_is_constant(first):
     model = SGDLogisticClassifier(learning_rate="auto", learning_rate_init=first)
-    rates = _parameters.schedule_of(model).learning_rates(0, 3, 1.0)
+    rates = _parameters.schedule_of(model).learning_rates(Steps(3, 0, 0, 1), 1.0)
     assert (rates.tolist(), rates.dtype) == ([first] * 3, np.float64)
 
 

@@ -8,7 +8,7 @@ from sklearn_nn._engine.penalties import PENALTIES, Penalty
 ALPHA, L1_RATIO = 0.5, 0.2
 WEIGHTS = np.array([3.0, -4.0, 0.0])
 # alpha/2 * 25; alpha * 7; alpha * (0.8/2 * 25 + 0.2 * 7).
-BY_HAND = {"l2": 6.25, "l1": 3.5, "elasticnet": 5.7, None: 0.0}
+BY_HAND = {"l2": 6.25, "l1": 3.5, "elasticnet": 5.7, "decay": 6.25, None: 0.0}
 
 every_penalty = pytest.mark.parametrize("name", PENALTIES)
 either_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -86,6 +86,27 @@ def test_gradient_has_the_shape_of_the_weights(name):
     assert make(name).add_gradient(np.zeros((2, 3)), np.ones((2, 3))).shape == (2, 3)
 
 
+# Decay.
+
+
+def test_decay_takes_a_part_of_each_weight():
+    # 1 - 1/2 * 1/2.
+    assert Penalty(decay=0.5).decayed(WEIGHTS, 0.5).tolist() == [2.25, -3, 0]
+
+
+@pytest.mark.parametrize("name", ["l2", "l1", "elasticnet", None])
+def test_other_penalties_do_not_decay(name):
+    np.testing.assert_array_equal(make(name).decayed(WEIGHTS, 0.5), WEIGHTS)
+
+
+def test_decay_is_not_in_the_gradient():
+    assert make("decay").add_gradient(np.zeros(3), WEIGHTS).tolist() == [0, 0, 0]
+
+
+def test_decay_and_l2_of_one_strength_cost_the_same():
+    assert make("decay").value(WEIGHTS) == make("l2").value(WEIGHTS)
+
+
 # The proximal step.
 
 
@@ -128,3 +149,4 @@ def test_dtype_stays(name, dtype):
     weights, penalty = WEIGHTS.astype(dtype), make(name)
     assert penalty.add_gradient(0 * weights, weights).dtype == dtype
     assert penalty.proximal(weights, 0.1).dtype == dtype
+    assert penalty.decayed(weights, 0.1).dtype == dtype

@@ -5,16 +5,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from networks import network_of, random_theta
 
 from sklearn_nn._engine import rounds
 from sklearn_nn._engine.losses import LOSSES
 from sklearn_nn._engine.optimizers import SGD, Adam
 from sklearn_nn._engine.penalties import PENALTIES
 from sklearn_nn._engine.reference import objective_and_gradient
-from sklearn_nn._engine.schedules import Schedule
+from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.train import train, zero_slots
-from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+from sklearn_nn._engine.types import Dataset, Problem, TrainingState
 
 TIGHT = {"rtol": 0, "atol": 1e-13}  # a few steps of sums over 60 rows
 
@@ -43,14 +44,14 @@ class Blocks:
         return sum(total for _, total in sums) / self.n_samples
 
 
-def problem(optimizer, batch_size, shuffle=False, rate=0.1):
+def problem(optimizer, batch_size, shuffle=False, rate=0.1, schedule="constant"):
     """Return the Problem of a small network of three classes."""
     return Problem(
-        architecture=Architecture((4, 5, 3), "tanh"),
+        architecture=network_of((4, 5, 3), "tanh"),
         loss=LOSSES["log_loss", "softmax"],
         penalty=PENALTIES["l2"](1e-2, 0.0),
         optimizer=optimizer,
-        schedule=Schedule("constant", rate),
+        schedule=Schedule(schedule, rate, n_epochs=3, warmup_fraction=0.4),
         stopping_rule=StoppingRule(tol=-np.inf, n_iter_no_change=10),
         batch_size=batch_size,
         shuffle=shuffle,
@@ -60,7 +61,7 @@ def problem(optimizer, batch_size, shuffle=False, rate=0.1):
 def first_state(problem):
     """Return the state before training."""
     rng = np.random.RandomState(0)
-    theta = problem.architecture.initial(rng, np.float64)
+    theta = random_theta(problem.architecture, rng, np.float64)
     return TrainingState(theta, zero_slots(problem, theta), rng.get_state())
 
 
@@ -84,8 +85,9 @@ def cut(data, *places):
     )
 
 
-def test_one_block_and_one_round_is_training(data):
-    adam = problem(Adam(0.9, 0.999, 1e-8), batch_size=7)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_one_block_and_one_round_is_training(data, schedule):
+    adam = problem(Adam(0.9, 0.999, 1e-8), batch_size=7, schedule=schedule)
     expected = train(adam, first_state(adam), data, 3).state
     state = rounds.train(adam, first_state(adam), cut(data), 3, 1).state
     np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
@@ -99,6 +101,23 @@ def test_one_step_of_descent_in_each_block_is_a_step_of_all_rows(data):
     run = rounds.train(descent, first_state(descent), cut(data, 11, 40), 4, 8)
     np.testing.assert_allclose(run.state.theta, expected.state.theta, **TIGHT)
     np.testing.assert_allclose(run.curves.objectives, expected.curves.objectives, **TIGHT)
+
+
+@pytest.mark.parametrize("schedule", CYCLES)
+def test_rates_of_rounds_are_those_of_their_place_in_the_epoch(data, schedule):
+    descent = problem(SGD(), batch_size=5, schedule=schedule)
+    expected = train(descent, first_state(descent), data, 3).state
+    # One block in its own order: four rounds of three batches are an epoch.
+    state = rounds.train(descent, first_state(descent), cut(data), 3, 4).state
+    np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_curve_has_the_rate_of_the_last_step(data, schedule):
+    descent = problem(SGD(), 5, schedule=schedule)
+    one = train(descent, first_state(descent), data, 3)
+    other = rounds.train(descent, first_state(descent), cut(data), 3, 4)
+    assert one.curves.learning_rates == other.curves.learning_rates
 
 
 def test_parts_of_an_epoch_are_all_rows_once():

@@ -1,16 +1,21 @@
-"""Hidden activations: f(z), and f'(z) written through the output a = f(z)."""
+"""Hidden activations: f(z), and f'(z) written through the output a = f(z) or through z."""
 
 from collections.abc import Callable
+from math import pi, sqrt
 from typing import NamedTuple
 
-from .arrays import as_type, namespace, sigmoid
+from .arrays import as_type, log1pexp, namespace, normal_cdf, sigmoid
+
+# Slope of 'leaky_relu' below 0: of Maas et al., and since then everybody's default.
+LEAK = 0.01
 
 
 class Activation(NamedTuple):
     """A function and how it multiplies what comes back through it."""
 
     function: Callable  # z -> a
-    multiply_derivative: Callable  # (delta, a) -> delta * f'(z), with a = f(z)
+    multiply_derivative: Callable  # (delta, kept) -> delta * f'(z)
+    keeps_input: bool = False  # whether `kept` is z; else it is a = f(z)
 
 
 def identity(z):
@@ -27,6 +32,28 @@ def relu(z):
     """Return max(z, 0) (Nair and Hinton 2010)."""
     xp = namespace(z)
     return xp.maximum(z, xp.zeros((), dtype=z.dtype, device=z.device))
+
+
+def leaky_relu(z):
+    """Return z, and below 0 a hundredth of it (Maas, Hannun and Ng 2013)."""
+    return namespace(z).maximum(z, LEAK * z)
+
+
+def elu(z):
+    """Return z, and below 0 exp(z) - 1 (Clevert, Unterthiner and Hochreiter 2016)."""
+    xp = namespace(z)
+    # The branch that is not taken is computed too, and must not overflow.
+    return xp.where(z > 0, z, xp.expm1(xp.minimum(z, xp.zeros_like(z))))
+
+
+def silu(z):
+    """Return z sigmoid(z) (Hendrycks and Gimpel 2016; Elfwing, Uchibe and Doya 2018)."""
+    return z * sigmoid(z)
+
+
+def gelu(z):
+    """Return z Phi(z), Phi the normal distribution function (Hendrycks and Gimpel 2016)."""
+    return z * normal_cdf(z)
 
 
 def multiply_identity_derivative(delta, a):
@@ -49,9 +76,42 @@ def multiply_relu_derivative(delta, a):
     return delta * as_type(a > 0, delta.dtype)
 
 
+def multiply_leaky_relu_derivative(delta, a):
+    """f' = 1 where a > 0, and 0.01 at the kink, as below it."""
+    xp = namespace(a)
+    return delta * xp.where(a > 0, xp.ones_like(a), LEAK * xp.ones_like(a))
+
+
+def multiply_softplus_derivative(delta, a):
+    """f' = sigmoid(z) = 1 - exp(-a)."""
+    return delta * -namespace(a).expm1(-a)
+
+
+def multiply_elu_derivative(delta, a):
+    """f' = exp(z) = a + 1 where a < 0, else 1."""
+    xp = namespace(a)
+    return delta * (1 + xp.minimum(a, xp.zeros_like(a)))
+
+
+def multiply_silu_derivative(delta, z):
+    """f' = s (1 + z sigmoid(-z)), s = sigmoid(z)."""
+    return delta * (sigmoid(z) * (1 + z * sigmoid(-z)))
+
+
+def multiply_gelu_derivative(delta, z):
+    """f' = Phi(z) + z phi(z), phi(z) = exp(-z^2 / 2) / sqrt(2 pi)."""
+    density = namespace(z).exp(-0.5 * z * z) / sqrt(2 * pi)
+    return delta * (normal_cdf(z) + z * density)
+
+
 ACTIVATIONS = {
     "identity": Activation(identity, multiply_identity_derivative),
     "logistic": Activation(sigmoid, multiply_logistic_derivative),
     "tanh": Activation(tanh, multiply_tanh_derivative),
     "relu": Activation(relu, multiply_relu_derivative),
+    "leaky_relu": Activation(leaky_relu, multiply_leaky_relu_derivative),
+    "softplus": Activation(log1pexp, multiply_softplus_derivative),
+    "elu": Activation(elu, multiply_elu_derivative),
+    "silu": Activation(silu, multiply_silu_derivative, keeps_input=True),
+    "gelu": Activation(gelu, multiply_gelu_derivative, keeps_input=True),
 }

@@ -1,6 +1,7 @@
 """Array functions that the other files need, in whatever array library the data is in."""
 
 import numpy as np
+from scipy import special
 from scipy.sparse import issparse
 
 try:
@@ -196,6 +197,24 @@ def log1pexp(z):
     """
     xp = namespace(z)
     return xp.maximum(z, xp.zeros_like(z)) + xp.log1p(xp.exp(-xp.abs(z)))
+
+
+def normal_cdf(z):
+    """Return the standard normal distribution function, in relative accuracy in both tails.
+
+    It is (1 + erf(z / sqrt(2))) / 2. Arrays of other libraries than NumPy need the
+    environment variable SCIPY_ARRAY_API=1 set before scipy is imported.
+
+    Parameters
+    ----------
+    z : array of any shape
+
+    Returns
+    -------
+    array of the same shape and dtype
+        Probabilities in [0, 1].
+    """
+    return special.ndtr(z)
 
 
 def log_softmax(z):

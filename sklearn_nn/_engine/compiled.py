@@ -22,7 +22,17 @@ except ModuleNotFoundError:  # built without a C compiler
     kernels = None
 
 # In the order of kernels.h.
-ACTIVATION_NAMES = ("identity", "logistic", "tanh", "relu")
+ACTIVATION_NAMES = (
+    "identity",
+    "logistic",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "softplus",
+    "elu",
+    "silu",
+    "gelu",
+)
 OUTPUT_NAMES = ("logits", "binary", "logistic", "softmax")
 LOSS_FUNCTIONS = (
     losses.binary_cross_entropy,
@@ -56,7 +66,7 @@ def supports(problem, data):
     """Return whether the kernels can train on `data`."""
     return (
         supports_rows(len(problem.architecture.layer_sizes) - 1, data.X)
-        and problem.architecture.activation in ACTIVATION_NAMES
+        and set(problem.architecture.activations) <= set(ACTIVATION_NAMES)
         and problem.loss.value_and_gradient in LOSS_FUNCTIONS
         and type(problem.optimizer) in OPTIMIZERS
     )
@@ -172,11 +182,12 @@ def plan_of(problem, data):
     architecture, optimizer = problem.architecture, problem.optimizer
     return kernels.Plan(
         layer_sizes=architecture.layer_sizes,
-        activation=ACTIVATION_NAMES.index(architecture.activation),
+        activations=numbers_of(architecture.activations),
         fit_intercept=architecture.fit_intercept,
         loss=LOSS_FUNCTIONS.index(problem.loss.value_and_gradient),
         l2=problem.penalty.l2,
         l1=problem.penalty.l1,
+        decay=problem.penalty.decay,
         optimizer=OPTIMIZERS.index(type(optimizer)),
         momentum=getattr(optimizer, "momentum", 0.0),
         beta_1=getattr(optimizer, "beta_1", 0.0),
@@ -184,7 +195,13 @@ def plan_of(problem, data):
         epsilon=getattr(optimizer, "epsilon", 0.0),
         batch_size=min(problem.batch_size, data.n_samples),
         average_from=min(problem.average_from, NEVER),
+        max_gradient_norm=problem.max_gradient_norm or 0.0,
     )
+
+
+def numbers_of(activations):
+    """Return the kernels' number of each activation."""
+    return [ACTIVATION_NAMES.index(name) for name in activations]
 
 
 def targets_of(data):
@@ -239,11 +256,12 @@ def work_of_step(problem, data):
 def is_lazy(problem, data):
     """Return what lazy_works of kernels.c does."""
     linear = len(problem.architecture.layer_sizes) == 2
-    plain = type(problem.optimizer) is SGD and not problem.average_from
+    more = problem.average_from or problem.penalty.decay or problem.max_gradient_norm
+    plain = type(problem.optimizer) is SGD and not more
     return linear and plain and not isinstance(data.X, np.ndarray)
 
 
-def predict(layers, X, activation, output):
+def predict(layers, X, activations, output):
     """Return what `prediction.predict` returns."""
     sizes = (X.shape[1], *(len(intercept) for _, intercept in layers))
     layers = [
@@ -253,7 +271,7 @@ def predict(layers, X, activation, output):
     n_columns = 2 if output == "binary" else sizes[-1]
     predicted = np.empty((X.shape[0], n_columns), dtype=X.dtype)
     from_ = blas_from(sizes, min(len(predicted), kernels.ROWS_AT_ONCE))
-    codes = ACTIVATION_NAMES.index(activation), OUTPUT_NAMES.index(output)
+    codes = numbers_of(activations), OUTPUT_NAMES.index(output)
     finite = kernels.predict(LEVEL, from_, sizes, codes[0], layers, X, codes[1], predicted)
     return predicted, finite
 

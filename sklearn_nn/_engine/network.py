@@ -1,42 +1,54 @@
 """The multilayer perceptron: forward to logits, backward to gradients."""
 
+from typing import Any, NamedTuple
+
 from .activations import ACTIVATIONS
 from .arrays import as_type, namespace, widest_float
 from .types import Layer
 
 
-def forward(layers, X, activation):
-    """Return each layer's input and the logits.
+class Forward(NamedTuple):
+    """What came forth on the way forward, and is needed on the way back."""
+
+    inputs: list  # what layer l received: X, then hidden outputs (n_samples, fan_in_l)
+    kept: list  # of each hidden layer z or f(z), see activations.Activation
+    logits: Any  # (n_samples, n_outputs)
+
+
+def forward(layers, X, activations):
+    """Return the Forward of the rows of X.
 
     Parameters
     ----------
     layers : list of Layer
         Input side first.
     X : array or CSR matrix of shape (n_samples, n_features)
-    activation : str
-        Of the hidden layers; the last layer is linear.
+    activations : tuple of str
+        One for each hidden layer; the last layer is linear.
 
     Returns
     -------
-    inputs : list of arrays
-        inputs[l] is what layer l received: X, then hidden outputs (n_samples, fan_in_l).
-    logits : array of shape (n_samples, n_outputs)
+    Forward
     """
-    function = ACTIVATIONS[activation].function
-    inputs = [X]
-    for weight, intercept in layers[:-1]:
-        inputs.append(function(inputs[-1] @ weight + intercept))
+    inputs, kept = [X], []
+    for (weight, intercept), name in zip(layers[:-1], activations, strict=True):
+        function, _, keeps_input = ACTIVATIONS[name]
+        z = inputs[-1] @ weight + intercept
+        inputs.append(function(z))
+        kept.append(z if keeps_input else inputs[-1])
     weight, intercept = layers[-1]
-    return inputs, inputs[-1] @ weight + intercept
+    return Forward(inputs, kept, inputs[-1] @ weight + intercept)
 
 
-def backward(layers, inputs, delta, activation):
+def backward(layers, passed, delta, activations):
     """Return the gradient with respect to each layer, by backpropagation.
 
     Parameters
     ----------
-    layers, inputs, activation
-        As given to and returned by `forward`.
+    layers, activations
+        As given to `forward`.
+    passed : Forward
+        What it returned.
     delta : array of shape (n_samples, n_outputs)
         Derivative of the objective with respect to the logits.
 
@@ -51,16 +63,19 @@ def backward(layers, inputs, delta, activation):
     back-propagating errors", Nature 323, 1986.
     """
     xp = namespace(delta)
-    multiply_derivative = ACTIVATIONS[activation].multiply_derivative
     gradients = []
-    for layer, layer_input in zip(reversed(layers), reversed(inputs), strict=True):
+    for number in reversed(range(len(layers))):
+        layer, layer_input = layers[number], passed.inputs[number]
         # dJ/dW_l = a_{l-1}^T @ delta_l                      (fan_in_l, fan_out_l)
         # dJ/db_l = sum over samples of delta_l              (fan_out_l,)
         # float64, because a float32 sum over many rows loses digits.
         over_rows = xp.sum(delta, axis=0, dtype=widest_float(delta))
         over_rows = as_type(over_rows, delta.dtype)
         gradients.append(Layer(layer_input.T @ delta, over_rows))
-        if layer_input is not inputs[0]:
+        if number:
             # delta_{l-1} = (delta_l @ W_l^T) * f'(z_{l-1})  (n_samples, fan_in_l)
-            delta = multiply_derivative(delta @ layer.weight.T, layer_input)
+            activation = ACTIVATIONS[activations[number - 1]]
+            delta = activation.multiply_derivative(
+                delta @ layer.weight.T, passed.kept[number - 1]
+            )
     return gradients[::-1]

@@ -7,9 +7,9 @@ so is a fixed point of the iteration an optimum of the objective.
 """
 
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 
-from .arrays import namespace
+from .arrays import namespace, widened
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,30 @@ class Adam:
         if proximal:
             theta = proximal(theta, rate / denominator)
         return theta, (first, second)
+
+
+def clipped(gradient, max_norm):
+    """Return the gradient, scaled down to the length `max_norm` where it is longer.
+
+    Where its length is not finite it stays as it is: what is scaled to 0 would hide from
+    the checks that training has diverged.
+
+    Parameters
+    ----------
+    gradient : array of shape (n_parameters,)
+    max_norm : float > 0, or None for a gradient that stays as it is
+
+    References
+    ----------
+    R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural
+    networks", ICML 2013, algorithm 1, https://arxiv.org/abs/1211.5063
+    """
+    if max_norm is None:
+        return gradient
+    # float64, in which no square of a float32 overflows and few digits of the sum are lost.
+    wide = widened(gradient)
+    norm = sqrt(float(namespace(gradient).sum(wide * wide)))
+    return gradient * (max_norm / norm) if max_norm < norm < inf else gradient
 
 
 def stochastic_gradient_descent(momentum, nesterovs_momentum):

@@ -20,7 +20,7 @@ OUTPUTS = {
 }
 
 
-def predict(layers, X, activation, output):
+def predict(layers, X, activations, output):
     """Return what the network predicts, and whether X was found to be finite.
 
     Parameters
@@ -28,8 +28,8 @@ def predict(layers, X, activation, output):
     layers : list of Layer
         Input side first.
     X : array or CSR matrix of shape (n_samples, n_features)
-    activation : str
-        Of the hidden layers.
+    activations : tuple of str
+        One for each hidden layer.
     output : a key of OUTPUTS
 
     Returns
@@ -38,9 +38,8 @@ def predict(layers, X, activation, output):
     finite : bool, or None if nobody looked
     """
     if compiled.supports_layers(layers, X):
-        return compiled.predict(layers, X, activation, output)
-    _, logits = forward(layers, X, activation)
-    return OUTPUTS[output](logits), None
+        return compiled.predict(layers, X, activations, output)
+    return OUTPUTS[output](forward(layers, X, activations).logits), None
 
 
 def looks_for_finite(layers):

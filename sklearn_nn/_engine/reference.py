@@ -2,6 +2,8 @@
 
 for each batch:
     objective, gradient = J(theta), dJ/dtheta on the batch
+    gradient            = clipped to a greatest length, where there is one
+    theta               = its weights decayed, where the penalty is a decay
     theta, slots        = optimizer.step(theta, slots, gradient, learning_rate)
     average             = mean of the thetas so far, where one is asked for
 """
@@ -10,6 +12,7 @@ from dataclasses import replace
 
 from . import network
 from .arrays import moved_to, namespace, take, take_rows, widened, widest_float
+from .optimizers import clipped
 from .types import Dataset
 
 
@@ -42,6 +45,8 @@ def run_epoch(problem, state, data, order, learning_rates):
     for k, (batch, learning_rate) in enumerate(steps, start=1):
         objective, gradient = objective_and_gradient(problem, theta, batch)
         total += objective * batch.n_samples
+        gradient = clipped(gradient, problem.max_gradient_norm)
+        theta = decayed(problem, theta, learning_rate)
         theta, slots = problem.optimizer.step(
             theta, slots, gradient, learning_rate, t + k, proximal
         )
@@ -80,17 +85,18 @@ def objective_and_gradient(problem, theta, batch):
     """Return J(theta) on the rows of `batch`, a number, and dJ/dtheta (n_parameters,).
 
     J = 1/n sum_i w_i loss(y_i, f(x_i)) + penalty(W); intercepts are not penalised. The
-    gradient is that of J without its l1 part, which is taken by the proximal step.
+    gradient is that of J without its l1 part, which is taken by the proximal step, and
+    without decay.
     """
     xp, architecture = namespace(theta), problem.architecture
     layers = architecture.layers(theta)
-    inputs, logits = network.forward(layers, batch.X, architecture.activation)
-    values, delta = problem.loss.value_and_gradient(logits, batch.y)
+    passed = network.forward(layers, batch.X, architecture.activations)
+    values, delta = problem.loss.value_and_gradient(passed.logits, batch.y)
     if batch.sample_weight is not None:
         values = values * batch.sample_weight
         delta = delta * batch.sample_weight[:, None]
     delta = delta / batch.n_samples
-    gradients = network.backward(layers, inputs, delta, architecture.activation)
+    gradients = network.backward(layers, passed, delta, architecture.activations)
     # float64, because a float32 sum over many rows loses digits.
     loss = xp.sum(values, dtype=widest_float(values)) / batch.n_samples
     objective = loss + problem.penalty.value(theta[: architecture.n_weights])
@@ -106,6 +112,15 @@ def flat_gradient(problem, layers, gradients):
         trained = problem.architecture.fit_intercept
         intercepts.append(gradient.intercept if trained else 0 * gradient.intercept)
     return xp.concat(weights + intercepts)
+
+
+def decayed(problem, theta, learning_rate):
+    """Return theta with its weights decayed; it stays where the penalty is no decay."""
+    if not problem.penalty.decay:
+        return theta
+    n_weights = problem.architecture.n_weights
+    weights = problem.penalty.decayed(theta[:n_weights], learning_rate)
+    return namespace(theta).concat([weights, theta[n_weights:]])
 
 
 def proximal_step(problem):

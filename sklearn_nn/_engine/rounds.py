@@ -37,8 +37,9 @@ import numpy as np
 
 from . import divergence, prediction
 from .reference import batches, select
+from .schedules import Steps
 from .stopping import Decision
-from .train import learning_rates, run_epochs
+from .train import n_batches, run_epochs
 from .types import Dataset, TrainingRun, empty_curves
 
 # Rows whose logits are computed at once where only the objective is asked for.
@@ -87,10 +88,17 @@ def train_block(problem, state, data, block, part):
         # Before the round, not before each step: where blocks differ, each soon does well
         # on its own rows, and their merged model does not.
         n_rows, objective = objective_of_block(problem, state.theta, data)
-        rates = learning_rates(problem, state, data, 1)
+        rates = learning_rates(problem, state, n_batches(problem, data), part)
         state, _ = run_epochs(problem, state, data, None, rates)
         vectors = np.stack([state.theta, *state.slots]).astype(np.float64)
         return Sums(n_rows, objective, n_rows * vectors)
+
+
+def learning_rates(problem, state, n_steps, part):
+    """Return the learning rate of each of the `n_steps` of a round."""
+    epoch = state.epoch + part.number / part.n_rounds
+    steps = Steps(n_steps, state.step, epoch, n_steps * part.n_rounds)
+    return problem.schedule.learning_rates(steps, state.progress.rate_factor)
 
 
 def bounds(n_rows, part):
@@ -171,7 +179,7 @@ def train(problem, state, blocks, n_epochs, n_rounds, monitor=None):
                 break
             seed = rng.randint(2**31) if problem.shuffle else None
             new, objective = epoch(problem, state, blocks, seed, n_rounds)
-            rate = float(learning_rate_of(problem, new))
+            rate = last_learning_rate(problem, state, new.step - state.step)
             divergence.check_epoch(new, objective, limit, rate)
             progress, decision, _ = problem.stopping_rule.follow(
                 state.progress, [objective], rate
@@ -192,10 +200,9 @@ def train(problem, state, blocks, n_epochs, n_rounds, monitor=None):
     return TrainingRun(state, curves, curves.objectives[-1], nothing, ended_by)
 
 
-def learning_rate_of(problem, state):
-    """Return the learning rate of the last step before `state`."""
-    factor = state.progress.rate_factor
-    return problem.schedule.learning_rates(state.step - 1, 1, factor)[0]
+def last_learning_rate(problem, state, n_steps):
+    """Return the learning rate of the last of the `n_steps` of the epoch after `state`."""
+    return float(learning_rates(problem, state, n_steps, Round(None, 0, 1))[-1])
 
 
 def check_end(problem, state, blocks, limit, learning_rate):
@@ -218,7 +225,7 @@ def objective_of_block(problem, theta, data):
     with np.errstate(over="ignore", invalid="ignore"):
         for batch in batches(data, None, ROWS_AT_ONCE):
             logits, _ = prediction.predict(
-                layers, batch.X, architecture.activation, "logits"
+                layers, batch.X, architecture.activations, "logits"
             )
             values, _ = problem.loss.value_and_gradient(logits, batch.y)
             if batch.sample_weight is not None:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import compiled, divergence, reference
+from .schedules import Steps
 from .stopping import Decision, with_best_theta, with_first_candidate
 from .types import TrainingRun, TrainingState, Validation, empty_curves
 
@@ -66,14 +67,15 @@ def train(problem, state, data, n_epochs, validate=None, monitor=None):
     limit = divergence.DIVERGED * nothing
     state = with_first_candidate(problem, state, validate)
     curves, ended_by = empty_curves(), "max_iter"
-    is_watched = monitor is not None or validate is not None
-    most_together = 1 if is_watched else epochs_together(problem, data)
+    most_together = 1 if validate is not None else epochs_together(problem, data)
     try:
         while state.epoch < first_epoch + n_epochs:
             if monitor is not None and monitor.epoch_begin():
                 ended_by = "monitor"
                 break
             n_together = min(most_together, first_epoch + n_epochs - state.epoch)
+            if monitor is not None and n_together > 1:
+                n_together = min(n_together, 1 + monitor.n_unwatched(state.epoch))
             epochs = advance(problem, state, data, rng, limit, validate, n_together)
             curves.grow(epochs.objectives, epochs.learning_rates, epochs.validation)
             state = epochs.state
@@ -188,6 +190,6 @@ def n_batches(problem, data):
 
 def learning_rates(problem, state, data, n_epochs):
     """Return the learning rate of each step (float64) of the coming epochs."""
-    return problem.schedule.learning_rates(
-        state.step, n_epochs * n_batches(problem, data), state.progress.rate_factor
-    )
+    n = n_batches(problem, data)
+    steps = Steps(n_epochs * n, state.step, state.epoch, n)
+    return problem.schedule.learning_rates(steps, state.progress.rate_factor)

@@ -27,14 +27,14 @@ class Architecture:
     ----------
     layer_sizes : tuple of int
         (n_features, *hidden_layer_sizes, n_outputs).
-    activation : str
-        Name of the hidden layers' activation, a key of `activations.ACTIVATIONS`.
+    activations : tuple of str
+        Names of the hidden layers' activations, keys of `activations.ACTIVATIONS`.
     fit_intercept : bool
         Whether intercepts are trained; if not, they stay where they are.
     """
 
     layer_sizes: tuple
-    activation: str = "identity"
+    activations: tuple = ()
     fit_intercept: bool = True
 
     @property
@@ -73,29 +73,6 @@ class Architecture:
         weights = [xp.reshape(layer.weight, (-1,)) for layer in layers]
         return xp.concat(weights + [layer.intercept for layer in layers])
 
-    def initial(self, rng, dtype):
-        """Draw theta as MLPClassifier does (Glorot and Bengio 2010, equation 16).
-
-        Uniform in +-sqrt(f / (fan_in + fan_out)) with f = 2 for 'logistic' and 6
-        otherwise; per layer first the weights, then the intercepts.
-
-        Parameters
-        ----------
-        rng : numpy.random.RandomState
-        dtype : dtype of the returned vector
-
-        Returns
-        -------
-        ndarray of shape (n_parameters,)
-        """
-        factor = 2.0 if self.activation == "logistic" else 6.0
-        weights, intercepts = [], []
-        for fan_in, fan_out in pairwise(self.layer_sizes):
-            bound = np.sqrt(factor / (fan_in + fan_out))
-            weights.append(rng.uniform(-bound, bound, fan_in * fan_out))
-            intercepts.append(rng.uniform(-bound, bound, fan_out))
-        return np.concatenate(weights + intercepts).astype(dtype)
-
 
 class Dataset(NamedTuple):
     """Rows to learn from, already encoded.
@@ -129,6 +106,7 @@ class Problem:
     shuffle: bool = True
     average_from: int = 0  # first step whose theta is averaged; 0 = no averaging
     early_stopping: bool = False  # whether the validation score decides, not the objective
+    max_gradient_norm: float | None = None  # longer gradients are clipped; None: none are
 
 
 class Progress(NamedTuple):
@@ -230,3 +208,6 @@ class Monitor(Protocol):
 
     def epoch_end(self, state, curves):
         """Return True to stop training after this epoch, the last of the `curves`."""
+
+    def n_unwatched(self, epoch):
+        """Return how many epochs after this one it need not be told of, until the next."""

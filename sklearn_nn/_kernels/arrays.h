@@ -92,6 +92,14 @@ static inline real exp_negative(real x) {
     return x < SMALLEST_EXPONENT ? 0 : value;
 }
 
+/* exp(x) - 1 for x <= 0, with all digits where x is small. */
+static inline real expm1_negative(real x) {
+    real scale, p;
+    split_exp(x, &scale, &p);
+    real value = (scale - 1) + scale * p;
+    return x < SMALLEST_EXPONENT ? -1 : value;
+}
+
 /* 1 / (1 + exp(-z)) without overflow, from e = exp(-|z|). */
 static inline real sigmoid_from(real z, real e) { return (z >= 0 ? 1 : e) / (1 + e); }
 
@@ -99,10 +107,7 @@ static inline real sigmoid(real z) { return sigmoid_from(z, exp_negative(-absolu
 
 /* tanh(z) = -e / (2 + e) with e = exp(-2 |z|) - 1, and the sign of z. */
 static inline real hyperbolic_tangent(real z) {
-    real x = -2 * absolute(z), scale, p;
-    split_exp(x, &scale, &p);
-    real e = (scale - 1) + scale * p;
-    e = x < SMALLEST_EXPONENT ? -1 : e;
+    real e = expm1_negative(-2 * absolute(z));
     real value = -e / (2 + e);
     return z < 0 ? -value : value;
 }
@@ -135,6 +140,41 @@ static inline real log1pexp_from(real z, real e) {
     sum = (real)(1.0 / 3) + square * sum;
     sum = 1 + square * sum;
     return (z > 0 ? z : 0) + 2 * s * sum;
+}
+
+/* The normal distribution function Phi(z) from e = exp(-z^2 / 2).
+ *
+ * Phi(-x) = e r P(t) for x >= 0, with r = 1 / (x + 5), t = (x - 5) / (x + 5).
+ * P is the interpolation in Chebyshev's points of the t of 0 <= x <= 38 (float: 13.3),
+ * beyond which e is 0, computed by mpmath with 50 digits; its error is below eps / 2. (The
+ * variable is that of M. Shepherd and J. Laframboise, "Chebyshev approximation of
+ * (1 + 2x) exp(x^2) erfc x in 0 <= x < infinity", Mathematics of Computation 36, 1981.)
+ */
+static inline real normal_cdf_from(real z, real e) {
+    real x = absolute(z) < 38 ? absolute(z) : 38, r = 1 / (x + 5), t = (x - 5) * r, sum;
+#if REAL_IS_DOUBLE
+    static const double P[] = {
+        0.76919304975006297, -0.66538250289005674, 0.4953056159699763,
+        -0.31353315667130333, 0.1650203661703924, -0.069118638706343327,
+        0.020795066799711034, -0.0029933767701201871, -0.00079786939649825522,
+        0.00054489906258846301, -5.9375740890717537e-05, -4.9762809206275367e-05,
+        1.6681264589765155e-05, 3.980907058917049e-06, -2.7693889345920015e-06,
+        -3.3667190166101654e-07, 4.3331011944482117e-07, 4.2408655848908568e-08,
+        -6.6056867089759288e-08, -9.4550903256775655e-09, 7.674498716098594e-09,
+        1.8112441232578678e-09, -1.4063440415934303e-10,
+    };
+#else
+    static const float P[] = {
+        0.769193051f, -0.66538249f, 0.495305432f, -0.313533849f,
+        0.165023841f, -0.0691069964f, 0.0207784014f, -0.0030692001f,
+        -0.000814796071f, 0.000701241543f, 0.000122775485f,
+    };
+#endif
+    enum { DEGREE = sizeof(P) / sizeof(real) - 1 };
+    sum = P[DEGREE];
+    for (int i = DEGREE - 1; i >= 0; i--) sum = P[i] + t * sum;
+    real tail = e * r * sum;
+    return z > 0 ? 1 - tail : tail;
 }
 
 #endif

@@ -40,6 +40,7 @@ struct workspace {
     struct batch_storage storage;
     real *panel;
     real *outputs[MAX_LAYERS];
+    real *slopes[MAX_LAYERS];
     real *deltas[2];
     real *scratch;
     double *sums;
@@ -72,8 +73,10 @@ static void lay_out_forward(
     if (gathers(architecture, rows, order))
         w->storage.X = piece(memory, sizeof(real) * m * sizes[0]);
     w->panel = piece(memory, sizeof(real) * PANEL_DEPTH * PANEL_WIDTH);
-    for (int l = 0; l < architecture->n_layers; l++)
+    for (int l = 0; l < architecture->n_layers; l++) {
         w->outputs[l] = piece(memory, sizeof(real) * m * sizes[l + 1]);
+        w->slopes[l] = NULL;
+    }
 }
 
 static void lay_out_training(
@@ -87,6 +90,9 @@ static void lay_out_training(
     for (int l = 0; l < architecture->n_layers; l++)
         n_parameters += (sizes[l] + 1) * sizes[l + 1];
     lay_out_forward(w, memory, architecture, rows, order, m);
+    for (int l = 0; l + 1 < architecture->n_layers; l++)
+        if (keeps_slope(architecture->activations[l]))
+            w->slopes[l] = piece(memory, sizeof(real) * m * sizes[l + 1]);
     w->storage.y = piece(memory, 8 * m * n_outputs);
     w->storage.sample_weight = piece(memory, sizeof(real) * m);
     for (int turn = 0; turn < 2; turn++)
@@ -101,10 +107,15 @@ static void lay_out_training(
     }
 }
 
+/* Whether a step is gradient descent and nothing else. */
+static int is_plain(const struct problem *problem) {
+    return problem->optimizer == SGD && !problem->average_from && !problem->decay
+           && !problem->max_gradient_norm;
+}
+
 /* Whether weights that a row does not touch may wait for their penalty. */
 static int lazy_works(const struct problem *problem, const struct rows *rows) {
-    return rows->indptr && problem->architecture.n_layers == 1 && problem->optimizer == SGD
-           && !problem->average_from;
+    return rows->indptr && problem->architecture.n_layers == 1 && is_plain(problem);
 }
 
 static int is_softmax(const struct problem *problem) {
@@ -116,8 +127,8 @@ static int is_softmax(const struct problem *problem) {
 static int is_one_row(const struct problem *problem, const struct rows *rows) {
     const struct architecture *architecture = &problem->architecture;
     return problem->batch_size == 1 && architecture->n_layers == 1 && !is_softmax(problem)
-           && architecture->layer_sizes[1] == 1 && problem->optimizer == SGD
-           && !problem->average_from && !rows->indptr && rows->column_stride == 1;
+           && architecture->layer_sizes[1] == 1 && is_plain(problem)
+           && !rows->indptr && rows->column_stride == 1;
 }
 
 /* The mean of thetas, in double: the n-th share would be lost in float. */
@@ -149,13 +160,14 @@ static double dense_step(
     int64_t n_weights = layers_of(architecture, theta, &layers);
     layers_of(architecture, w->gradient, &gradients);
     int64_t n_parameters = layers.intercepts[last] + k - theta;
-    forward(architecture, &layers, rows, batch, w->outputs, w->panel, blas);
+    forward(architecture, &layers, rows, batch, w->outputs, w->slopes, w->panel, blas);
     double loss = value_and_gradient(problem->loss, m, k, w->outputs[last], batch->y,
                                      batch->sample_weight, w->scratch, w->deltas[0]);
     divide(m * k, w->deltas[0], (real)m);
-    double penalty = penalty_value(n_weights, theta, problem->l2, problem->l1);
-    backward(architecture, &layers, rows, batch, w->outputs, w->deltas, w->sums, w->panel,
-             &gradients, blas);
+    double l2 = problem->l2 + problem->decay;
+    double penalty = penalty_value(n_weights, theta, l2, problem->l1);
+    backward(architecture, &layers, rows, batch, w->outputs, w->slopes, w->deltas, w->sums,
+             w->panel, &gradients, blas);
     if (!problem->fit_intercept)
         memset(w->gradient + n_weights, 0, sizeof(real) * (n_parameters - n_weights));
     optimizer_step(problem, learning_rate, state->n_slot_updates, n_weights, n_parameters,
@@ -303,7 +315,7 @@ static int predict(
         struct batch batch = {.m = n - start < size ? n - start : size};
         gather_rows(rows, NULL, start, &batch, &w.storage);
         *finite &= batch_is_finite(rows, &batch);
-        forward(architecture, &layers, rows, &batch, w.outputs, w.panel, blas);
+        forward(architecture, &layers, rows, &batch, w.outputs, w.slopes, w.panel, blas);
         output_of(output, batch.m, k, w.outputs[last], w.scratch,
                   (real *)predicted + start * columns);
     }

@@ -9,7 +9,17 @@
 #include <stdint.h>
 
 /* The names of activations.py, losses.py and optimizers.py, in their order. */
-enum activation { IDENTITY, LOGISTIC, TANH, RELU };
+enum activation {
+    IDENTITY,
+    LOGISTIC,
+    TANH,
+    RELU,
+    LEAKY_RELU,
+    SOFTPLUS,
+    ELU,
+    SILU,
+    GELU
+};
 enum loss {
     BINARY_CROSS_ENTROPY,
     CATEGORICAL_CROSS_ENTROPY,
@@ -42,18 +52,19 @@ struct targets {
 struct architecture {
     int n_layers;
     int64_t layer_sizes[MAX_LAYERS + 1]; /* n_features, hidden..., n_outputs */
-    enum activation activation;
+    enum activation activations[MAX_LAYERS]; /* one per hidden layer */
 };
 
 struct problem {
     struct architecture architecture;
     int fit_intercept;
     enum loss loss;
-    double l2, l1;
+    double l2, l1, decay;
     enum optimizer optimizer;
     double momentum, beta_1, beta_2, epsilon;
     int64_t batch_size;
     int64_t average_from; /* first step whose theta is averaged, 0 for none */
+    double max_gradient_norm; /* 0 for none */
 };
 
 struct state {

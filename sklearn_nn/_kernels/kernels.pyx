@@ -37,15 +37,16 @@ cdef extern from "kernels.h" nogil:
     struct c_architecture "architecture":
         int n_layers
         int64_t *layer_sizes
-        int activation
+        c_activation *activations
 
     struct c_problem "problem":
         c_architecture architecture
         int fit_intercept, loss
-        double l2, l1
+        double l2, l1, decay
         int optimizer
         double momentum, beta_1, beta_2, epsilon
         int64_t batch_size, average_from
+        double max_gradient_norm
 
     struct c_state "state":
         void *theta
@@ -140,12 +141,13 @@ cdef object point_to_rows(c_rows *rows, X, index):
     return X
 
 
-cdef int describe(c_architecture *architecture, layer_sizes, int activation) except -1:
-    """Set `architecture`; `activation` is a number of kernels.h's list."""
+cdef int describe(c_architecture *architecture, layer_sizes, activations) except -1:
+    """Set `architecture`; `activations` are numbers of kernels.h's list."""
     architecture.n_layers = len(layer_sizes) - 1
     for i, size in enumerate(layer_sizes):
         architecture.layer_sizes[i] = size
-    architecture.activation = activation
+    for i, number in enumerate(activations):
+        architecture.activations[i] = <c_activation> <int> number
     return 0
 
 
@@ -155,15 +157,17 @@ cdef class Plan:
     cdef c_problem problem
 
     def __init__(
-        self, layer_sizes, int activation, bint fit_intercept, int loss, double l2,
-        double l1, int optimizer, double momentum, double beta_1, double beta_2,
-        double epsilon, int64_t batch_size, int64_t average_from,
+        self, layer_sizes, activations, bint fit_intercept, int loss, double l2,
+        double l1, double decay, int optimizer, double momentum, double beta_1,
+        double beta_2, double epsilon, int64_t batch_size, int64_t average_from,
+        double max_gradient_norm,
     ):
-        describe(&self.problem.architecture, layer_sizes, activation)
+        describe(&self.problem.architecture, layer_sizes, activations)
         self.problem.fit_intercept = fit_intercept
         self.problem.loss = loss
         self.problem.l2 = l2
         self.problem.l1 = l1
+        self.problem.decay = decay
         self.problem.optimizer = optimizer
         self.problem.momentum = momentum
         self.problem.beta_1 = beta_1
@@ -171,6 +175,7 @@ cdef class Plan:
         self.problem.epsilon = epsilon
         self.problem.batch_size = batch_size
         self.problem.average_from = average_from
+        self.problem.max_gradient_norm = max_gradient_norm
 
 
 def run_steps(
@@ -224,7 +229,7 @@ def predict(
     int level,
     int64_t blas_from,
     layer_sizes,
-    int activation,
+    activations,
     layers,     # IN     (weight, intercept) of each layer, in C order and X's type
     X,          # IN     (n_samples, n_features)
     int output,
@@ -239,7 +244,7 @@ def predict(
     cdef void *c_predicted = address(predicted)
     cdef c_blas blas = blas_of(is_double, blas_from)
     cdef int finite, failed
-    describe(&architecture, layer_sizes, activation)
+    describe(&architecture, layer_sizes, activations)
     alive = point_to_rows(&rows, X, None)
     for i, (weight, intercept) in enumerate(layers):
         weights[i] = address(weight)

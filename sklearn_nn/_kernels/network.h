@@ -81,11 +81,13 @@ static void sparse_gradient(
     }
 }
 
-/* outputs[l] is what layer l gives on: hidden outputs (m, fan_out_l), at last the logits. */
+/* outputs[l] is what layer l gives on: hidden outputs (m, fan_out_l), at last the logits.
+ * slopes[l], where it is not NULL, becomes f'(z_l).
+ */
 static void forward(
     const struct architecture *architecture, const struct layers *layers,
     const struct rows *rows, const struct batch *batch,
-    real *const *outputs, real *panel, const struct blas *blas)
+    real *const *outputs, real *const *slopes, real *panel, const struct blas *blas)
 {
     const int64_t *sizes = architecture->layer_sizes, m = batch->m;
     for (int l = 0; l < architecture->n_layers; l++) {
@@ -103,7 +105,10 @@ static void forward(
                 prefetch_dense(rows, batch, i);
                 z[i] += dot(fan_in, batch->rows[i], weight);
             }
-        if (l + 1 < architecture->n_layers) activate(architecture->activation, m * fan_out, z);
+        if (slopes[l])
+            activate_with_slope(architecture->activations[l], m * fan_out, z, slopes[l]);
+        else if (l + 1 < architecture->n_layers)
+            activate(architecture->activations[l], m * fan_out, z);
     }
 }
 
@@ -124,7 +129,7 @@ static void sum_rows(
 static void backward(
     const struct architecture *architecture, const struct layers *layers,
     const struct rows *rows, const struct batch *batch,
-    real *const *outputs, real *const *deltas, double *sums, real *panel,
+    real *const *outputs, real *const *slopes, real *const *deltas, double *sums, real *panel,
     const struct layers *gradients, const struct blas *blas)
 {
     const int64_t *sizes = architecture->layer_sizes, m = batch->m;
@@ -151,7 +156,11 @@ static void backward(
             /* delta_{l-1} = (delta_l @ W_l^T) * f'(z_{l-1})  (m, fan_in_l) */
             product(m, fan_in, fan_out, delta, fan_out, 1, layers->weights[l], 1, fan_out,
                     deltas[1 - turn], 0, panel, blas);
-            multiply_derivative(architecture->activation, m * fan_in, input, deltas[1 - turn]);
+            if (slopes[l - 1])
+                multiply(m * fan_in, slopes[l - 1], deltas[1 - turn]);
+            else
+                multiply_derivative(architecture->activations[l - 1], m * fan_in, input,
+                                    deltas[1 - turn]);
         }
     }
 }

@@ -125,18 +125,52 @@ static double penalty_value(int64_t n, const real *restrict w, double l2, double
     return value;
 }
 
+/* gradient <- gradient + l2 w, for the n weights */
+static void add_gradient(
+    int64_t n, const real *restrict w, real l2, real *restrict gradient)
+{
+    SIMD(omp simd)
+    for (int64_t i = 0; i < n; i++) gradient[i] += l2 * w[i];
+}
+
+/* gradient <- gradient max_norm / ||gradient|| where it is longer, but not infinitely: what
+ * is scaled to 0 would hide that training has diverged. */
+static void clip(int64_t n, real *restrict gradient, double max_norm) {
+    double sum = 0;
+    SIMD(omp simd reduction(+:sum))
+    for (int64_t i = 0; i < n; i++) sum += (double)gradient[i] * (double)gradient[i];
+    const double norm = sqrt(sum);
+    const real part = (real)(max_norm / norm);
+    if (!(norm > max_norm && norm < (double)INFINITY)) return;
+    SIMD(omp simd)
+    for (int64_t i = 0; i < n; i++) gradient[i] *= part;
+}
+
+/* w <- w (1 - learning_rate decay), for the n weights */
+static void decay_weights(int64_t n, real *restrict w, double learning_rate, double decay) {
+    const real kept = (real)(1 - learning_rate * decay);
+    SIMD(omp simd)
+    for (int64_t i = 0; i < n; i++) w[i] *= kept;
+}
+
 /* The step number t from 1 of the problem's optimizer, on weights and intercepts. */
 static void optimizer_step(
     const struct problem *problem, double learning_rate, int64_t t,
     int64_t n_weights, int64_t n_parameters,
-    real *theta, const real *gradient, void *const *slots)
+    real *theta, real *gradient, void *const *slots)
 {
-    real *slot_0 = slots[0], *slot_1 = slots[1];
+    real *slot_0 = slots[0], *slot_1 = slots[1], l2 = (real)problem->l2;
+    if (problem->max_gradient_norm || problem->decay) { /* the whole gradient comes first */
+        if (l2) add_gradient(n_weights, theta, l2, gradient);
+        l2 = 0;
+    }
+    if (problem->max_gradient_norm) clip(n_parameters, gradient, problem->max_gradient_norm);
+    if (problem->decay) decay_weights(n_weights, theta, learning_rate, problem->decay);
     if (problem->optimizer == ADAM)
         learning_rate *= sqrt(1 - pow(problem->beta_2, (double)t))
                          / (1 - pow(problem->beta_1, (double)t));
     struct step s = {
-        problem->optimizer, (real)problem->l2, (real)problem->l1, (real)learning_rate,
+        problem->optimizer, l2, (real)problem->l1, (real)learning_rate,
         (real)problem->momentum, (real)problem->beta_1, (real)(1 - problem->beta_1),
         (real)problem->beta_2, (real)(1 - problem->beta_2), (real)problem->epsilon,
     };

@@ -1,0 +1,91 @@
+"""What the gallery passes to the examples, and the pictures that it takes from them.
+
+The examples are command-line scripts that save pictures where they are asked to. In the
+gallery they run without a command line, so it is written here.
+"""
+
+import ast
+import os
+import re
+from pathlib import Path
+
+from sphinx_gallery.scrapers import figure_rst
+
+# Options with which an example saves its picture.
+PICTURES = {
+    "choosing_a_learning_rate.py": ["--figure"],
+    "regularisation_path.py": ["--picture"],
+    "xor.py": ["--picture"],
+    "watch_it_learn.py": ["--save", "watch_it_learn.gif"],
+}
+# Examples that need a file; without it they are shown, but not executed.
+DATA = {"exam_scores.py": "ex2data1.txt", "mnist.py": "mnist.npz"}
+# Examples that are shown, but not executed: out_of_core.py limits the memory of the whole
+# process, which is the builder's here.
+ONLY_SHOWN = {"out_of_core.py"}
+SUFFIXES = {".png", ".gif"}
+
+
+def data_file(name):
+    """Return the path of a file in the folder $SKLEARN_NN_DATA, or None."""
+    path = Path(os.environ.get("SKLEARN_NN_DATA", ""), name).absolute()
+    return path if path.is_file() else None
+
+
+def executed(docs):
+    """Return a regular expression for the paths of the scripts to execute."""
+    missing = {script for script, name in DATA.items() if data_file(name) is None}
+    scripts = [*docs.glob("tutorials/*.py"), *docs.parent.glob("examples/*.py")]
+    names = sorted({path.name for path in scripts} - missing - ONLY_SHOWN)
+    return "[/\\\\](" + "|".join(re.escape(name) for name in names) + ")$"
+
+
+class Arguments:
+    """Choose the command line of a script, and give it back its docstring."""
+
+    def __call__(self, gallery_conf, script_vars):
+        """Return the arguments as a list of strings."""
+        path = Path(script_vars["src_file"])
+        name = path.name
+        # The gallery runs scripts without one; argparse shows its first line.
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        script_vars["example_globals"]["__doc__"] = docstring
+        if name in DATA:
+            return ["--data", str(data_file(DATA[name]))]
+        return PICTURES.get(name, [])
+
+    def __repr__(self):
+        """Say the same in each run, so that nothing is built twice."""
+        return "gallery.arguments"
+
+
+arguments = Arguments()
+
+
+def saved_pictures(block, block_vars, gallery_conf):
+    """Move the pictures that a script has saved beside itself to the gallery.
+
+    Parameters
+    ----------
+    block : tuple
+        Kind, content and first line of a block of the script.
+    block_vars : dict
+        Of the script: 'src_file', its path, and 'image_path_iterator', new names.
+    gallery_conf : dict
+        The settings of the gallery.
+
+    Returns
+    -------
+    str
+        The pictures in reStructuredText.
+    """
+    script = Path(block_vars["src_file"])
+    saved = [script.with_suffix(suffix) for suffix in sorted(SUFFIXES)]
+    paths = []
+    for picture in saved:
+        if picture.is_file():
+            path = Path(next(block_vars["image_path_iterator"]))
+            path = path.with_suffix(picture.suffix)
+            picture.replace(path)
+            paths.append(str(path))
+    return figure_rst(paths, gallery_conf["src_dir"])

@@ -1,0 +1,106 @@
+"""Are the probabilities true?
+===========================
+
+Of the rows that are given a probability of 0.8, four in five should be cases. Models that
+are trained on the log loss, as both are here by default, come close if they neither overfit
+nor are balanced; this page looks, and says what to do where they do not.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.calibration import CalibratedClassifierCV, CalibrationDisplay
+from sklearn.datasets import load_iris, make_classification
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.metrics import brier_score_loss, log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.multiclass import OneVsRestClassifier
+
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+
+X, y = make_classification(
+    n_samples=16_000, n_features=20, n_informative=5, flip_y=0.15, random_state=1
+)
+X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
+X_train, X_later, y_train, y_later = train_test_split(
+    X_train, y_train, test_size=0.5, random_state=0
+)
+
+# %%
+# Four models
+# -----------
+# A linear model; a network that is trained until it knows its training rows by heart; the
+# same network, stopped early on rows that it does not see; and the first network once more,
+# with a sigmoid on top, fitted to rows kept for later (Platt's method, in scikit-learn).
+
+linear = SGDLogisticClassifier(random_state=0).fit(X_train, y_train)
+overfitted = BackpropMLPClassifier(
+    (100,), alpha=0, learning_rate=0.01, max_iter=60, tol=None, random_state=0
+).fit(X_train, y_train)
+stopped = BackpropMLPClassifier(
+    (100,), alpha=0, learning_rate=0.001, early_stopping=True, random_state=0
+).fit(X_train, y_train)
+mended = CalibratedClassifierCV(FrozenEstimator(overfitted), method="sigmoid").fit(
+    X_later, y_later
+)
+models = {
+    "linear": linear,
+    "network, overfitted": overfitted,
+    "network, stopped early": stopped,
+    "overfitted, with CalibratedClassifierCV": mended,
+}
+fig, ax = plt.subplots(figsize=(6, 5.4), layout="constrained")
+colors = ["0.5", "#c8500a", "#1f5fa8", "#e0a080"]
+print(f"{'':42}{'log loss':>9}{'Brier':>8}{'accuracy':>10}")
+for (name, model), color in zip(models.items(), colors, strict=True):
+    proba = model.predict_proba(X_test)[:, 1]
+    CalibrationDisplay.from_predictions(
+        y_test, proba, n_bins=10, strategy="quantile", name=name, ax=ax, color=color
+    )
+    scores = log_loss(y_test, proba), brier_score_loss(y_test, proba)
+    print(f"{name:42}{scores[0]:9.3f}{scores[1]:8.3f}{model.score(X_test, y_test):10.3f}")
+ax.set(xlabel="predicted probability", ylabel="share of cases", title="Reliability")
+ax.legend(fontsize="small")
+plt.show()
+
+# %%
+# The overfitted network decides well, but is far too sure of itself. The log loss and the
+# Brier score see it; accuracy does not. So stop early, or penalise (`alpha`), or calibrate
+# on rows of their own.
+
+# %%
+# From logits, not from probabilities
+# -----------------------------------
+# The network ends in *logits*, and every loss is computed from them. A confident mistake
+# costs what it should: with a logit of 800 on the wrong side, 800 nats, where a
+# probability, clipped so that its logarithm exists, would hide the difference between 40
+# and 800.
+
+model = SGDLogisticClassifier().fit([[0.0], [1.0]], [0, 1])
+model.coef_, model.intercept_ = np.array([[1600.0]]), np.array([-800.0])  # edited by hand
+print("probabilities    ", model.predict_proba([[0.0], [0.52], [1.0]])[:, 1])
+print("log probabilities", model.predict_log_proba([[0.0], [0.52], [1.0]])[:, 1])
+
+# %%
+# One softmax, not one versus the rest
+# ------------------------------------
+# For more than two classes both estimators train one *softmax*, :math:`p_k = e^{z_k} /
+# \sum_j e^{z_j}`, on the log loss of all classes together. Models of one class against the
+# rest, each trained as if the others were not there, are normalised afterwards, and what
+# comes out is not what any of them was trained for. On iris, whose middle class lies
+# between the other two, a line cannot tell it from "the rest".
+
+X_iris, y_iris = load_iris(return_X_y=True)
+n = len(y_iris)
+softmax = SGDLogisticClassifier(alpha=0.01).fit(X_iris, y_iris)
+one_versus_rest = OneVsRestClassifier(
+    LogisticRegression(C=1 / (0.01 * n), max_iter=5000)
+).fit(X_iris, y_iris)
+by_sgd = SGDClassifier(loss="log_loss", alpha=0.01, random_state=0).fit(X_iris, y_iris)
+for name, fitted in (
+    ("one softmax", softmax),
+    ("one versus rest, at its optimum", one_versus_rest),
+    ("SGDClassifier(loss='log_loss')", by_sgd),
+):
+    loss = log_loss(y_iris, fitted.predict_proba(X_iris))
+    print(f"{name:34} log loss {loss:.3f}   accuracy {fitted.score(X_iris, y_iris):.3f}")

@@ -1,0 +1,162 @@
+"""Watch it learn
+==============
+
+A network learns two moons, or XOR, and each frame of a film shows how far it is: on the
+left the probability that it gives to each point of the plane, with the lines at which its
+hidden units switch on; on the right the loss. relu units bend the border between the
+colours at their lines and nowhere else. One call of `partial_fit` is one epoch, so that the
+film is of the same training that `fit` would do::
+
+    python watch_it_learn.py --save moons.gif
+    python watch_it_learn.py --data xor --save xor.html
+
+A film needs matplotlib and takes a few seconds; a GIF has about a megabyte, a page six.
+Expect a line for each tenth frame, with the loss falling from near log 2 = 0.69 to below
+0.05, and nearly all rows right in the end.
+"""
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.datasets import make_moons
+
+from sklearn_nn import BackpropMLPClassifier
+
+N_FRAMES, N_EPOCHS, FRAMES_A_SECOND = 60, 300, 12
+N_GRID = 120
+ORANGE, BLUE = "#c8500a", "#1f5fa8"
+
+
+class Frame(NamedTuple):
+    """What the film shows after an epoch."""
+
+    epoch: int
+    proba: np.ndarray  # (N_GRID, N_GRID), of class 1
+    units: list  # (w1, w2, b) of each hidden unit
+    losses: list  # of all epochs so far, nats per row
+    accuracy: float
+
+
+def make_data(name):
+    """Return X of shape (n, 2) and labels 0 and 1."""
+    if name == "moons":
+        X, y = make_moons(200, noise=0.12, random_state=0)
+        return (X - X.mean(axis=0)) / X.std(axis=0), y
+    rng = np.random.RandomState(0)
+    corners = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
+    labels = np.arange(200) % 4
+    return corners[labels] + 0.25 * rng.normal(size=(200, 2)), np.isin(labels, (1, 2)) * 1
+
+
+def plane(X):
+    """Return the points (N_GRID**2, 2) of a square around X, and its half width."""
+    half = 1.15 * np.abs(X).max()
+    axis = np.linspace(-half, half, N_GRID)
+    return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2), half
+
+
+def train(X, y):
+    """Yield a Frame after some of the epochs, which lie closer together at the start."""
+    model = BackpropMLPClassifier((12,), learning_rate=0.01, batch_size=50, random_state=2)
+    points, _ = plane(X)
+    shown = set(np.geomspace(1, N_EPOCHS, N_FRAMES).round().astype(int).tolist())
+    for epoch in range(1, N_EPOCHS + 1):
+        model.partial_fit(X, y, classes=[0, 1])
+        if epoch in shown:
+            proba = model.predict_proba(points)[:, 1].reshape(N_GRID, N_GRID)
+            units = list(zip(*model.coefs_[0], model.intercepts_[0], strict=True))
+            losses = list(model.loss_curve_)
+            yield Frame(epoch, proba, units, losses, model.score(X, y))
+
+
+def prepare(figure, X, y):
+    """Draw what stays, and return the two axes, the picture, the lines and the curve."""
+    from matplotlib import colormaps
+
+    left, right = figure.subplots(1, 2)
+    _, half = plane(X)
+    picture = left.imshow(
+        np.full((2, 2), 0.5),
+        extent=(-half, half, -half, half),
+        origin="lower",
+        cmap=colormaps["RdBu"].resampled(16),  # few colours make a small file
+        vmin=0,
+        vmax=1,
+        alpha=0.75,
+        interpolation="bilinear",
+    )
+    units = [left.plot([], [], color="0.25", linewidth=0.6)[0] for _ in range(12)]
+    colors = np.where(y, BLUE, ORANGE)
+    left.scatter(*X.T, c=colors, s=16, edgecolor="white", linewidth=0.5, zorder=3)
+    left.set(xlim=(-half, half), ylim=(-half, half), xticks=[], yticks=[])
+    (curve,) = right.plot([], [], color="black")
+    right.set(xscale="log", yscale="log", xlim=(1, N_EPOCHS), xlabel="epoch")
+    right.set(ylabel="loss, nats per row", ylim=(0.003, 1.5))
+    right.minorticks_off()  # they would take half of the time
+    right.axhline(np.log(2), color="0.7", linestyle=":", zorder=0)
+    right.text(N_EPOCHS, 0.76, "knowing nothing", color="0.5", fontsize=8, ha="right")
+    right.spines[["top", "right"]].set_visible(False)
+    return left, right, picture, units, curve
+
+
+def make_film(frames, X, y):
+    """Return a matplotlib animation of the frames."""
+    from matplotlib import pyplot as plt
+    from matplotlib.animation import FuncAnimation
+
+    figure = plt.figure(figsize=(8, 4), dpi=75)
+    figure.subplots_adjust(0.02, 0.13, 0.97, 0.92, wspace=0.22)
+    left, right, picture, units, curve = prepare(figure, X, y)
+    _, half = plane(X)
+    ends = np.array([-2.0, 2.0]) * half
+
+    def show(frame):
+        picture.set_data(frame.proba)
+        for line, (w1, w2, b) in zip(units, frame.units, strict=True):
+            # Where w1 x1 + w2 x2 + b = 0: the foot of the perpendicular from 0, then along.
+            length = np.hypot(w1, w2)
+            along, foot = np.array([-w2, w1]) / length, -b * np.array([w1, w2]) / length**2
+            line.set_data(foot[:, None] + along[:, None] * ends)
+        curve.set_data(np.arange(1, frame.epoch + 1), frame.losses)
+        left.set_title(f"{100 * frame.accuracy:.0f} % right")
+        right.set_title(f"epoch {frame.epoch}")
+
+    shown = frames + frames[-1:] * FRAMES_A_SECOND  # the end stays for a second
+    film = FuncAnimation(figure, show, shown, interval=1000 / FRAMES_A_SECOND)
+    return figure, film
+
+
+def save(film, path):
+    """Write a GIF, or a page with buttons to stop and step if the name ends in .html."""
+    if path.suffix == ".html":
+        path.write_text(film.to_jshtml(), encoding="utf-8")
+    else:
+        film.save(path, writer="pillow", fps=FRAMES_A_SECOND)
+    print(f"Saved {path}, {path.stat().st_size / 1e6:.1f} MB.")
+
+
+def main():
+    """Train, print, and save the film if asked to."""
+    parser = argparse.ArgumentParser(description="Watch it learn: see the top of the file.")
+    parser.add_argument("--data", choices=["moons", "xor"], default="moons")
+    parser.add_argument("--save", type=Path, help="film to write: .gif or .html")
+    arguments = parser.parse_args()
+    X, y = make_data(arguments.data)
+    frames = list(train(X, y))
+    for frame in [*frames[::10], frames[-1]]:
+        print(
+            f"epoch {frame.epoch:3d}   loss {frame.losses[-1]:.4f}   "
+            f"accuracy {100 * frame.accuracy:5.1f} %"
+        )
+    if arguments.save is not None:
+        from matplotlib import pyplot as plt
+
+        figure, film = make_film(frames, X, y)
+        save(film, arguments.save)
+        plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

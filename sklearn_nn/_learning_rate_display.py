@@ -1,0 +1,168 @@
+"""The learning rate range test as a picture."""
+
+import numpy as np
+
+from ._pyplot import pyplot
+from ._range_test import learning_rate_range_test
+
+# Room above the smoothed curve where it falls, as a share of its height.
+ROOM = 0.25
+
+
+class LearningRateDisplay:
+    """Losses of a range test over its learning rates, with the rate that it suggests.
+
+    Use `from_estimator`. A rate that trains well stands left of the lowest point, where
+    the loss still falls; right of it steps are too long.
+
+    Parameters
+    ----------
+    learning_rates : array-like of shape (n_steps,)
+        Rate of each step, increasing.
+
+    losses : array-like of shape (n_steps,)
+        Loss of each step's rows before the step.
+
+    smoothed_losses : array-like of shape (n_steps,)
+        Their running means.
+
+    suggestion : float, default=None
+        The rate to mark; None and NaN mark none.
+
+    estimator_name : str, default=None
+        Title of the picture.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes with the curves.
+    figure_ : matplotlib Figure
+        The figure that holds them.
+    lines_ : dict of Line2D
+        The lines, by their names: 'loss', 'smoothed loss', 'suggestion'.
+
+    See Also
+    --------
+    learning_rate_range_test : The test, and the rule of the suggestion.
+    LossCurveDisplay : What happened in training.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import BackpropMLPClassifier, LearningRateDisplay
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = BackpropMLPClassifier(random_state=0)
+    >>> display = LearningRateDisplay.from_estimator(model, X / 16, y)
+    >>> 0.001 < display.suggestion < 0.1
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        learning_rates,
+        losses,
+        smoothed_losses,
+        suggestion=None,
+        estimator_name=None,
+    ):
+        self.learning_rates = learning_rates
+        self.losses = losses
+        self.smoothed_losses = smoothed_losses
+        self.suggestion = suggestion
+        self.estimator_name = estimator_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        smallest_rate=1e-6,
+        largest_rate=10.0,
+        n_steps=100,
+        ax=None,
+    ):
+        """Run `learning_rate_range_test` and draw it.
+
+        Parameters
+        ----------
+        estimator : SGDLogisticClassifier or BackpropMLPClassifier
+            Fitted or not; it stays as it is.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Its labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0.
+        smallest_rate, largest_rate : float, default=1e-6 and 10.0
+            Learning rates of the first and the last step.
+        n_steps : int, default=100
+            Number of steps, >= 2.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : LearningRateDisplay
+            The display, drawn.
+        """
+        found = learning_rate_range_test(
+            estimator,
+            X,
+            y,
+            sample_weight,
+            smallest_rate=smallest_rate,
+            largest_rate=largest_rate,
+            n_steps=n_steps,
+        )
+        name = type(estimator).__name__
+        return cls(**found._asdict(), estimator_name=name).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        self : LearningRateDisplay
+            The display.
+        """
+        if ax is None:
+            plt = pyplot("LearningRateDisplay.plot")
+            _, ax = plt.subplots(layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        rates, self.lines_ = self.learning_rates, {}
+        [self.lines_["loss"]] = ax.plot(
+            rates, self.losses, color="C0", alpha=0.35, label="loss of a batch"
+        )
+        [self.lines_["smoothed loss"]] = ax.plot(
+            rates, self.smoothed_losses, color="C0", label="smoothed"
+        )
+        if self.suggestion is not None and np.isfinite(self.suggestion):
+            self.lines_["suggestion"] = ax.axvline(
+                self.suggestion,
+                color="C1",
+                linestyle="--",
+                label=f"suggestion: {self.suggestion:.2g}",
+            )
+        ax.set_xscale("log")
+        ax.set_ylim(*limits(self.losses, self.smoothed_losses))
+        ax.set(xlabel="learning rate", ylabel="loss", title=self.estimator_name or "")
+        ax.grid(alpha=0.3)
+        ax.legend(frameon=False)
+        return self
+
+
+def limits(losses, smoothed_losses):
+    """Return the lowest and the highest loss to show: where it diverges it may leave."""
+    until_lowest = smoothed_losses[: np.argmin(smoothed_losses) + 1]
+    lowest, highest = np.min(losses), np.max(until_lowest)
+    room = ROOM * (highest - lowest) or ROOM
+    return lowest - room / 2, highest + room

@@ -1,0 +1,303 @@
+"""Fitted estimators as ONNX graphs, which predict without Python or scikit-learn.
+
+A graph is put together as data first, and becomes a model of the onnx package at the end,
+in the one function that needs that package: ``pip install 'sklearn_nn[onnx]'``.
+
+Operators are those of opset 17; they are chosen so that onnxruntime has each of them in
+float32 and float64: of Elu and Softplus it has no float64.
+"""
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+import sklearn_nn
+
+from ._classifier import GradientClassifier
+
+# Of 2022, read by onnxruntime from 1.12.
+OPSET, IR_VERSION = 17, 8
+
+
+class Graph:
+    """Nodes and constants, added in the order of their computation.
+
+    Parameters
+    ----------
+    dtype : dtype
+        In which the network is computed, float32 or float64.
+    """
+
+    def __init__(self, dtype):
+        self.dtype = np.dtype(dtype)
+        self.nodes = []  # (operator, input names, output name, attributes)
+        self.constants = {}  # name -> ndarray
+
+    def add(self, operator, *inputs, output=None, **attributes):
+        """Add a node; return the name of its output."""
+        output = output or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append((operator, inputs, output, attributes))
+        return output
+
+    def constant(self, name, array):
+        """Add a constant; return its name."""
+        self.constants[name] = array
+        return name
+
+    def number(self, value):
+        """Add a number in the dtype of the network; return its name."""
+        return self.constant(f"number_{value:g}", np.array(value, dtype=self.dtype))
+
+
+def identity(graph, z):
+    """z."""
+    return z
+
+
+def logistic(graph, z):
+    """1 / (1 + exp(-z))."""
+    return graph.add("Sigmoid", z)
+
+
+def tanh(graph, z):
+    """The hyperbolic tangent."""
+    return graph.add("Tanh", z)
+
+
+def relu(graph, z):
+    """max(z, 0)."""
+    return graph.add("Relu", z)
+
+
+def gelu(graph, z):
+    """z (1 + erf(z / sqrt 2)) / 2; onnxruntime has erf in float32 only."""
+    scaled = graph.add("Mul", z, graph.number(np.sqrt(0.5)))
+    erf = graph.add("Erf", graph.add("Cast", scaled, to=np.float32))
+    erf = graph.add("CastLike", erf, z)
+    half = graph.add("Mul", z, graph.number(0.5))
+    return graph.add("Mul", half, graph.add("Add", erf, graph.number(1.0)))
+
+
+def silu(graph, z):
+    """z / (1 + exp(-z))."""
+    return graph.add("Mul", z, graph.add("Sigmoid", z))
+
+
+def leaky_relu(graph, z):
+    """max(z, 0.01 z); the operator LeakyRelu knows 0.01 in float32 only."""
+    return graph.add("Max", z, graph.add("Mul", z, graph.number(0.01)))
+
+
+def softplus(graph, z):
+    """log(1 + exp(z)) as max(z, 0) + log(1 + exp(-|z|)), where exp cannot overflow."""
+    exp = graph.add("Exp", graph.add("Neg", graph.add("Abs", z)))
+    log = graph.add("Log", graph.add("Add", exp, graph.number(1.0)))
+    return graph.add("Add", graph.add("Relu", z), log)
+
+
+def elu(graph, z):
+    """max(z, 0) + exp(min(z, 0)) - 1."""
+    exp = graph.add("Exp", graph.add("Min", z, graph.number(0.0)))
+    return graph.add("Add", graph.add("Relu", z), graph.add("Sub", exp, graph.number(1.0)))
+
+
+ACTIVATIONS = {
+    "identity": identity,
+    "logistic": logistic,
+    "tanh": tanh,
+    "relu": relu,
+    "gelu": gelu,
+    "silu": silu,
+    "leaky_relu": leaky_relu,
+    "softplus": softplus,
+    "elu": elu,
+}
+
+
+def to_onnx(estimator):
+    """Return a fitted estimator as an ONNX model, which predicts without Python.
+
+    Parameters
+    ----------
+    estimator : SGDLogisticClassifier or BackpropMLPClassifier
+        Fitted.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Of opset 17. Names and types are those of skl2onnx without zipmap:
+
+        - input 'X', float32 of shape (n_samples, n_features), any number of samples;
+        - output 'label', shape (n_samples,), what `predict` returns: strings as strings,
+          integers, booleans and floats (which are whole numbers) as int64; or indicators
+          in int64 of shape (n_samples, n_outputs);
+        - output 'probabilities', float32 of shape (n_samples, n_classes), what
+          `predict_proba` returns.
+
+    Raises
+    ------
+    ImportError
+        If onnx is not installed.
+    TypeError
+        If `estimator` is none of this package.
+    NotFittedError
+        If it is not fitted.
+    ValueError
+        If a label is a number beyond 64 bits.
+
+    Notes
+    -----
+    The graph computes in the type that the model was trained in, after a cast of X: most
+    models are float64, as X was, and a model trained on float32 is float32 throughout. So
+    labels are those of `predict`, unless logits tie within the rounding of that type (a
+    hidden 'gelu' in float64 counts as float32, in which onnxruntime has its error
+    function). Fitted coefficients that were edited are exported as they are.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_nn import SGDLogisticClassifier, to_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = to_onnx(SGDLogisticClassifier().fit(X, y))
+    >>> [output.name for output in model.graph.output]
+    ['label', 'probabilities']
+    """
+    check_exportable(estimator)
+    check_onnx_is_installed()
+    return model_of(graph_of(estimator), estimator)
+
+
+def check_exportable(estimator):
+    """Raise TypeError or NotFittedError unless this is a fitted model of the package."""
+    if isinstance(estimator, GradientClassifier):
+        estimator._check_fitted()
+        return
+    advice = "Convert estimators of other packages with skl2onnx."
+    if isinstance(estimator, Pipeline):
+        advice = (
+            "Export its last step, to_onnx(pipeline[-1]), and do what the other steps do "
+            "before; or convert those with skl2onnx (pipeline[:-1]), and join both with "
+            "onnx.compose.merge_models."
+        )
+    raise TypeError(
+        "to_onnx needs a fitted SGDLogisticClassifier or BackpropMLPClassifier; got "
+        f"{type(estimator).__name__}. {advice}"
+    )
+
+
+def check_onnx_is_installed():
+    """Raise ImportError, with what to do, unless onnx can be imported."""
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise ImportError("to_onnx needs onnx: pip install 'sklearn_nn[onnx]'.") from error
+
+
+def graph_of(estimator):
+    """Return the Graph from 'X' to 'label' and 'probabilities'."""
+    encoding, layers = estimator._checkpoint.encoding, estimator._layers()
+    graph = Graph(np.result_type(layers[0].weight, np.float32))
+    hidden = estimator._checkpoint.architecture.activations
+    logits = add_logits(graph, layers, [*hidden, "identity"])
+    add_label(graph, logits, encoding)
+    add_probabilities(graph, logits, encoding)
+    return graph
+
+
+def add_logits(graph, layers, activations):
+    """Add the network from 'X' on; return the name of the logits (N, n_outputs)."""
+    a = "X" if graph.dtype == np.float32 else graph.add("Cast", "X", to=graph.dtype)
+    for i, (layer, activation) in enumerate(zip(layers, activations, strict=True)):
+        weight = graph.constant(f"weight_{i}", layer.weight.astype(graph.dtype))
+        intercept = graph.constant(f"intercept_{i}", layer.intercept.astype(graph.dtype))
+        a = ACTIVATIONS[activation](graph, graph.add("Gemm", a, weight, intercept))
+    return a
+
+
+def add_label(graph, logits, encoding):
+    """Add the output 'label', by the rule of `Encoding.decide`."""
+    if encoding.multilabel:
+        positive = graph.add("Greater", logits, graph.number(0))
+        graph.add("Cast", positive, to=np.int64, output="label")
+        return
+    if encoding.out_activation == "softmax":
+        index = graph.add("ArgMax", logits, axis=1, keepdims=0)
+    else:
+        positive = graph.add("Greater", logits, graph.number(0))
+        one_axis = graph.constant("one_axis", np.array([-1]))
+        index = graph.add("Reshape", graph.add("Cast", positive, to=np.int64), one_axis)
+    classes = graph.constant("classes", labels_of(encoding.classes))
+    graph.add("Gather", classes, index, output="label")
+
+
+def labels_of(classes):
+    """Return labels (n_classes,) as ONNX has them: strings (as objects) or int64."""
+    if all(isinstance(label, str) for label in classes):
+        return classes.astype(object)
+    integers = classes.astype(np.int64)
+    if not np.array_equal(integers, classes):
+        raise ValueError(
+            "Labels in ONNX are strings or integers of 64 bits; the model has the classes "
+            f"{classes.tolist()}. Train it with such labels."
+        )
+    return integers
+
+
+def add_probabilities(graph, logits, encoding):
+    """Add the output 'probabilities', as `predict_proba` computes it from logits."""
+    if encoding.out_activation == "softmax":
+        proba = graph.add("Softmax", logits, axis=1)
+    elif encoding.multilabel:
+        proba = graph.add("Sigmoid", logits)
+    else:
+        both = graph.add("Concat", graph.add("Neg", logits), logits, axis=1)
+        proba = graph.add("Sigmoid", both)
+    graph.add("Cast", proba, to=np.float32, output="probabilities")
+
+
+def model_of(graph, estimator):
+    """Return the Graph as an onnx.ModelProto."""
+    from onnx import checker, helper
+
+    def value_info(name, dtype, *columns):
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return helper.make_tensor_value_info(name, kind, ["N", *columns])
+
+    nodes, constants = onnx_parts(graph)
+    encoding = estimator._checkpoint.encoding
+    labels = labels_of(encoding.classes)  # of multilabel y the column numbers
+    label_columns = [encoding.n_outputs] if encoding.multilabel else []
+    model = helper.make_model(
+        helper.make_graph(
+            nodes,
+            type(estimator).__name__,
+            [value_info("X", np.float32, estimator.n_features_in_)],
+            [
+                value_info("label", labels.dtype, *label_columns),
+                value_info("probabilities", np.float32, len(labels)),
+            ],
+            constants,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="sklearn_nn",
+        producer_version=sklearn_nn.__version__,
+    )
+    checker.check_model(model)
+    return model
+
+
+def onnx_parts(graph):
+    """Return the nodes and the constants of a Graph as onnx has them."""
+    from onnx import helper, numpy_helper
+
+    def node_of(operator, inputs, output, attributes):
+        if operator == "Cast":
+            kind = helper.np_dtype_to_tensor_dtype(np.dtype(attributes["to"]))
+            attributes = {"to": kind}
+        return helper.make_node(operator, inputs, [output], **attributes)
+
+    constants = graph.constants.items()
+    return (
+        [node_of(*node) for node in graph.nodes],
+        [numpy_helper.from_array(array, name) for name, array in constants],
+    )

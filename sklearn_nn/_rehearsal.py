@@ -1,0 +1,41 @@
+"""A training run that is got ready on a copy: the user's estimator stays as it is."""
+
+import copy
+
+from ._classifier import GradientClassifier
+from ._validation import Given
+
+
+def prepared_copy(estimator, X, y, sample_weight, caller, **parameters):
+    """Return what `fit` of a copy would begin with, without early stopping, as Prepared.
+
+    Parameters
+    ----------
+    estimator : GradientClassifier
+        Fitted or not. With warm_start (its own or among `parameters`) a fitted one goes
+        on from its coefficients.
+    X, y, sample_weight
+        As the user passed them.
+    caller : str
+        Whose name an error bears.
+    **parameters
+        Constructor parameters that the copy has instead of its own.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is not of this package.
+    ValueError
+        As `fit`.
+    """
+    if not isinstance(estimator, GradientClassifier):
+        raise TypeError(
+            f"{caller} needs an SGDLogisticClassifier or a BackpropMLPClassifier; got "
+            f"{type(estimator).__name__}. Of a pipeline pass the last step, pipeline[-1], "
+            "and X as the steps before it have transformed it."
+        )
+    rehearsing = copy.copy(estimator).set_params(early_stopping=False, **parameters)
+    rehearsing._check_parameters()
+    kept = rehearsing._kept(one_epoch=False)
+    # No rows are held out, and weights are scaled as by `fit`.
+    return rehearsing._prepare(X, y, sample_weight, rehearsing._fit_encoding, kept, Given())

@@ -1,0 +1,363 @@
+"""The weights of the first layer, as small pictures or as bars."""
+
+from math import ceil, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.validation import check_is_fitted
+
+from ._pyplot import pyplot
+
+# So many can be told apart: pictures; bars of one feature, by colour; bars, with the spaces
+# between features, on a page.
+MOST_PICTURES, MOST_COLOURS, MOST_BARS = 25, 10, 80
+# Red is for, blue against, white is 0.
+COLOURS = "RdBu_r"
+# Inches: the longer side of a picture, the space between pictures and, where their names
+# stand, above them; a bar; what other names and margins take; the narrowest figure.
+PICTURE, SPACE, NAME_SPACE, BAR, MARGIN, NARROWEST = 1.1, 0.1, 0.26, 0.16, 1.4, 4.2
+
+
+class WeightsDisplay:
+    """Weights between the features and the first layer's units.
+
+    Use `from_estimator`. With `image_shape` each unit (of a linear model: each class) is a
+    small picture of its weights, all on one scale of colours that is symmetric about 0;
+    without it there is a bar for each feature and unit. Where there are too many units or
+    features, those with the largest weights are drawn, and the title says so.
+
+    Parameters
+    ----------
+    weights : array-like of shape (n_units, n_features)
+        Weights of each unit.
+
+    unit_names : array-like of shape (n_units,), default=None
+        What to call the units; None numbers them from 0.
+
+    feature_names : array-like of shape (n_features,), default=None
+        What to call the features; None numbers them from 0.
+
+    image_shape : tuple of int, default=None
+        Rows and columns of the pictures that the features are pixels of, row by row.
+
+    estimator_name : str, default=None
+        Title of the picture.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes with the weights.
+    figure_ : matplotlib Figure
+        The figure that holds them.
+    units_ : ndarray of int
+        The units drawn, in this order.
+    features_ : ndarray of int
+        The features drawn, in this order.
+    image_ : AxesImage or None
+        All small pictures in one, NaN between them.
+    bars_ : list of BarContainer, or None
+        The bars of each unit.
+
+    See Also
+    --------
+    LossCurveDisplay : What happened in training.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_nn import SGDLogisticClassifier, WeightsDisplay
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = SGDLogisticClassifier(alpha=0.01).fit(X, y)
+    >>> display = WeightsDisplay.from_estimator(model, image_shape=(8, 8))
+    >>> len(display.units_)
+    10
+    """
+
+    def __init__(
+        self,
+        *,
+        weights,
+        unit_names=None,
+        feature_names=None,
+        image_shape=None,
+        estimator_name=None,
+    ):
+        self.weights = weights
+        self.unit_names = unit_names
+        self.feature_names = feature_names
+        self.image_shape = image_shape
+        self.estimator_name = estimator_name
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, *, image_shape=None, max_units=None, max_features=None, ax=None
+    ):
+        """Draw the first layer of a fitted model.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted classifier of this package, or another with `coefs_` or `coef_`.
+        image_shape : tuple of int, default=None
+            Rows and columns of the pictures that the features are pixels of, row by row.
+        max_units : int, default=None
+            Most units to draw; None is 25 pictures, or 10 bars for each feature.
+        max_features : int, default=None
+            Most features to draw bars of; None is as many as fit a page: 40 with one
+            unit, 20 with three.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : WeightsDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        TypeError
+            If it has neither `coefs_` nor `coef_`.
+        ValueError
+            If `image_shape` has not as many pixels as there are features, or a limit is
+            below 1.
+        """
+        check_is_fitted(estimator)
+        weights, unit_names = first_layer(estimator)
+        display = cls(
+            weights=weights,
+            unit_names=unit_names,
+            feature_names=getattr(estimator, "feature_names_in_", None),
+            image_shape=image_shape,
+            estimator_name=type(estimator).__name__,
+        )
+        return display.plot(ax=ax, max_units=max_units, max_features=max_features)
+
+    def plot(self, ax=None, *, max_units=None, max_features=None):
+        """Draw the weights.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        max_units : int, default=None
+            Most units to draw; None is 25 pictures, or 10 bars for each feature.
+        max_features : int, default=None
+            Most features to draw bars of; None is as many as fit a page: 40 with one
+            unit, 20 with three.
+
+        Returns
+        -------
+        self : WeightsDisplay
+            The display.
+        """
+        check_limit(max_units, "max_units")
+        check_limit(max_features, "max_features")
+        weights = np.asarray(self.weights, dtype=float)
+        as_pictures = self.image_shape is not None
+        if as_pictures:
+            check_image_shape(self.image_shape, weights.shape[1])
+            max_features = weights.shape[1]
+        if max_units is None:
+            max_units = MOST_PICTURES if as_pictures else MOST_COLOURS
+        self.units_ = largest_rows(weights, max_units)
+        if max_features is None:
+            max_features = MOST_BARS // (len(self.units_) + 1)
+        self.features_ = largest_rows(weights[self.units_].T, max_features)
+        drawn = weights[np.ix_(self.units_, self.features_)]
+        unit_names = names_of(self.unit_names, self.units_, "unit ")
+        self.image_, self.bars_ = None, None
+        if as_pictures:
+            grid = grid_of(len(drawn), self.image_shape)
+            self.ax_ = new_axes(ax, size_of_pictures(grid))
+            self.image_ = draw_pictures(self.ax_, drawn, grid, unit_names)
+        else:
+            self.ax_ = new_axes(ax, size_of_bars(*drawn.shape))
+            feature_names = names_of(self.feature_names, self.features_)
+            self.bars_ = draw_bars(self.ax_, drawn, unit_names, feature_names)
+        self.figure_ = self.ax_.figure
+        self.ax_.set_title(self._title(*weights.shape))
+        return self
+
+    def _title(self, n_units, n_features):
+        """Return the title, with a line for what was left out."""
+        parts = [
+            f"{len(drawn)} of {total} {kind}"
+            for drawn, total, kind in (
+                (self.units_, n_units, "units"),
+                (self.features_, n_features, "features"),
+            )
+            if len(drawn) < total
+        ]
+        note = [", ".join(parts) + " (largest weights)"] if parts else []
+        return "\n".join([*filter(None, [self.estimator_name]), *note])
+
+
+def first_layer(estimator):
+    """Return the weights (n_units, n_features) of a fitted model, and the units' names.
+
+    Units are classes where no hidden layer stands between; None numbers hidden units.
+    """
+    coefs, coef = getattr(estimator, "coefs_", None), getattr(estimator, "coef_", None)
+    if coefs is not None:
+        weights, is_linear = np.asarray(coefs[0]).T, len(coefs) == 1
+    elif coef is not None:
+        coef = coef.toarray() if issparse(coef) else coef  # of `sparsify`
+        weights, is_linear = np.atleast_2d(coef), True
+    else:
+        raise TypeError(
+            "WeightsDisplay needs a fitted estimator with coefs_ or coef_; "
+            f"{type(estimator).__name__} has neither. Pass a classifier of sklearn_nn (of "
+            "a pipeline its last step, pipeline[-1])."
+        )
+    classes = getattr(estimator, "classes_", None)
+    if not is_linear or classes is None:
+        return weights, None
+    # Two classes have one logit, the log odds of the second.
+    return weights, [f"class {label}" for label in classes[-len(weights) :]]
+
+
+def check_image_shape(image_shape, n_features):
+    """Raise ValueError unless (rows, columns) are as many pixels as there are features."""
+    fits = np.shape(image_shape) == (2,) and min(image_shape) >= 1
+    if not fits or np.prod(image_shape) != n_features:
+        raise ValueError(
+            "image_shape must be (rows, columns) with rows * columns equal to the number "
+            f"of features, {n_features}; got {image_shape!r}. Use None for bars."
+        )
+
+
+def check_limit(limit, name):
+    """Raise ValueError unless the limit is None or at least 1."""
+    if limit is not None and limit < 1:
+        raise ValueError(f"{name} must be an integer >= 1 or None; got {limit!r}.")
+
+
+def largest_rows(weights, most):
+    """Return the indices, increasing, of the `most` rows with the largest weight."""
+    if len(weights) <= most:
+        return np.arange(len(weights))
+    return np.sort(np.argsort(-np.max(np.abs(weights), axis=1), kind="stable")[:most])
+
+
+def names_of(names, indices, prefix=""):
+    """Return the names at the indices as text; without names, prefix and number."""
+    return [f"{prefix}{i}" if names is None else str(names[i]) for i in indices]
+
+
+def new_axes(ax, size):
+    """Return `ax`, or the axes of a new figure of this size in inches."""
+    if ax is not None:
+        return ax
+    return pyplot("WeightsDisplay.plot").subplots(figsize=size, layout="constrained")[1]
+
+
+# Pictures.
+
+
+class Grid(NamedTuple):
+    """Where the pictures of a mosaic stand, in pixels; NaN is between them."""
+
+    n_rows: int
+    n_columns: int
+    height: int  # of a picture
+    width: int
+    gap_above: int  # of a picture, for its name
+    gap_beside: int
+    pixel: float  # inches
+
+    @property
+    def shape(self):
+        """Rows and columns of the mosaic."""
+        rows = self.n_rows * (self.height + self.gap_above)
+        return rows, self.n_columns * (self.width + self.gap_beside) - self.gap_beside
+
+    def corner(self, k):
+        """Return the top row and the left column of the k-th picture."""
+        row, column = divmod(k, self.n_columns)
+        top = row * (self.height + self.gap_above) + self.gap_above
+        return top, column * (self.width + self.gap_beside)
+
+
+def grid_of(n_pictures, image_shape):
+    """Return the Grid of so many pictures: about a square, with few empty places."""
+    height, width = (int(side) for side in image_shape)
+    pixel = PICTURE / max(height, width)
+    at_least = ceil(sqrt(n_pictures * height / width))
+    # The first of those with the fewest empty places, so the one nearest to a square.
+    n_columns = min(range(at_least, at_least + 3), key=lambda n: -n_pictures % n)
+    n_columns = min(n_columns, n_pictures)
+    return Grid(
+        n_rows=ceil(n_pictures / n_columns),
+        n_columns=n_columns,
+        height=height,
+        width=width,
+        gap_above=max(1, round(NAME_SPACE / pixel)),
+        gap_beside=max(1, round(SPACE / pixel)),
+        pixel=pixel,
+    )
+
+
+def size_of_pictures(grid):
+    """Return width and height of a figure with this Grid, in inches."""
+    n_rows, n_columns = grid.shape
+    width = MARGIN + n_columns * grid.pixel
+    return max(NARROWEST, width), MARGIN / 2 + n_rows * grid.pixel
+
+
+def draw_pictures(axes, weights, grid, names):
+    """Return the AxesImage of the weights (n_units, n_features) as pictures with names."""
+    mosaic = np.full(grid.shape, np.nan)
+    for k, (weight, name) in enumerate(zip(weights, names, strict=True)):
+        top, left = grid.corner(k)
+        bottom, right = top + grid.height, left + grid.width
+        mosaic[top:bottom, left:right] = weight.reshape(grid.height, grid.width)
+        # Pixels are centred on whole numbers.
+        x = np.array([left, right, right, left, left]) - 0.5
+        y = np.array([top, top, bottom, bottom, top]) - 0.5
+        axes.plot(x, y, color="0.7", linewidth=0.8, clip_on=False)
+        axes.annotate(
+            name,
+            (left + (grid.width - 1) / 2, top - 0.5),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            fontsize="small",
+        )
+    largest = np.max(np.abs(weights)) or 1.0
+    picture = axes.imshow(mosaic, cmap=COLOURS, vmin=-largest, vmax=largest)
+    axes.set_axis_off()
+    axes.figure.colorbar(picture, ax=axes, label="weight", shrink=0.8)
+    return picture
+
+
+# Bars.
+
+
+def size_of_bars(n_units, n_features):
+    """Return width and height of a figure of so many bars, in inches."""
+    return 6.4, MARGIN + n_features * (n_units + 1) * BAR
+
+
+def draw_bars(axes, weights, unit_names, feature_names):
+    """Return a BarContainer for each unit, drawn of the weights (n_units, n_features)."""
+    n_units, n_features = weights.shape
+    thickness = 1 / (n_units + 1)  # one more is the space between features
+    middle = np.arange(n_features)
+    bars = []
+    for k, (weight, name) in enumerate(zip(weights, unit_names, strict=True)):
+        place = middle + (k - (n_units - 1) / 2) * thickness
+        bars.append(axes.barh(place, weight, height=thickness, label=name))
+    axes.axvline(0, color="0.3", linewidth=0.8)
+    axes.set_yticks(middle, feature_names)
+    axes.set_ylim(n_features - 0.5, -0.5)  # the first feature on top
+    axes.set_ylabel("feature")
+    axes.grid(axis="x", alpha=0.3)
+    if n_units == 1:
+        axes.set_xlabel(f"weight ({unit_names[0]})")
+    else:
+        axes.set_xlabel("weight")
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return bars

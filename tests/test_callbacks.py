@@ -1,0 +1,310 @@
+"""scikit-learn's callbacks: what they see of training, and how they end it."""
+
+import warnings
+
+import numpy as np
+import pytest
+from methods import every_method, textbook_logistic
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_nn import BackpropMLPClassifier
+from sklearn_nn._callbacks import MOST_TASKS
+
+callback = pytest.importorskip("sklearn.callback", reason="came with scikit-learn 1.9")
+
+
+class Recorder:
+    """A callback that notes what it is told, and acts at the end of some task."""
+
+    def __init__(self, at_task=None, action=None, at_begin=False):
+        self.at_task, self.action, self.at_begin = at_task, action, at_begin
+        self.told, self.models = [], []
+
+    def note(self, word, context):
+        kind = "fit" if context.parent is None else context.task_name
+        self.told.append((word, kind, context.task_id))
+        return kind != "fit" and context.task_id == self.at_task
+
+    def setup(self, estimator, context):
+        self.told.append("setup")
+
+    def teardown(self, estimator, context):
+        self.told.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        if self.note("begin", context) and self.at_begin:
+            self.action()
+
+    def on_fit_task_end(
+        self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None
+    ):
+        self.models.append(fitted_estimator)
+        if self.note("end", context) and not self.at_begin:
+            return self.action()
+        return None
+
+
+def stop():
+    """Ask for the end of training."""
+    return True
+
+
+def fail():
+    """Be a callback that does not work."""
+    raise RuntimeError("this callback does not work")
+
+
+def make(estimator_class, **parameters):
+    """Return an estimator of a few epochs."""
+    return estimator_class(**{"max_iter": 5, "tol": None, "random_state": 0, **parameters})
+
+
+solvers = pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+
+
+def same_solver(estimator_class, solver):
+    """Return the solver if the class has it, else 'adam'."""
+    has_it = solver == "sgd" or estimator_class is BackpropMLPClassifier
+    return solver if has_it else "adam"
+
+
+def assert_same_model(model, other, X):
+    """Assert that two models predict and have come to be in the same way."""
+    np.testing.assert_array_equal(model.predict_proba(X), other.predict_proba(X))
+    assert model.loss_curve_ == other.loss_curve_
+    assert (model.n_iter_, model.t_) == (other.n_iter_, other.t_)
+
+
+# What callbacks are told.
+
+
+@every_method
+@solvers
+def test_an_epoch_is_a_task(estimator_class, solver, rows):
+    X, y, _ = rows()
+    recorder, solver = Recorder(), same_solver(estimator_class, solver)
+    make(estimator_class, solver=solver).set_callbacks(recorder).fit(X, y)
+    epochs = [(word, "epoch", i) for i in range(5) for word in ("begin", "end")]
+    fit = ("begin", "fit", 0), ("end", "fit", 0)
+    assert recorder.told == ["setup", fit[0], *epochs, fit[1], "teardown"]
+
+
+@every_method
+@solvers
+def test_a_model_in_mid_training_is_that_of_so_many_epochs(estimator_class, solver, rows):
+    X, y, weight = rows()
+    recorder, solver = Recorder(), same_solver(estimator_class, solver)
+    estimator = make(estimator_class, solver=solver).set_callbacks(recorder)
+    estimator.fit(X, y, weight)
+    for n_epochs, model in enumerate(recorder.models[:-1], start=1):
+        shorter = make(estimator_class, solver=solver, max_iter=n_epochs).fit(X, y, weight)
+        assert_same_model(model, shorter, X)
+    assert_same_model(recorder.models[-1], estimator, X)
+
+
+def test_a_model_in_mid_training_can_be_trained_further(rows):
+    X, y, _ = rows()
+    recorder = Recorder()
+    make(BackpropMLPClassifier, batch_size=16).set_callbacks(recorder).fit(X, y)
+    model = recorder.models[2].partial_fit(X, y)
+    four = make(BackpropMLPClassifier, batch_size=16, max_iter=4).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), four.predict_proba(X))
+    assert model.loss_curve_ == four.loss_curve_
+
+
+def test_a_model_in_mid_training_has_the_best_epoch_so_far(rows):
+    X, y, _ = rows()
+    recorder = Recorder()
+    estimator = make(BackpropMLPClassifier, early_stopping=True, learning_rate=0.3)
+    estimator.set_callbacks(recorder).fit(X, y)
+    for n_epochs, model in enumerate(recorder.models[:-1], start=1):
+        shorter = clone(estimator).set_params(max_iter=n_epochs).set_callbacks().fit(X, y)
+        assert_same_model(model, shorter, X)
+        assert model.best_epoch_ == shorter.best_epoch_
+
+
+@every_method
+def test_callbacks_do_not_change_the_path(estimator_class, rows):
+    X, y, _ = rows()
+    watched = make(estimator_class).set_callbacks(Recorder()).fit(X, y)
+    assert_same_model(watched, make(estimator_class).fit(X, y), X)
+
+
+@every_method
+def test_scoring_monitor_records_the_score_of_each_epoch(estimator_class, rows):
+    X, y, weight = rows()
+    monitor = callback.ScoringMonitor(scoring="neg_log_loss")
+    make(estimator_class).set_callbacks(monitor).fit(X, y, sample_weight=weight)
+    scores = [
+        row["neg_log_loss"]
+        for row in monitor.get_logs().data
+        if row["task_name"] == "epoch"
+    ]
+    expected = []
+    for n_epochs in range(1, 6):
+        model = make(estimator_class, max_iter=n_epochs).fit(X, y, weight)
+        log_proba = np.log(model.predict_proba(X))[np.arange(len(y)), y]
+        expected.append(np.average(log_proba, weights=weight))
+    np.testing.assert_allclose(scores, expected, rtol=1e-12)
+
+
+def test_long_runs_are_told_in_groups(rows):
+    X, y, _ = rows(n_samples=6)
+    recorder = Recorder()
+    n_epochs = 3 * MOST_TASKS - 100
+    estimator = make(textbook_logistic, max_iter=n_epochs).set_callbacks(recorder)
+    estimator.fit(X, y)
+    ends = [entry for entry in recorder.told if entry[:2] == ("end", "3 epochs")]
+    assert len(ends) == -(-n_epochs // 3) <= MOST_TASKS
+    assert estimator.n_iter_ == n_epochs
+    counts = [len(model.loss_curve_) for model in recorder.models[:-1]]
+    assert counts == [*range(3, n_epochs, 3), n_epochs]  # the last group is shorter
+
+
+def test_a_group_that_the_stopping_rule_cuts_ends(rows):
+    X, y, _ = rows()
+    recorder = Recorder()
+    estimator = make(
+        textbook_logistic, max_iter=2 * MOST_TASKS, tol=10.0, n_iter_no_change=4
+    )
+    estimator.set_callbacks(recorder).fit(X, y)
+    assert estimator.n_iter_ == 5
+    assert [len(model.loss_curve_) for model in recorder.models] == [2, 4, 5, 5]
+
+
+def test_without_callbacks_nothing_is_set_up(rows):
+    X, y, _ = rows()
+    model = make(BackpropMLPClassifier).fit(X, y)
+    assert not [name for name in vars(model) if "callback" in name]
+
+
+# How callbacks end training.
+
+
+@every_method
+@solvers
+def test_a_callback_that_returns_true_stops_training(estimator_class, solver, rows):
+    X, y, _ = rows()
+    solver = same_solver(estimator_class, solver)
+    estimator = make(estimator_class, solver=solver).set_callbacks(Recorder(1, stop))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # who stops training knows that it has not ended
+        estimator.set_params(tol=1e-12).fit(X, y)
+    expected = make(estimator_class, solver=solver, max_iter=2).fit(X, y)
+    assert_same_model(estimator, expected, X)
+
+
+def test_training_goes_on_after_a_stop(rows):
+    X, y, _ = rows()
+    estimator = make(BackpropMLPClassifier, warm_start=True, batch_size=16)
+    estimator.set_callbacks(Recorder(1, stop)).fit(X, y)
+    estimator.set_callbacks().set_params(max_iter=3).fit(X, y)
+    whole = make(BackpropMLPClassifier, batch_size=16).fit(X, y)
+    np.testing.assert_array_equal(estimator.predict_proba(X), whole.predict_proba(X))
+
+
+@every_method
+@solvers
+@pytest.mark.parametrize("at_begin", [False, True])
+def test_an_error_keeps_the_last_finished_epoch(estimator_class, solver, at_begin, rows):
+    X, y, _ = rows()
+    recorder = Recorder(2, fail, at_begin)
+    solver = same_solver(estimator_class, solver)
+    estimator = make(estimator_class, solver=solver).set_callbacks(recorder)
+    with pytest.raises(RuntimeError, match="does not work"):
+        estimator.fit(X, y)
+    n_epochs = 2 if at_begin else 3
+    expected = make(estimator_class, solver=solver, max_iter=n_epochs).fit(X, y)
+    assert_same_model(estimator, expected, X)
+    assert recorder.told[-1] == "teardown"
+
+
+@every_method
+def test_an_error_before_the_first_epoch_ends_changes_nothing(estimator_class, rows):
+    X, y, _ = rows()
+    estimator = make(estimator_class).fit(X, y)
+    before = estimator.predict_proba(X)
+    recorder = Recorder(0, fail, at_begin=True)
+    with pytest.raises(RuntimeError, match="does not work"):
+        estimator.set_callbacks(recorder).fit(2 * X, y)
+    np.testing.assert_array_equal(estimator.predict_proba(X), before)
+    assert recorder.told[-1] == "teardown"
+
+
+def test_an_error_of_training_tears_callbacks_down(rows):
+    X, y, _ = rows()
+    recorder = Recorder()
+    estimator = make(BackpropMLPClassifier).set_callbacks(recorder)
+    with pytest.raises(ValueError, match="NaN"):
+        estimator.fit(np.where(X > 0, np.nan, X), y)
+    assert recorder.told == ["setup", "teardown"]
+
+
+def test_an_error_in_a_warm_start_keeps_the_epochs_so_far(rows):
+    X, y, _ = rows()
+    estimator = make(BackpropMLPClassifier, warm_start=True).fit(X, y)
+    estimator.set_callbacks(Recorder(1, fail))
+    with pytest.raises(RuntimeError, match="does not work"):
+        estimator.fit(X, y)
+    seven = make(BackpropMLPClassifier, max_iter=7).fit(X, y)
+    np.testing.assert_array_equal(estimator.predict_proba(X), seven.predict_proba(X))
+
+
+# scikit-learn's own, in scikit-learn's company.
+
+
+@every_method
+def test_progress_bar_shows(estimator_class, rows, capsys):
+    pytest.importorskip("rich")
+    X, y, _ = rows()
+    make(estimator_class).set_callbacks(callback.ProgressBar()).fit(X, y)
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert type(make(estimator_class)).__name__ in line
+    assert "100%" in line
+
+
+def test_progress_bar_shows_in_a_pipeline(rows, capsys):
+    pytest.importorskip("rich")
+    X, y, _ = rows()
+    pipeline = make_pipeline(StandardScaler(), make(BackpropMLPClassifier))
+    pipeline.set_callbacks(callback.ProgressBar()).fit(X, y)
+    lines = capsys.readouterr().out
+    assert "BackpropMLPClassifier" in lines
+    assert lines.count("100%") >= 2
+
+
+@pytest.mark.slow
+def test_progress_bar_and_scores_in_a_grid_search_of_two_processes(rows, capsys):
+    pytest.importorskip("rich")
+    X, y, _ = rows()
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    estimator = make(BackpropMLPClassifier).set_callbacks(monitor)
+    search = GridSearchCV(estimator, {"learning_rate": [0.01, 0.1]}, cv=2, n_jobs=2)
+    bar = callback.ProgressBar(max_propagation_depth=None)
+    search.set_callbacks(bar).fit(X, y)
+    epochs = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    assert len(epochs) == (2 * 2 + 1) * 5
+    lines = capsys.readouterr().out
+    assert "GridSearchCV" in lines
+    assert "BackpropMLPClassifier" in lines
+
+
+@every_method
+def test_a_clone_has_the_callbacks(estimator_class, rows):
+    X, y, _ = rows()
+    recorder = Recorder()
+    clone(make(estimator_class).set_callbacks(recorder)).fit(X, y)
+    assert ("end", "fit", 0) in recorder.told
+
+
+def test_frames_are_shown_as_they_were_given(rows):
+    pandas = pytest.importorskip("pandas")
+    X, y, _ = rows()
+    frame = pandas.DataFrame(X, columns=list("abcdef"))
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    # A warning that X has no feature names would be an error.
+    make(BackpropMLPClassifier).set_callbacks(monitor).fit(frame, y)
+    assert len(monitor.get_logs().data) == 6

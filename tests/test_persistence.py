@@ -1,0 +1,652 @@
+"""Models are stored in any of five ways, and go on bit for bit."""
+
+import copy
+import inspect
+import io
+import json
+import pickle
+from collections import namedtuple
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import cloudpickle
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+
+import sklearn_nn
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _persistence
+from sklearn_nn._records import plain, rebuilt
+
+DATA = Path(__file__).parent / "data"
+CLASSES = (
+    "sklearn_nn._logistic.SGDLogisticClassifier",
+    "sklearn_nn._mlp.BackpropMLPClassifier",
+)
+MLP, LOGISTIC = partial(BackpropMLPClassifier, (4,)), SGDLogisticClassifier
+TEXTBOOK = partial(SGDLogisticClassifier, learning_rate=0.1)
+ANIMALS = np.array(["ant", "bee", "cow"])
+
+
+# Five ways to store a model, each a function model -> model.
+
+
+def by_pickle(model):
+    """Return it out of a pickle."""
+    return pickle.loads(pickle.dumps(model))
+
+
+def by_cloudpickle(model):
+    """Return it out of what clusters send."""
+    return cloudpickle.loads(cloudpickle.dumps(model))
+
+
+def by_joblib(model):
+    """Return it out of joblib's file."""
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+def by_skops(model):
+    """Return it out of skops's file, where no type but its class is trusted."""
+    stored = skops.io.dumps(model)
+    untrusted = skops.io.get_untrusted_types(data=stored)
+    assert untrusted == [f"{type(model).__module__}.{type(model).__name__}"]
+    return skops.io.loads(stored, trusted=untrusted)
+
+
+def by_savez(model):
+    """Return a new estimator with the state out of a file of np.savez."""
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **model.get_state())
+    file.seek(0)
+    return clone(model).set_state(np.load(file, allow_pickle=False))
+
+
+WAYS = [copy.copy, copy.deepcopy, by_pickle, by_cloudpickle, by_joblib, by_skops, by_savez]
+every_way = pytest.mark.parametrize("stored", WAYS, ids=lambda way: way.__name__)
+
+
+# What is stored: a model in the midst of training, by fit or partial_fit.
+
+
+def fit_on(model, X, y):
+    """Train by `fit`, which mostly ends by max_iter."""
+    model.fit(X, y)
+
+
+def chunk_of(model, X, y):
+    """Train by `partial_fit`."""
+    model.partial_fit(X, y, classes=range(y.shape[1]) if y.ndim == 2 else np.unique(y))
+
+
+def as_it_is(y):
+    """Return the labels."""
+    return y
+
+
+def animals(y):
+    """Return labels that are strings."""
+    return ANIMALS[y]
+
+
+def objects(y):
+    """Return labels that are strings in an array of objects, as pandas has them."""
+    return ANIMALS.astype(object)[y]
+
+
+def two(y):
+    """Return booleans."""
+    return y > 0
+
+
+def indicators(y):
+    """Return three columns of 0 and 1."""
+    return np.stack([y == 0, y > 0, y < 2], axis=1).astype(int)
+
+
+class Training(NamedTuple):
+    """How a model comes to be in the midst of training."""
+
+    estimator: object
+    train: object = fit_on
+    labels: object = as_it_is
+
+
+TRAININGS = {
+    "mlp, adam": Training(MLP()),
+    "mlp, chunks": Training(MLP(), chunk_of),
+    "mlp, sgd": Training(MLP(solver="sgd", learning_rate="adaptive", momentum=0.5)),
+    "mlp, lbfgs": Training(MLP(solver="lbfgs")),
+    "mlp, early stopping": Training(MLP(early_stopping=True)),
+    "mlp, multilabel": Training(MLP(), labels=indicators),
+    "mlp, multilabel, chunks": Training(MLP(), chunk_of, indicators),
+    "mlp, class weight": Training(MLP(class_weight={0: 1.0, 1: 2, 2: np.float64(3)})),
+    "mlp, balanced": Training(MLP(class_weight="balanced"), labels=animals),
+    "mlp, numpy's numbers": Training(
+        MLP(alpha=np.float32(0.1), tol=np.float64(1e-3), batch_size=np.int64(50))
+    ),
+    "mlp, list of sizes": Training(BackpropMLPClassifier([3, 2])),
+    "mlp, array of sizes": Training(BackpropMLPClassifier(np.array([3, 2]))),
+    "mlp, endless": Training(MLP(n_iter_no_change=np.inf, tol=None)),
+    "mlp, one class": Training(MLP(), labels=np.zeros_like),
+    "mlp, activations": Training(
+        BackpropMLPClassifier((4, 3), activation=["gelu", "tanh"])
+    ),
+    "mlp, adamw": Training(MLP(solver="adamw", max_gradient_norm=0.5)),
+    "mlp, cosine": Training(MLP(learning_rate="cosine")),
+    "mlp, validation loss": Training(MLP(early_stopping=True, scoring="loss")),
+    "textbook": Training(TEXTBOOK()),
+    "textbook, chunks": Training(TEXTBOOK(), chunk_of, animals),
+    "textbook, average": Training(TEXTBOOK(average=10)),
+    "textbook, two classes": Training(TEXTBOOK(solver="adam"), labels=two),
+    "textbook, early stopping": Training(TEXTBOOK(early_stopping=True, average=True)),
+    "auto": Training(LOGISTIC()),
+    "auto, l1": Training(LOGISTIC(penalty="l1", alpha=0.01), labels=animals),
+    "auto, early stopping": Training(LOGISTIC(early_stopping=True), labels=objects),
+    "auto, stream": Training(LOGISTIC(), chunk_of),
+    "auto, stream of objects": Training(LOGISTIC(penalty=None), chunk_of, objects),
+}
+every_training = pytest.mark.parametrize("training", TRAININGS.values(), ids=TRAININGS)
+SEEDS = {"int": lambda: 3, "RandomState": lambda: np.random.RandomState(3)}
+either_seed = pytest.mark.parametrize("seed", SEEDS.values(), ids=SEEDS)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def data_of(training, dtype=np.float64):
+    """Return X, y of iris; features are far from standardised."""
+    X, y = load_iris(return_X_y=True)
+    return X.astype(dtype), training.labels(y)
+
+
+def begun(training, seed=SEEDS["int"], dtype=np.float64):
+    """Return a model that has trained a little."""
+    model = clone(training.estimator)
+    model.set_params(max_iter=2, warm_start=True, random_state=seed())
+    training.train(model, *data_of(training, dtype))
+    return model
+
+
+def all_of(model):
+    """Return all fitted attributes and the whole checkpoint as plain containers."""
+
+    def leaf(value, name):
+        return "generator" if isinstance(value, np.random.RandomState) else value
+
+    everything = {**_persistence.fitted_attributes(model), "kept": model._checkpoint}
+    return plain(everything, _persistence.RECORDS, leaf)
+
+
+def assert_same(given, wanted, X):
+    """Raise unless two models are the same, bit for bit."""
+    np.testing.assert_equal(given.predict(X), wanted.predict(X))
+    np.testing.assert_array_equal(given.predict_proba(X), wanted.predict_proba(X))
+    np.testing.assert_equal(all_of(given), all_of(wanted), strict=True)
+
+
+# Law 1: a model can be stored anywhere and go on.
+
+
+@every_way
+@every_training
+@either_seed
+def test_training_goes_on_bit_for_bit(stored, training, seed):
+    X, y = data_of(training)
+    model = begun(training, seed)
+    other = stored(model)
+    assert_same(other, model, X)
+    for _ in range(2):
+        training.train(model, X, y)
+        training.train(other, X, y)
+        assert_same(other, model, X)
+        assert other.loss_curve_ == model.loss_curve_
+
+
+@every_way
+@pytest.mark.parametrize("name", ["mlp, adam", "auto", "auto, stream", "textbook"])
+def test_training_in_float32_goes_on_bit_for_bit(stored, name):
+    X, y = data_of(TRAININGS[name], np.float32)
+    model = begun(TRAININGS[name], dtype=np.float32)
+    other = stored(model)
+    TRAININGS[name].train(model, X, y)
+    TRAININGS[name].train(other, X, y)
+    assert_same(other, model, X)
+
+
+@every_way
+def test_a_fit_goes_on_as_a_stream(stored):
+    # Newton's memory of the rows is what the stream begins with.
+    X, y = load_iris(return_X_y=True)
+    model = SGDLogisticClassifier(random_state=0).fit(X, y)
+    other = stored(model)
+    assert_same(other.partial_fit(X, y), model.partial_fit(X, y), X)
+
+
+@every_way
+def test_a_changed_generator_is_another_one(stored):
+    X, y = load_iris(return_X_y=True)
+    model = begun(TRAININGS["mlp, sgd"], SEEDS["RandomState"])
+    model.set_params(random_state=np.random.RandomState(3))
+    other = stored(model)
+    assert_same(other.fit(X, y), model.fit(X, y), X)
+
+
+def share_of_ants(model, X, y):
+    """Return what is no sensible score, but one of the user's own."""
+    return np.mean(model.predict(X) == 0)
+
+
+# Not by skops, which would have to trust the function.
+@pytest.mark.parametrize("stored", [w for w in WAYS if w is not by_skops])
+def test_a_score_of_the_users_own_is_still_the_same(stored):
+    training = Training(MLP(early_stopping=True, scoring=share_of_ants))
+    model, (X, y) = begun(training), data_of(training)
+    other = stored(model)
+    assert other._checkpoint.parameters["scoring"] is other.scoring
+    assert_same(other.fit(X, y), model.fit(X, y), X)
+
+
+@every_way
+def test_names_of_features_are_kept(stored):
+    frame = load_iris(as_frame=True)
+    model = MLP(max_iter=2).fit(frame.data, frame.target)
+    other = stored(model)
+    assert other.feature_names_in_.tolist() == model.feature_names_in_.tolist()
+    assert other.feature_names_in_.dtype == object
+    np.testing.assert_array_equal(other.predict(frame.data), model.predict(frame.data))
+
+
+@every_way
+def test_coefficients_that_were_made_sparse_stay_so(stored):
+    X, y = load_iris(return_X_y=True)
+    model = LOGISTIC(penalty="l1", alpha=0.1).fit(X, y).sparsify()
+    other = stored(model)
+    assert (other.coef_ != model.coef_).nnz == 0
+    assert_same(other.densify(), model.densify(), X)
+
+
+@every_way
+def test_edited_coefficients_are_kept(stored):
+    model = begun(TRAININGS["textbook"])
+    X, y = data_of(TRAININGS["textbook"])
+    model.coef_[0, 0] = 5.0
+    other = stored(model)
+    assert other.coef_[0, 0] == 5.0
+    assert_same(other.fit(X, y), model.fit(X, y), X)
+
+
+@pytest.mark.parametrize("stored", [w for w in WAYS if w is not by_savez])
+@pytest.mark.parametrize("make", [MLP, LOGISTIC])
+def test_an_estimator_that_is_not_fitted_can_be_stored(stored, make):
+    model = make(alpha=0.5, random_state=7)
+    assert stored(model).get_params() == model.get_params()
+    with pytest.raises(NotFittedError):
+        stored(model).predict([[1.0]])
+
+
+# What is in a state.
+
+
+def test_state_has_no_objects():
+    for training in TRAININGS.values():
+        for name, array in begun(training).get_state().items():
+            assert type(name) is str
+            assert type(array) is np.ndarray
+            assert array.dtype.kind in "biufUS"
+
+
+def test_state_has_each_array_once():
+    state = begun(TRAININGS["mlp, adam"]).get_state()
+    assert "checkpoint.state.theta" in state
+    assert "checkpoint.shown_theta" not in state  # the same object
+
+
+def test_state_is_a_snapshot():
+    training = TRAININGS["mlp, chunks"]
+    X, y = data_of(training)
+    model = begun(training)
+    state, proba = model.get_state(), model.predict_proba(X)
+    model.coefs_[0][:] = 1.0
+    training.train(model, X, y)
+    np.testing.assert_array_equal(model.set_state(state).predict_proba(X), proba)
+    model.coefs_[0][:] = 1.0
+    np.testing.assert_array_equal(model.set_state(state).predict_proba(X), proba)
+
+
+def test_state_needs_a_fitted_model():
+    with pytest.raises(NotFittedError):
+        MLP().get_state()
+
+
+def test_state_says_what_it_cannot_hold():
+    model = begun(TRAININGS["textbook"])
+    model.note_ = object()
+    with pytest.raises(TypeError, match=r"fitted\.note_ is a object"):
+        model.get_state()
+
+
+def test_state_replaces_what_was_learned_before():
+    frame = load_iris(as_frame=True)
+    model = MLP(max_iter=2).fit(frame.data, frame.target)
+    model.set_state(begun(TRAININGS["mlp, adam"]).get_state())
+    assert "feature_names_in_" not in vars(model)
+
+
+def test_state_takes_other_parameters_as_set_params_does():
+    X, y = load_iris(return_X_y=True)
+    model = begun(TRAININGS["mlp, sgd"])
+    other = clone(model).set_params(alpha=0.5).set_state(model.get_state())
+    assert_same(other.fit(X, y), model.set_params(alpha=0.5).fit(X, y), X)
+
+
+# A state that does not fit.
+
+
+def edited(state, change):
+    """Return a state with its structure changed by change(structure)."""
+    structure = json.loads(state["structure"].item())
+    change(dict(structure["dict"]))
+    return {**state, "structure": np.array(json.dumps(structure).encode())}
+
+
+def without(name):
+    """Return a function that leaves a key out of a state."""
+    return lambda state: {k: v for k, v in state.items() if k != name}
+
+
+def with_array(name, array):
+    """Return a function that puts an array into a state."""
+    return lambda state: {**state, name: array}
+
+
+def without_field(name):
+    """Return a function that leaves a field out of the checkpoint of a state."""
+    return partial(edited, change=lambda parts: parts["checkpoint"]["fields"].pop(name))
+
+
+def with_field(name, value=1):
+    """Return a function that sets a field of the checkpoint of a state."""
+    fields = {name: value}
+    return partial(
+        edited, change=lambda parts: parts["checkpoint"]["fields"].update(fields)
+    )
+
+
+THETA = "checkpoint.state.theta"
+MALFORMED = {
+    "nothing": (lambda state: {}, "it lacks 'origin'"),
+    "no structure": (without("structure"), "it lacks 'structure'"),
+    "other origin": (with_array("origin", np.zeros(3)), "class 0.0"),
+    "half an origin": (
+        with_array("origin", np.array("1")),
+        "unpack|iterable|subscriptable",
+    ),
+    "no dict": (lambda state: None, "NoneType"),
+    "no theta": (without(THETA), f"it lacks '{THETA}'"),
+    "no attribute": (without("fitted.coefs_.0"), "fitted.coefs_.0"),
+    "no text": (with_array("structure", np.zeros(3)), "structure|scalar"),
+    "half a text": (with_array("structure", np.array(b'{"dict": [')), "Expecting value"),
+    "number": (with_array("structure", np.array(b"3")), "int"),
+    "short theta": (
+        with_array(THETA, np.zeros(3)),
+        r"be \(35,\), and it has \(3,\)",
+    ),
+    "integer theta": (with_array(THETA, np.zeros(35, int)), "should be f, and it has i"),
+    "object theta": (with_array(THETA, np.zeros(35, object)), "should be f, and it has O"),
+    "other coefs": (with_array("fitted.coefs_.0", np.zeros((3, 4))), "same shapes"),
+    "other classes": (with_array("fitted.classes_", np.arange(2)), "layer sizes"),
+    "fewer labels": (with_array("fitted.classes_", np.arange(5)), "layer sizes"),
+    "other random state": (
+        with_array("checkpoint.state.random_state.1", np.zeros(3)),
+        "625|624|state",
+    ),
+    "no weight scale": (without_field("weight_scale"), "Checkpoint .*weight_scale"),
+    "text for a record": (with_field("weight_scale", "x"), "annotations"),
+    "text for a dict": (with_field("parameters", "x"), "keys"),
+    "number for a text": (with_field("ended_by", 3), "ended_by should be str, and it is 3"),
+    "unknown field": (with_field("temperature"), "Checkpoint .*temperature"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), MALFORMED.values(), ids=MALFORMED)
+@pytest.mark.parametrize("fitted", [True, False])
+def test_a_state_that_does_not_fit_changes_nothing(change, message, fitted):
+    state = begun(TRAININGS["mlp, adam"]).get_state()
+    model = begun(TRAININGS["mlp, adam"]) if fitted else MLP()
+    before = vars(model).copy()
+    with pytest.raises(ValueError, match=message) as caught:
+        model.set_state(change(state))
+    assert "does not fit BackpropMLPClassifier" in str(caught.value)
+    assert vars(model) == before
+    assert all(value is before[name] for name, value in vars(model).items())
+
+
+def test_a_state_of_another_class_is_an_error():
+    state = begun(TRAININGS["textbook"]).get_state()
+    with pytest.raises(ValueError, match="of the class SGDLogisticClassifier"):
+        MLP().set_state(state)
+
+
+def test_a_state_of_other_hidden_layers_is_an_error():
+    state = begun(TRAININGS["mlp, adam"]).get_state()
+    with pytest.raises(ValueError, match=r"layer sizes should be \(4, 5, 3\)"):
+        BackpropMLPClassifier((5,)).set_state(state)
+
+
+@pytest.mark.parametrize("name", ["auto", "auto, stream"])
+def test_a_state_that_knows_of_other_rows_is_an_error(name):
+    state = begun(TRAININGS[name]).get_state()
+    key = next(key for key in state if key.startswith("checkpoint.state.past"))
+    with pytest.raises(ValueError, match="known of rows"):
+        LOGISTIC().set_state({**state, key: np.zeros(7)})
+
+
+def test_a_state_needs_valid_parameters():
+    state = begun(TRAININGS["mlp, adam"]).get_state()
+    with pytest.raises(ValueError, match="alpha"):
+        MLP(alpha=-1).set_state(state)
+
+
+# Other releases.
+
+
+def test_a_newer_state_says_which_release_reads_it(monkeypatch):
+    monkeypatch.setattr(_persistence, "FORMAT", 2)
+    monkeypatch.setattr(sklearn_nn, "__version__", "9.9.9")
+    model = begun(TRAININGS["mlp, adam"])
+    state, pickled = model.get_state(), pickle.dumps(model)
+    monkeypatch.undo()
+    state["structure"] = np.array(b'{"tag of format 2": 1}')  # is not even looked at
+    says = r"by sklearn_nn 9\.9\.9 in format 2; .* Install sklearn_nn 9\.9\.9 or later"
+    with pytest.raises(ValueError, match=says):
+        MLP().set_state(state)
+    with pytest.raises(ValueError, match=says):
+        pickle.loads(pickled)
+
+
+@pytest.fixture
+def later_release(monkeypatch):
+    """Return a function that adds a parameter, and a field to two records."""
+
+    @dataclass(frozen=True)
+    class TrainingState(_persistence.TrainingState):
+        temperature: float = 2.0
+
+    fields, defaults = zip(*_persistence.Progress._field_defaults.items(), strict=True)
+    Progress = namedtuple("Progress", (*fields, "n_cooled"), defaults=(*defaults, 5))
+
+    def arrive():
+        readers = {
+            **_persistence.READERS,
+            "TrainingState": TrainingState,
+            "Progress": Progress,
+        }
+        monkeypatch.setattr(_persistence, "READERS", readers)
+        records = (*_persistence.RECORDS, TrainingState, Progress)
+        monkeypatch.setattr(_persistence, "RECORDS", records)
+        for estimator in (SGDLogisticClassifier, BackpropMLPClassifier):
+            constraints = {**estimator._parameter_constraints, "cooling": ["boolean"]}
+            monkeypatch.setattr(estimator, "_parameter_constraints", constraints)
+            monkeypatch.setattr(estimator, "__init__", with_cooling(estimator.__init__))
+
+    return arrive
+
+
+def with_cooling(init):
+    """Return a constructor with one more parameter, and the signature to show it."""
+    signature = inspect.signature(init)
+
+    def initialise(self, *arguments, cooling=False, **parameters):
+        init(self, *arguments, **parameters)
+        self.cooling = cooling
+
+    new = inspect.Parameter("cooling", inspect.Parameter.KEYWORD_ONLY, default=False)
+    parameters = [*signature.parameters.values(), new]
+    initialise.__signature__ = signature.replace(parameters=parameters)
+    return initialise
+
+
+@pytest.mark.parametrize("name", ["mlp, sgd", "auto", "auto, stream"])
+def test_a_pickle_loads_in_a_release_with_more_fields_and_parameters(name, later_release):
+    training = TRAININGS[name]
+    X, y = data_of(training)
+    model = begun(training)
+    pickled, state = pickle.dumps(model), model.get_state()
+    training.train(model, X, y)
+    parameters = model.get_params()
+    later_release()
+    new = type(model)(**parameters)
+    for loaded in (pickle.loads(pickled), new.set_state(state)):
+        assert loaded.get_params()["cooling"] is False
+        assert loaded._checkpoint.state.temperature == 2.0
+        assert loaded._checkpoint.state.progress.n_cooled == 5
+        training.train(loaded, X, y)  # nothing counts as changed
+        np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+        assert loaded.loss_curve_ == model.loss_curve_
+
+
+def test_a_pickle_of_a_release_with_more_fields_is_an_error_that_names_them(later_release):
+    model = begun(TRAININGS["mlp, sgd"])
+    content = model.__getstate__()
+    content["_checkpoint"]["fields"]["state"]["fields"]["temperature"] = 3.0
+    content[_persistence.ORIGIN]["version"] = "9.9.9"
+    says = r"TrainingState .*temperature.* stored by sklearn_nn 9\.9\.9, and this is"
+    with pytest.raises(ValueError, match=says):
+        MLP().__setstate__(content)
+    later_release()
+    loaded = MLP()
+    loaded.__setstate__(content)
+    assert loaded._checkpoint.state.temperature == 3.0
+
+
+OLD = {
+    "mlp": lambda: BackpropMLPClassifier((5,), max_iter=3, batch_size=50),
+    "auto": lambda: SGDLogisticClassifier(max_iter=2, tol=None),
+    "stream": lambda: SGDLogisticClassifier(),
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_a_pickle_of_the_first_code_loads_and_goes_on(name):
+    # tests/data has what the code before stored formats wrote: after 3 epochs of adam, 2
+    # Newton steps, and a chunk of half of the rows.
+    data = load_iris()
+    X, y = data.data, data.target_names[data.target]
+    loaded = pickle.loads((DATA / f"{name}_0.1.0.pickle").read_bytes())
+    model = OLD[name]().set_params(random_state=0)
+    if name == "stream":
+        model.partial_fit(X[::2], y[::2], classes=data.target_names)
+        for each in (loaded, model):
+            each.partial_fit(X[1::2], y[1::2])
+    else:
+        model.set_params(warm_start=True).fit(X, y)
+        for each in (loaded, model):
+            each.fit(X, y)
+    assert loaded.t_ == model.t_
+    assert vars(loaded).keys() == vars(model).keys()
+    # The file was written on one machine; others round otherwise.
+    np.testing.assert_allclose(loaded.loss_curve_, model.loss_curve_, rtol=1e-6)
+    np.testing.assert_allclose(
+        loaded.predict_proba(X), model.predict_proba(X), rtol=1e-6, atol=1e-9
+    )
+
+
+# Copies.
+
+
+def test_a_copy_shares_everything():
+    model = begun(TRAININGS["mlp, adam"])
+    copied = copy.copy(model)
+    assert vars(copied).keys() == vars(model).keys()
+    assert all(value is vars(copied)[name] for name, value in vars(model).items())
+
+
+def test_a_copy_is_another_estimator():
+    training = TRAININGS["mlp, chunks"]
+    model = begun(training)
+    before = copy.deepcopy(model)
+    training.train(copy.copy(model).set_params(alpha=1.0), *data_of(training))
+    assert_same(model, before, data_of(training)[0])
+    assert model.alpha == before.alpha
+
+
+def test_a_copy_takes_microseconds():
+    # Callbacks copy the estimator in every epoch: no array may be touched.
+    X, y = np.zeros((20, 500)), np.arange(20) % 2
+    model = BackpropMLPClassifier((500,), max_iter=1).fit(X, y)
+    times = []
+    for _ in range(100):
+        start = perf_counter()
+        copy.copy(model)
+        times.append(perf_counter() - start)
+    assert min(times) < 1e-4  # 1 or 2 microseconds
+
+
+def test_a_stored_generator_is_still_the_estimators_own():
+    model = begun(TRAININGS["mlp, sgd"], SEEDS["RandomState"])
+    for stored in WAYS:
+        other = stored(model)
+        assert other._checkpoint.parameters["random_state"] is other.random_state
+
+
+# Records.
+
+
+def test_everything_plain_comes_back():
+    values = [
+        None,
+        True,
+        3,
+        -np.inf,
+        "text",
+        [],
+        (),
+        {},
+        [1.5, 2.5],
+        [1.5, 2],
+        ("a", [("b", None)]),
+        {0: 1.0, "record": "Progress", True: {"tuple": ()}},
+        {"record": {"array": "x"}, "fields": []},
+    ]
+    for value in values:
+        again = rebuilt(plain(value, ()), {})
+        assert again == value
+        assert type(again) is type(value)
+
+
+def test_a_class_of_the_package_that_is_no_known_record_is_an_error():
+    from sklearn_nn._engine.schedules import Schedule
+
+    model = begun(TRAININGS["mlp, adam"])
+    model._checkpoint = replace(model._checkpoint, ended_by=Schedule("constant", 0.1))
+    with pytest.raises(TypeError, match="Schedule is to be stored"):
+        pickle.dumps(model)

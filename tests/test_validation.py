@@ -1,0 +1,426 @@
+"""Validation rows: what is recorded of them, and what early stopping makes of it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from methods import both, every_method, textbook_logistic
+from scipy.sparse import csr_array
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.datasets import make_classification, make_multilabel_classification
+from sklearn.metrics import accuracy_score, get_scorer, log_loss
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """Return X, y to train on and X_val, y_val, of three classes that overlap."""
+    X, y = make_classification(
+        300, 8, n_informative=4, n_classes=3, flip_y=0.2, random_state=0
+    )
+    return X[:200], y[:200], X[200:], y[200:]
+
+
+def fitted(estimator_class, parts, **parameters):
+    """Return a model of a few epochs, validated with the last two of the parts."""
+    X, y, X_val, y_val = parts
+    parameters = {"max_iter": 5, "tol": None, "random_state": 0, **parameters}
+    return estimator_class(**parameters).fit(X, y, X_val=X_val, y_val=y_val)
+
+
+def curves_of(model):
+    """Return all curves by name."""
+    names = ("loss_curve_", "learning_rate_curve_", "validation_loss_curve_")
+    return {name: getattr(model, name) for name in (*names, "validation_scores_")}
+
+
+# What is recorded.
+
+
+@every_method
+def test_score_and_loss_are_those_of_the_model(estimator_class, parts):
+    model, (_, _, X_val, y_val) = fitted(estimator_class, parts), parts
+    assert model.validation_scores_[-1] == model.score(X_val, y_val)
+    expected = log_loss(y_val, model.predict_proba(X_val))
+    assert model.validation_loss_curve_[-1] == pytest.approx(expected, rel=1e-12)
+
+
+def test_iterations_of_lbfgs_are_validated(parts):
+    model = fitted(BackpropMLPClassifier, parts, solver="lbfgs")
+    _, _, X_val, y_val = parts
+    assert len(model.validation_scores_) == model.n_iter_ == 5
+    assert model.validation_scores_[-1] == model.score(X_val, y_val)
+    assert model.learning_rate_curve_ is None
+
+
+@every_method
+def test_each_epoch_is_that_of_a_shorter_run(estimator_class, parts):
+    model = fitted(estimator_class, parts)
+    for n_epochs in range(1, 5):
+        shorter = fitted(estimator_class, parts, max_iter=n_epochs)
+        for name, curve in curves_of(shorter).items():
+            longer = curves_of(model)[name]
+            np.testing.assert_array_equal(curve, longer and longer[:n_epochs], name)
+
+
+@every_method
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_rows_that_are_only_watched_change_nothing(estimator_class, solver, parts):
+    if solver == "lbfgs" and estimator_class is not BackpropMLPClassifier:
+        solver = "adam"
+    X, y, X_val, _ = parts
+    watched = fitted(estimator_class, parts, solver=solver)
+    plain = clone(watched).fit(X, y)
+    assert plain.loss_curve_ == watched.loss_curve_
+    np.testing.assert_array_equal(
+        plain.decision_function(X_val), watched.decision_function(X_val)
+    )
+
+
+def test_weights_of_validation_rows_count(parts):
+    X, y, X_val, y_val = parts
+    weight = np.random.RandomState(0).uniform(size=len(y_val))
+    model = BackpropMLPClassifier(max_iter=3, tol=None, random_state=0)
+    model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
+    score, loss = model.validation_scores_[-1], model.validation_loss_curve_[-1]
+    assert score == pytest.approx(model.score(X_val, y_val, weight), rel=1e-12)
+    expected = log_loss(y_val, model.predict_proba(X_val), sample_weight=weight)
+    assert loss == pytest.approx(expected, rel=1e-12)
+
+
+def test_class_weights_do_not_count_in_validation(parts):
+    model = fitted(BackpropMLPClassifier, parts, class_weight={0: 5.0})
+    _, _, X_val, y_val = parts
+    assert model.validation_scores_[-1] == model.score(X_val, y_val)
+
+
+def test_rows_of_weight_0_are_absent(parts):
+    X, y, X_val, y_val = parts
+    some = np.arange(len(y_val)) % 3 > 0
+    model = BackpropMLPClassifier(max_iter=3, tol=None, random_state=0)
+    expected = clone(model).fit(X, y, X_val=X_val[some], y_val=y_val[some])
+    model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=some.astype(float))
+    assert curves_of(model) == curves_of(expected)
+
+
+@pytest.mark.parametrize("kind", ["sparse", "frame", "strings", "float32", "memory map"])
+@both
+def test_any_kind_of_rows_can_validate(estimator_class, kind, parts, tmp_path):
+    X, y, X_val, y_val = parts
+    expected = fitted(estimator_class, parts)
+    tolerance = 1e-9
+    if kind == "sparse":
+        X, X_val = csr_array(X), csr_array(X_val)
+    elif kind == "frame":
+        names = [f"f{i}" for i in range(X.shape[1])]
+        X, X_val = pd.DataFrame(X, columns=names), pd.DataFrame(X_val, columns=names)
+    elif kind == "strings":
+        y, y_val = np.array(["a", "b", "c"])[y], np.array(["a", "b", "c"])[y_val]
+    elif kind == "memory map":
+        np.save(tmp_path / "x.npy", X_val)
+        X_val = np.load(tmp_path / "x.npy", mmap_mode="r")
+    else:
+        X, X_val, tolerance = X.astype(np.float32), X_val.astype(np.float32), 1e-4
+    model = fitted(estimator_class, (X, y, X_val, y_val))
+    assert model.validation_scores_ == pytest.approx(expected.validation_scores_)
+    np.testing.assert_allclose(
+        model.validation_loss_curve_, expected.validation_loss_curve_, rtol=tolerance
+    )
+
+
+def test_multilabel_rows_can_validate():
+    X, y = make_multilabel_classification(200, random_state=0)
+    model = fitted(BackpropMLPClassifier, (X[:150], y[:150], X[150:], y[150:]))
+    assert model.validation_scores_[-1] == model.score(X[150:], y[150:])
+
+
+# Curves.
+
+
+@every_method
+def test_curves_have_an_entry_for_each_epoch(estimator_class, parts):
+    model = fitted(estimator_class, parts)
+    lengths = {len(curve) for curve in curves_of(model).values() if curve is not None}
+    assert lengths == {model.n_iter_} == {5}
+
+
+@every_method
+def test_without_validation_there_is_no_curve_of_it(estimator_class, parts):
+    model = estimator_class(max_iter=2, tol=None).fit(*parts[:2])
+    assert model.validation_loss_curve_ is model.validation_scores_ is None
+    assert model.best_epoch_ is model.best_validation_score_ is None
+
+
+@both
+def test_epochs_without_validation_leave_gaps(estimator_class, parts):
+    model = fitted(estimator_class, parts, max_iter=2)
+    before = model.validation_scores_
+    model.partial_fit(*parts[:2])
+    assert len(model.loss_curve_) == len(model.learning_rate_curve_) == 3
+    np.testing.assert_array_equal(model.validation_scores_, [*before, np.nan])
+    model.set_params(warm_start=True).fit(*parts[:2], X_val=parts[2], y_val=parts[3])
+    finite = np.isfinite(model.validation_loss_curve_)
+    assert finite.tolist() == [True, True, False, True, True]
+
+
+@both
+def test_curves_go_on_with_warm_start(estimator_class, parts):
+    whole = fitted(estimator_class, parts)
+    X, y, X_val, y_val = parts
+    model = fitted(estimator_class, parts, max_iter=2, warm_start=True)
+    model.set_params(max_iter=3).fit(X, y, X_val=X_val, y_val=y_val)
+    assert curves_of(model) == curves_of(whole)
+
+
+@both
+def test_a_new_fit_begins_new_curves(estimator_class, parts):
+    model = fitted(estimator_class, parts)
+    model.set_params(max_iter=2).fit(*parts[:2])
+    assert len(model.loss_curve_) == 2
+    assert model.validation_scores_ is None
+
+
+@both
+def test_learning_rates_are_those_of_the_last_steps(estimator_class, parts):
+    model = fitted(
+        estimator_class,
+        parts,
+        learning_rate="invscaling",
+        learning_rate_init=0.5,
+        batch_size=50,
+        solver="sgd",
+    )
+    expected = 0.5 / np.sqrt([4, 8, 12, 16, 20])  # four steps an epoch
+    np.testing.assert_allclose(model.learning_rate_curve_, expected, rtol=1e-15)
+
+
+def test_epochs_that_run_together_have_their_own_rates():
+    X, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1])
+    model = textbook_logistic(
+        learning_rate="invscaling", batch_size="full", max_iter=50, tol=None
+    ).fit(X, y)
+    expected = 0.05 / np.sqrt(np.arange(1, 51))
+    np.testing.assert_allclose(model.learning_rate_curve_, expected, rtol=1e-15)
+
+
+def test_newton_steps_have_no_learning_rate(parts):
+    assert fitted(SGDLogisticClassifier, parts).learning_rate_curve_ is None
+
+
+# Early stopping with the user's rows.
+
+
+@every_method
+def test_the_best_epoch_is_kept(estimator_class, parts):
+    X_val, y_val = parts[2:]
+    model = fitted(
+        estimator_class, parts, early_stopping=True, max_iter=60, n_iter_no_change=4
+    )
+    best = model.best_epoch_
+    assert best == 1 + int(np.argmax(model.validation_scores_))
+    assert model.validation_scores_[best - 1] == model.best_validation_score_
+    assert model.score(X_val, y_val) == model.best_validation_score_
+    loss = log_loss(y_val, model.predict_proba(X_val))
+    assert model.validation_loss_curve_[best - 1] == pytest.approx(loss, rel=1e-12)
+
+
+@every_method
+def test_the_kept_model_is_that_of_a_run_to_the_best_epoch(estimator_class, parts):
+    model = fitted(estimator_class, parts, early_stopping=True, max_iter=20)
+    shorter = fitted(estimator_class, parts, max_iter=model.best_epoch_)
+    np.testing.assert_array_equal(
+        model.decision_function(parts[2]), shorter.decision_function(parts[2])
+    )
+
+
+@both
+def test_early_stopping_with_given_rows_trains_on_all_others(estimator_class, parts):
+    model = fitted(estimator_class, parts, early_stopping=True)
+    plain = fitted(estimator_class, parts)
+    assert model.loss_curve_ == plain.loss_curve_
+
+
+def test_given_rows_stop_as_held_out_ones(parts):
+    # Without shuffling and from zero, only the split itself is random.
+    X, y, _, _ = parts
+    model = textbook_logistic(
+        early_stopping=True, shuffle=False, random_state=0, learning_rate=0.3
+    ).fit(X, y)
+    rng = np.random.RandomState(0)
+    parts = train_test_split(np.arange(len(y)), test_size=0.1, stratify=y, random_state=rng)
+    train, rest = map(np.sort, parts)
+    given = clone(model).fit(X[train], y[train], X_val=X[rest], y_val=y[rest])
+    assert given.validation_scores_ == model.validation_scores_
+    np.testing.assert_array_equal(given.coef_, model.coef_)
+
+
+@both
+def test_going_on_never_ends_with_a_worse_model(estimator_class, parts):
+    X, y, X_val, y_val = parts
+    model = fitted(
+        estimator_class, parts, early_stopping=True, warm_start=True, max_iter=15
+    )
+    before, epoch = model.best_validation_score_, model.best_epoch_
+    model.set_params(learning_rate=5.0, solver="sgd", momentum=0.0, max_iter=2)
+    model.fit(X, y, X_val=X_val, y_val=y_val)
+    assert model.best_validation_score_ >= before
+    assert model.best_epoch_ == epoch or model.best_validation_score_ > before
+    assert model.score(X_val, y_val) == model.best_validation_score_
+
+
+# Scoring.
+
+
+def test_default_scoring_is_accuracy(parts):
+    default = fitted(BackpropMLPClassifier, parts)
+    named = fitted(BackpropMLPClassifier, parts, scoring="accuracy")
+    assert default.validation_scores_ == named.validation_scores_
+
+
+@every_method
+def test_scoring_by_loss_is_minus_the_loss(estimator_class, parts):
+    model = fitted(estimator_class, parts, scoring="loss", early_stopping=True)
+    expected = [-loss for loss in model.validation_loss_curve_]
+    assert model.validation_scores_ == expected
+    assert model.best_epoch_ == 1 + int(np.argmax(expected))
+
+
+@every_method
+@pytest.mark.parametrize("name", ["neg_log_loss", "f1_macro", "roc_auc_ovr"])
+def test_scorers_have_their_names(estimator_class, name, parts):
+    model = fitted(estimator_class, parts, scoring=name)
+    assert model.validation_scores_[-1] == get_scorer(name)(model, *parts[2:])
+
+
+@every_method
+def test_scoring_by_a_callable(estimator_class, parts):
+    seen = []
+
+    def scoring(model, X, y):
+        seen.append(model)
+        return accuracy_score(y, model.predict(X)) / 2
+
+    model = fitted(estimator_class, parts, scoring=scoring)
+    halves = [score / 2 for score in fitted(estimator_class, parts).validation_scores_]
+    assert model.validation_scores_ == halves
+    assert all(type(other) is type(model) and other is not model for other in seen)
+
+
+def test_scorers_are_given_weights_and_labels(parts):
+    X, y, X_val, y_val = parts
+    given, names = [], np.array(["low", "middle", "high"])
+
+    def scoring(model, X, y, sample_weight=None):
+        given.append((y, sample_weight))
+        return 0.5
+
+    weight = np.linspace(1, 2, len(y_val))
+    BackpropMLPClassifier(max_iter=1, tol=None, scoring=scoring).fit(
+        X, names[y], X_val=X_val, y_val=names[y_val], sample_weight_val=weight
+    )
+    np.testing.assert_array_equal(given[0][0], names[y_val])
+    np.testing.assert_array_equal(given[0][1], weight)
+
+
+@both
+def test_scoring_decides_on_held_out_rows_too(estimator_class, parts):
+    model = estimator_class(
+        early_stopping=True, scoring="neg_log_loss", max_iter=30, random_state=0, tol=None
+    ).fit(*parts[:2])
+    losses = [-score for score in model.validation_scores_]
+    np.testing.assert_allclose(losses, model.validation_loss_curve_, rtol=1e-10)
+    assert model.best_epoch_ == 1 + int(np.argmin(losses))
+
+
+# In the company of others.
+
+
+def test_pipeline_transforms_the_validation_rows(parts):
+    X, y, X_val, y_val = parts
+    with config_context(enable_metadata_routing=True):
+        model = BackpropMLPClassifier(max_iter=3, tol=None, random_state=0)
+        model.set_fit_request(X_val=True, y_val=True)
+        steps = [("scale", StandardScaler()), ("model", model)]
+        pipeline = Pipeline(steps, transform_input=["X_val"])
+        pipeline.fit(X, y, X_val=X_val, y_val=y_val)
+        scaled = pipeline[-1].validation_scores_
+    assert scaled[-1] == pipeline.score(X_val, y_val)
+
+
+def test_grid_search_passes_validation_rows_on(parts):
+    X, y, X_val, y_val = parts
+    model = BackpropMLPClassifier(max_iter=3, tol=None, random_state=0)
+    search = GridSearchCV(model, {"learning_rate": [0.01, 0.1]}, cv=2)
+    search.fit(X, y, X_val=X_val, y_val=y_val)
+    assert len(search.best_estimator_.validation_scores_) == 3
+
+
+# Bad input: an error says what is wrong, and a fitted model stays as it was.
+
+
+def bad_rows(parts, name):
+    """Return keywords of `fit` that hold bad validation rows."""
+    X_val, y_val = parts[2:]
+    with_nan = X_val.copy()
+    with_nan[0, 0] = np.nan
+    return {
+        "unseen label": {"X_val": X_val, "y_val": np.where(y_val == 2, 7, y_val)},
+        "other columns": {"X_val": X_val[:, :5], "y_val": y_val},
+        "no labels": {"X_val": X_val},
+        "no rows": {"y_val": y_val},
+        "weights alone": {"sample_weight_val": np.ones(len(y_val))},
+        "other length": {"X_val": X_val, "y_val": y_val[:-1]},
+        "NaN": {"X_val": with_nan, "y_val": y_val},
+        "indicators": {"X_val": X_val, "y_val": np.eye(3)[y_val].astype(int)},
+        "empty": {"X_val": X_val[:0], "y_val": y_val[:0]},
+        "zero weights": {"X_val": X_val, "y_val": y_val, "sample_weight_val": 0 * y_val},
+        "weights": {"X_val": X_val, "y_val": y_val, "sample_weight_val": -1.0 - y_val},
+    }[name]
+
+
+MESSAGES = {
+    "unseen label": r"y_val has the labels \[7\], .*\[0, 1, 2\]",
+    "other columns": "X has 5 features, but .* is expecting 8 features",
+    "no labels": "y_val is missing",
+    "no rows": "X_val is missing",
+    "weights alone": "X_val is missing",
+    "other length": "inconsistent numbers of samples",
+    "NaN": "contains NaN",
+    "indicators": "one label",
+    "empty": "minimum of 1 is required",
+    "zero weights": "weights are zero|at least one non-zero",
+    "weights": "Negative values",
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+@every_method
+def test_bad_validation_rows_raise(estimator_class, name, parts):
+    model = fitted(estimator_class, parts)
+    before = model.decision_function(parts[2])
+    with pytest.raises(ValueError, match=MESSAGES[name]):
+        model.fit(*parts[:2], **bad_rows(parts, name))
+    np.testing.assert_array_equal(model.decision_function(parts[2]), before)
+
+
+def test_labels_of_another_kind_raise(parts):
+    X, y, X_val, y_val = parts
+    with pytest.raises(ValueError, match="y_val has the labels"):
+        BackpropMLPClassifier().fit(X, y, X_val=X_val, y_val=y_val.astype(str))
+
+
+def test_a_scorer_that_fails_leaves_the_model(parts):
+    model = fitted(BackpropMLPClassifier, parts)
+    before = model.predict_proba(parts[2])
+
+    def scoring(model, X, y):
+        raise RuntimeError("no score today")
+
+    model.set_params(scoring=scoring)
+    with pytest.raises(RuntimeError, match="no score today"):
+        model.fit(*parts[:2], X_val=parts[2], y_val=parts[3])
+    np.testing.assert_array_equal(model.predict_proba(parts[2]), before)

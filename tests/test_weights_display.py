@@ -1,0 +1,216 @@
+"""WeightsDisplay draws the first layer's weights."""
+
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, WeightsDisplay
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Close what a test has drawn."""
+    yield
+    plt.close("all")
+
+
+def named(load):
+    """Return a standardised data frame and labels that are words."""
+    data = load(as_frame=True)
+    X = StandardScaler().set_output(transform="pandas").fit_transform(data.data)
+    return X, data.target_names[data.target]
+
+
+@pytest.fixture(scope="module")
+def iris():
+    """Return SGDLogisticClassifier fitted to named flowers."""
+    return SGDLogisticClassifier().fit(*named(load_iris))
+
+
+@pytest.fixture(scope="module")
+def digits(standardised):
+    """Return BackpropMLPClassifier of 40 hidden units fitted to digits."""
+    model = BackpropMLPClassifier((40,), max_iter=2, tol=None, random_state=0)
+    return model.fit(*standardised("digits"))
+
+
+def ticks(display):
+    """Return the names of the features."""
+    return [label.get_text() for label in display.ax_.get_yticklabels()]
+
+
+def legend(display):
+    """Return the names in the legend."""
+    return [text.get_text() for text in display.ax_.get_legend().get_texts()]
+
+
+def titles(display):
+    """Return the names over the pictures."""
+    return [text.get_text() for text in display.ax_.texts]
+
+
+# Bars.
+
+
+def test_bars_are_the_weights(iris):
+    display = WeightsDisplay.from_estimator(iris)
+    widths = [[bar.get_width() for bar in bars] for bars in display.bars_]
+    np.testing.assert_array_equal(widths, iris.coef_)
+    assert display.image_ is None
+
+
+def test_bars_are_named_by_features_and_classes(iris):
+    display = WeightsDisplay.from_estimator(iris)
+    assert ticks(display) == list(iris.feature_names_in_)
+    assert legend(display) == ["class setosa", "class versicolor", "class virginica"]
+
+
+def test_two_classes_have_the_bars_of_the_second():
+    model = SGDLogisticClassifier(alpha=0.01).fit(*named(load_breast_cancer))
+    display = WeightsDisplay.from_estimator(model)
+    assert display.ax_.get_xlabel() == "weight (class malignant)"
+    assert display.ax_.get_legend() is None
+    assert len(display.features_) == 30
+
+
+def test_features_without_names_have_numbers(digits):
+    display = WeightsDisplay.from_estimator(digits, max_units=1, max_features=64)
+    assert ticks(display) == [str(j) for j in range(64)]
+
+
+def test_sparse_coefficients_are_drawn(rows):
+    X, y, _ = rows()
+    model = SGDLogisticClassifier(penalty="l1", alpha=0.05).fit(X, y)
+    before = model.coef_
+    display = WeightsDisplay.from_estimator(model.sparsify())
+    np.testing.assert_array_equal(display.weights, before)
+
+
+def test_network_without_hidden_layer_is_named_by_classes(rows):
+    X, y, _ = rows()
+    model = BackpropMLPClassifier((), max_iter=2, tol=None).fit(X, y)
+    display = WeightsDisplay.from_estimator(model)
+    assert legend(display) == ["class 0", "class 1", "class 2"]
+
+
+def test_hidden_units_have_numbers(digits):
+    display = WeightsDisplay.from_estimator(digits)
+    assert legend(display) == [f"unit {k}" for k in display.units_]
+
+
+def test_hidden_units_have_the_weights_of_coefs(digits):
+    display = WeightsDisplay.from_estimator(digits)
+    widths = [[bar.get_width() for bar in bars] for bars in display.bars_]
+    expected = digits.coefs_[0][np.ix_(display.features_, display.units_)].T
+    np.testing.assert_array_equal(widths, expected)
+
+
+# Limits.
+
+
+def test_those_with_the_largest_weights_are_drawn():
+    weights = [[0.1, 0.0, 3.0], [0.0, 0.2, 0.0], [0.5, -2.0, 0.3]]
+    display = WeightsDisplay(weights=weights).plot(max_units=2, max_features=2)
+    assert display.units_.tolist() == [0, 2]
+    assert display.features_.tolist() == [1, 2]
+
+
+def test_title_says_what_was_left_out():
+    weights = np.arange(1.0, 13).reshape(3, 4)
+    display = WeightsDisplay(weights=weights).plot(max_units=2, max_features=3)
+    assert display.ax_.get_title() == "2 of 3 units, 3 of 4 features (largest weights)"
+
+
+def test_title_is_silent_where_all_is_drawn(iris):
+    title = WeightsDisplay.from_estimator(iris).ax_.get_title()
+    assert title == "SGDLogisticClassifier"
+
+
+@pytest.mark.parametrize("limit", ["max_units", "max_features"])
+def test_limit_below_1_is_an_error(iris, limit):
+    with pytest.raises(ValueError, match=f"{limit} must be an integer >= 1"):
+        WeightsDisplay.from_estimator(iris, **{limit: 0})
+
+
+# Pictures.
+
+
+def test_pictures_hold_each_units_weights(digits):
+    display = WeightsDisplay.from_estimator(digits, image_shape=(8, 8), max_units=3)
+    mosaic = np.asarray(display.image_.get_array().filled(np.nan))
+    pixels = mosaic[~np.isnan(mosaic)]
+    expected = digits.coefs_[0][:, display.units_]
+    np.testing.assert_array_equal(np.sort(pixels), np.sort(expected.ravel()))
+    rows, columns = np.nonzero(~np.isnan(mosaic))
+    top, left = rows.min(), columns.min()
+    first = mosaic[top : top + 8, left : left + 8]
+    np.testing.assert_array_equal(first, expected[:, 0].reshape(8, 8))
+    assert display.bars_ is None
+
+
+def test_colours_are_symmetric_about_zero(digits):
+    display = WeightsDisplay.from_estimator(digits, image_shape=(8, 8))
+    low, high = display.image_.get_clim()
+    assert low == -high
+    assert high == np.max(np.abs(digits.coefs_[0]))
+
+
+def test_pictures_are_named(standardised):
+    model = SGDLogisticClassifier(alpha=0.01).fit(*standardised("digits"))
+    display = WeightsDisplay.from_estimator(model, image_shape=(8, 8))
+    assert titles(display) == [f"class {k}" for k in range(10)]
+
+
+@pytest.mark.parametrize("image_shape", [(8, 8), (4, 16), (16, 4), (1, 64), (64, 1)])
+@pytest.mark.parametrize("n_units", [1, 2, 7, 10, 25])
+def test_pictures_do_not_overlap(image_shape, n_units):
+    weights = 1.0 + np.arange(n_units * 64.0).reshape(n_units, 64)
+    display = WeightsDisplay(weights=weights, image_shape=image_shape).plot()
+    mosaic = display.image_.get_array().filled(np.nan)
+    pixels = mosaic[~np.isnan(mosaic)]
+    np.testing.assert_array_equal(np.sort(pixels), weights.ravel())
+
+
+def test_weights_of_zero_can_be_drawn():
+    display = WeightsDisplay(weights=np.zeros((2, 4)), image_shape=(2, 2)).plot()
+    assert display.image_.get_clim() == (-1, 1)
+
+
+def test_given_axes_are_drawn_into(digits):
+    for image_shape in (None, (8, 8)):
+        _, axes = plt.subplots()
+        display = WeightsDisplay.from_estimator(digits, image_shape=image_shape, ax=axes)
+        assert display.ax_ is axes
+        assert display.figure_ is axes.figure
+
+
+# Errors.
+
+
+@pytest.mark.parametrize("image_shape", [(8, 7), (64,), 64, (4, 4, 4), (-8, -8)])
+def test_image_shape_that_does_not_fit_is_an_error(digits, image_shape):
+    with pytest.raises(ValueError, match="number of features, 64; got"):
+        WeightsDisplay.from_estimator(digits, image_shape=image_shape)
+
+
+def test_unfitted_estimator_is_an_error():
+    with pytest.raises(NotFittedError):
+        WeightsDisplay.from_estimator(SGDLogisticClassifier())
+
+
+def test_estimator_without_weights_is_an_error(rows):
+    X, y, _ = rows()
+    with pytest.raises(TypeError, match="coef_; DecisionTreeClassifier has neither"):
+        WeightsDisplay.from_estimator(DecisionTreeClassifier().fit(X, y))
+
+
+def test_without_matplotlib_the_error_says_what_to_install(monkeypatch, digits):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"WeightsDisplay.plot requires matplotlib"):
+        WeightsDisplay.from_estimator(digits)
