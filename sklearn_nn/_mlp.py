@@ -243,6 +243,11 @@ class BackpropMLPClassifier(GradientClassifier):
     the next `fit`; a single class in y gives one column of probabilities; divergence is an
     error, and training that ends worse than it began a warning.
 
+    Under `sklearn.set_config(array_api_dispatch=True)` X may be an array of PyTorch or
+    CuPy (with the extra `array-api`). Training runs on its device, and fitted attributes
+    and predictions are such arrays there, but for labels that are strings. ('lbfgs' keeps
+    its memory on the host.)
+
     References
     ----------
     .. [1] D. Rumelhart, G. Hinton and R. Williams, "Learning representations by

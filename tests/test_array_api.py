@@ -397,7 +397,7 @@ OPTIMIZERS = {
 def epoch_of(at, activation="relu", loss=("log_loss", "softmax"), **parts):
     """Return theta and objective after an epoch of the reference on arrays of `at`."""
     rng = np.random.RandomState(1)
-    architecture = Architecture((P, 4, 3), activation)
+    architecture = Architecture((P, 4, 3), (activation,))
     parts = {"penalty": PENALTIES["l2"](0.01, 0.5), "optimizer": SGD(), **parts}
     problem = Problem(
         architecture=architecture,
@@ -445,6 +445,11 @@ def test_epoch_is_numpys_for_every_optimizer_and_penalty(at, optimizer, penalty)
     assert_epoch_is_numpys(at, optimizer=OPTIMIZERS[optimizer], penalty=penalty)
 
 
+@pytest.mark.parametrize("max_norm", [1e-3, 0.1, 1e3])
+def test_epoch_is_numpys_for_gradients_of_a_largest_length(at, max_norm):
+    assert_epoch_is_numpys(at, max_gradient_norm=max_norm)
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_every_schedule_trains_as_with_numpy(at, schedule):
     X, y, _ = rows_of()
@@ -467,5 +472,5 @@ def test_no_step_of_an_epoch_reads_a_number_of_the_device(at, monkeypatch):
     for method in ("__bool__", "__int__", "__index__"):
         monkeypatch.setattr(kind, method, read)
     monkeypatch.setattr(kind, "__float__", counted)
-    epoch_of(at, penalty=PENALTIES["elasticnet"](0.01, 0.5))
+    epoch_of(at, penalty=PENALTIES["elasticnet"](0.01, 0.5), max_gradient_norm=1.0)
     assert len(n_read) == 1
