@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 from sphinx_gallery.scrapers import figure_rst
 
 # Options with which an example saves its picture.
@@ -88,4 +89,6 @@ def saved_pictures(block, block_vars, gallery_conf):
             path = path.with_suffix(picture.suffix)
             picture.replace(path)
             paths.append(str(path))
+    if paths:  # the same pictures may be open still, for the next scraper to find
+        plt.close("all")
     return figure_rst(paths, gallery_conf["src_dir"])
