@@ -37,6 +37,7 @@ exclude_patterns = [
     "**/sg_execution_times.rst",
     "sg_execution_times.rst",
 ]
+smartquotes = False  # 'adam' is a value, and --data an option
 default_role = "literal"  # `alpha` in docstrings is code
 pygments_style = "friendly"
 
