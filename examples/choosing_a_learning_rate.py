@@ -9,7 +9,7 @@ then trains for 20 epochs, beside rates that are 10 and 100 times smaller and la
 Expect a suggestion of about 0.02, and a table of five rates in which it has the lowest
 loss, a few hundredths, and about 97 % of the test rows right; rates ten times smaller and
 larger have several times its loss, and at a hundred times nothing is learned. With
-`--figure` the range test is drawn into choosing_a_learning_rate.png, if matplotlib is
+`--picture` the range test is drawn into choosing_a_learning_rate.png, if matplotlib is
 there: the loss lies flat for two or three decades of rates, falls over two, and rises
 steeply where steps are too long.
 """
@@ -50,7 +50,7 @@ def compare(model, rates, X_train, X_test, y_train, y_test):
 def main():
     """Print the suggestion and what it and other rates come to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--figure", action="store_true")
+    parser.add_argument("--picture", action="store_true")
     arguments = parser.parse_args()
     X, y = load_digits(return_X_y=True)
     rows = train_test_split(X / 16, y, random_state=0)  # pixels from 0 to 1
@@ -58,7 +58,7 @@ def main():
     model = BackpropMLPClassifier(hidden_layer_sizes=(50,), random_state=0)
     found = learning_rate_range_test(model, X_train, y_train)
     print(f"suggested learning rate: {found.suggestion:.2g}")
-    if arguments.figure:
+    if arguments.picture:
         display = LearningRateDisplay(**found._asdict()).plot()
         display.ax_.set_title("Range test, digits")
         display.figure_.savefig("choosing_a_learning_rate.png", dpi=150)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._engine.arrays import are_equal, are_together, moved_to
 from ._engine.train import zero_slots
 from ._engine.types import Architecture, Progress, TrainingState
 from ._labels import Encoding
@@ -29,6 +30,29 @@ class Checkpoint:
     split_random_state: tuple  # from which each validation split is drawn
     encoding: Encoding
     architecture: Architecture
+
+    def moved_to(self, like):
+        """Return the checkpoint with its arrays in the library of `like`, on its device."""
+        if are_together(like, self.state.theta):
+            return self
+        return self.__sklearn_array_api_convert__(lambda array: moved_to(like, array))
+
+    def __sklearn_array_api_convert__(self, converter):
+        """Return the checkpoint with its arrays converted, as scikit-learn asks for.
+
+        By `sklearn.utils._array_api.move_estimator_to` (1.9).
+        """
+        state, best = self.state, self.state.progress.best_theta
+        state = replace(
+            state,
+            theta=converter(state.theta),
+            slots=tuple(converter(slot) for slot in state.slots),
+            average=None if state.average is None else converter(state.average),
+            progress=state.progress._replace(
+                best_theta=None if best is None else converter(best)
+            ),
+        )
+        return replace(self, state=state, shown_theta=converter(self.shown_theta))
 
     def after_split(self, random_state):
         """Return the checkpoint with `random_state`, which the split has led to.
@@ -101,7 +125,7 @@ def resumed_state(checkpoint, problem, theta, parameters):
     changed = changed_parameters(checkpoint.parameters, parameters)
     counters_go_on = checkpoint.ended_by == "max_iter" and not changed
     anew = Progress(rate_factor=resumed_rate_factor(checkpoint, changed))
-    if not np.array_equal(theta, checkpoint.shown_theta):
+    if not are_equal(theta, checkpoint.shown_theta):
         state = replace(state, theta=theta, average=None, n_averaged=0, progress=anew)
     elif state.progress.best_theta is not None and not counters_go_on:
         # Early stopping has shown its best parameters, and that search is over.

@@ -6,7 +6,7 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -15,10 +15,20 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from . import _inputs, _labels, _outcome, _parameters, _split, _validation, _weights
+from . import (
+    _array_api,
+    _inputs,
+    _labels,
+    _outcome,
+    _parameters,
+    _split,
+    _validation,
+    _weights,
+)
 from ._callbacks import N_FRAMES, CallbackSupportMixin, tasks_of, with_callbacks
 from ._checkpoint import Checkpoint, first_checkpoint, path_parameters, resumed_state
 from ._engine import lbfgs, newton, online, prediction
+from ._engine.arrays import alike, moved_to, namespace, numpy_dtype
 from ._engine.losses import LOSSES
 from ._engine.passes import Rows
 from ._engine.reference import select
@@ -50,6 +60,7 @@ class Prepared(NamedTuple):
     data: Dataset  # weights scaled
     mean_weight: float  # before that
     validate: Callable | None  # theta -> Validation
+    like: Any  # array of the library and device that fitted attributes are to have
 
     def rows_seen(self, state):
         """Return the WeightScale of the rows seen when training has come to `state`."""
@@ -256,7 +267,7 @@ class GradientClassifier(
         ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs)
             For two classes the log odds of `classes_[1]`.
         """
-        logits = self._logits(X)
+        logits = self._logits(X, "decision_function")
         return logits[:, 0] if self._is_binary() else logits
 
     def predict(self, X):
@@ -270,9 +281,11 @@ class GradientClassifier(
         -------
         ndarray of shape (n_samples,), or of 0 and 1 (n_samples, n_outputs) if multilabel
         """
-        logits = self._logits(X)
+        logits = self._logits(X, "predict")
         decision = self._checkpoint.encoding.decide(logits)
-        return decision if decision.ndim == 2 else self.classes_[decision]
+        if decision.ndim == 2:
+            return decision
+        return _array_api.labels_of(self.classes_, decision)
 
     def predict_proba(self, X):
         """Return the probability of each class.
@@ -290,7 +303,7 @@ class GradientClassifier(
         self._check_fitted()
         binary = self._is_binary()
         output = "binary" if binary else self._checkpoint.encoding.out_activation
-        return self._predict(X, output)
+        return self._predict(X, output, "predict_proba")
 
     def predict_log_proba(self, X):
         """Return the logarithm of the probability of each class.
@@ -306,15 +319,16 @@ class GradientClassifier(
         ndarray of shape (n_samples, n_classes)
             In nats, in the order of `classes_`.
         """
-        logits = self._logits(X)
+        logits = self._logits(X, "predict_log_proba")
         if self._is_binary():
-            logits = np.concatenate([-logits, logits], axis=1)
+            logits = namespace(logits).concat([-logits, logits], axis=1)
         encoding = self._checkpoint.encoding
         return LOSSES["log_loss", encoding.out_activation].predict_log_proba(logits)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = True
         tags.classifier_tags.multi_label = self._multilabel_allowed
         return tags
 
@@ -349,9 +363,18 @@ class GradientClassifier(
             The user's validation rows. None is for `partial_fit`, which has none, and
             whose weights are scaled by the mean of all that the model has seen.
         """
+        if kept is not None:
+            method, weight = (
+                "partial_fit" if given is None else "fit",
+                self._layers()[0].weight,
+            )
+            _array_api.check_same_place(self, X, weight, method)
         data, encoding = self._dataset(X, y, sample_weight, encoding_of, kept)
         architecture = self._architecture(data.X.shape[1], encoding.n_outputs)
-        start, theta = self._start(kept, encoding, architecture, data.X.dtype)
+        rows = _array_api.like(data.X)
+        kept = None if kept is None else kept.moved_to(rows)
+        dtype = numpy_dtype(data.X)
+        start, theta = self._start(kept, encoding, architecture, dtype, rows)
         held_out = None
         if given is not None:
             data, held_out, start = self._split(data, start, given)
@@ -362,8 +385,9 @@ class GradientClassifier(
         scale = start.weight_scale if given is None else _weights.WeightScale()
         scale = scale.including(mean_weight, n_samples)
         data = _weights.scale_weights(data, scale.mean)
-        data = _inputs.lay_out(data, problem.batch_size)
-        return Prepared(kept, start, problem, state, data, mean_weight, validate)
+        data = _inputs.beside_rows(_inputs.lay_out(data, problem.batch_size))
+        like = _array_api.like(X)
+        return Prepared(kept, start, problem, state, data, mean_weight, validate, like)
 
     def _train(self, prepared, tasks=None, one_epoch=False):
         """Train, set the fitted attributes and return the TrainingRun.
@@ -383,7 +407,8 @@ class GradientClassifier(
         run = self._run(prepared, monitor, one_epoch)
         if one_epoch:
             run = run._replace(ended_by="max_iter")
-        self._finish(prepared.start, run, prepared.kept, prepared.rows_seen(run.state))
+        rows_seen = prepared.rows_seen(run.state)
+        self._finish(prepared.start, run, prepared.kept, rows_seen, prepared.like)
         if monitor is not None:
             monitor.end()
         return run
@@ -394,7 +419,8 @@ class GradientClassifier(
         # What callbacks have is theirs: curves that no longer grow.
         curves = Curves(*(list(curve) for curve in curves))
         run = TrainingRun(state, curves, curves.objectives[-1], np.nan, "max_iter")
-        model._show(prepared.start, run, prepared.kept, prepared.rows_seen(state))
+        rows_seen = prepared.rows_seen(state)
+        model._show(prepared.start, run, prepared.kept, rows_seen, prepared.like)
         before = vars(self)
         return {
             name: value
@@ -407,30 +433,35 @@ class GradientClassifier(
         goes_on = one_epoch or self.warm_start
         return getattr(self, "_checkpoint", None) if goes_on else None
 
-    def _start(self, kept, encoding, architecture, dtype):
-        """Return the Checkpoint to train from, and theta (n_parameters,) as it is shown."""
+    def _start(self, kept, encoding, architecture, dtype, like=_array_api.NUMPY):
+        """Return the Checkpoint to train from, and theta (n_parameters,) as it is shown.
+
+        A new one has arrays like `like`, of this dtype of NumPy.
+        """
         if kept is not None:  # a user may have edited the attributes
             kept = replace(kept, architecture=architecture)
-            return kept, architecture.flatten(self._layers()).astype(dtype)
-        initial = self._initial(architecture, dtype)
-        parameters = path_parameters(self)
-        start = first_checkpoint(*initial, parameters, encoding, architecture)
+            return kept, alike(kept.state.theta, architecture.flatten(self._layers()))
+        theta, random_state = self._initial(architecture, dtype)
+        theta, parameters = moved_to(like, theta), path_parameters(self)
+        start = first_checkpoint(theta, random_state, parameters, encoding, architecture)
         return start, start.shown_theta
 
-    def _finish(self, start, run, kept, rows_seen):
+    def _finish(self, start, run, kept, rows_seen, like=_array_api.NUMPY):
         """Set the fitted attributes after a run; for the arguments see `_show`."""
-        self._show(start, run, kept, rows_seen)
+        self._show(start, run, kept, rows_seen, like)
         if kept is None and isinstance(self.random_state, np.random.RandomState):
             # As everywhere in scikit-learn, fitting has used the user's generator.
             self.random_state.set_state(run.state.random_state)
 
     def _dataset(self, X, y, sample_weight, encoding_of, kept):
         """Return the Dataset, weights not yet scaled, and its Encoding."""
-        dtype = _inputs.FLOATS if kept is None else kept.state.theta.dtype
+        dtype = _array_api.floats_of(X, None if kept is None else kept.state.theta)
         X, y = _inputs.validate_labelled(
             self, X, y, dtype, kept is None, self._multilabel_allowed
         )
-        y, weight, rows = _weights.drop_weightless(X, y, sample_weight)
+        if _parameters.is_automatic(self):  # its sums over rows are NumPy's and kernels
+            X = _array_api.on_host(X)
+        y, weight, rows = _weights.drop_weightless(y, sample_weight)
         encoding = encoding_of(y, None if kept is None else kept.encoding)
         self._check_n_classes(encoding)
         weight = _weights.combined_weight(weight, self.class_weight, encoding, y)
@@ -478,8 +509,7 @@ class GradientClassifier(
         """
         encoding = start.encoding
         if given.is_complete():
-            dtype = data.X.dtype
-            return data, _validation.given_dataset(self, given, encoding, dtype), start
+            return data, _validation.given_dataset(self, given, encoding, data.X), start
         if not self._stops_early():
             return data, None, start
         rng = np.random.RandomState(0)
@@ -495,7 +525,8 @@ class GradientClassifier(
 
         def model_at(theta):
             model = copy.copy(self)
-            model._checkpoint, model.classes_ = start, start.encoding.classes
+            model._checkpoint = start
+            model.classes_ = _array_api.labels_at(theta, start.encoding.classes)
             model._show_model(problem.architecture.layers(theta), start.encoding)
             return model
 
@@ -539,7 +570,7 @@ class GradientClassifier(
         best = state.progress.best_theta if self._stops_early() else None
         return state.shown_theta if best is None else best
 
-    def _show(self, start, run, kept, rows_seen):
+    def _show(self, start, run, kept, rows_seen, like=_array_api.NUMPY):
         """Set all fitted attributes.
 
         Parameters
@@ -551,6 +582,8 @@ class GradientClassifier(
             `start`, unless the run has begun a new model.
         rows_seen : WeightScale
             Of the rows that the run has seen.
+        like : array
+            Attributes get its library and its device.
         """
         self._checkpoint = replace(
             start,
@@ -561,8 +594,9 @@ class GradientClassifier(
             weight_scale=start.weight_scale.including(*rows_seen),
         )
         encoding, architecture = start.encoding, start.architecture
-        self._show_model(architecture.layers(self._checkpoint.shown_theta), encoding)
-        self.classes_ = encoding.classes
+        theta = moved_to(like, self._checkpoint.shown_theta)
+        self._show_model(architecture.layers(theta), encoding)
+        self.classes_ = _array_api.labels_at(like, encoding.classes)
         self.n_iter_ = len(run.curves.objectives)
         self.t_ = run.state.step
         self.loss_ = run.last_loss
@@ -604,6 +638,9 @@ class GradientClassifier(
         interruption = _outcome.interruption(run)
         if interruption is not None:
             warnings.warn(interruption, stacklevel=stacklevel)
+        has_cycle = _parameters.has_cycle(self) and self.solver != "lbfgs"
+        if has_cycle and run.ended_by == "max_iter":
+            run = run._replace(ended_by="cycle")  # which was to last so long
         shortfall = _outcome.shortfall(
             run,
             self.max_iter,
@@ -626,17 +663,19 @@ class GradientClassifier(
         encoding = self._checkpoint.encoding
         return encoding.n_outputs == 1 and encoding.out_activation == "logistic"
 
-    def _logits(self, X):
+    def _logits(self, X, method):
         """Return the logits of the rows of X, of shape (n_samples, n_outputs)."""
         self._check_fitted()
-        return self._predict(X, "logits")
+        return self._predict(X, "logits", method)
 
-    def _predict(self, X, output):
+    def _predict(self, X, output, method):
         """Return the `output` of prediction.OUTPUTS for the rows of X."""
         layers = self._layers()
+        _array_api.check_same_place(self, X, layers[0].weight, method)
         # Edited coefficients may be of integer type; X must not become that.
-        dtype = np.result_type(layers[0].weight, np.float32)
-        finite_later = prediction.looks_for_finite(layers)
+        xp = namespace(layers[0].weight)
+        dtype = xp.result_type(layers[0].weight, xp.float32)
+        finite_later = xp is np and prediction.looks_for_finite(layers)
         rows = _inputs.validate_rows(self, X, dtype, ensure_all_finite=not finite_later)
         activations = self._checkpoint.architecture.activations
         predicted, finite = prediction.predict(layers, rows, activations, output)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _inputs, _labels, _weights
+from . import _array_api, _labels, _weights
 from ._cluster import ClusterBlocks
 from ._cluster_tasks import Asked, Recipe, summary_of
 
@@ -117,7 +117,7 @@ def unfitted(estimator):
 
 def summaries_of(estimator, cluster, blocks, kept):
     """Return (number, Block, Summary) of each block that has rows."""
-    dtypes = _inputs.FLOATS if kept is None else kept.state.theta.dtype
+    dtypes = _array_api.FLOATS if kept is None else kept.state.theta.dtype
     blank = type(estimator)(**estimator.get_params(deep=False))
     asked = Asked(None, (blank, dtypes, estimator._multilabel_allowed))
     everything = range(len(blocks))

@@ -62,7 +62,7 @@ def summary_of(block, asked, number):
         X, y = _inputs.validate_labelled(estimator, X, y, dtypes, True, multilabel_allowed)
         if weight is not None and not np.any(weight):
             return None
-        y, weight, _ = _weights.drop_weightless(X, y, weight)
+        y, weight, _ = _weights.drop_weightless(y, weight)
     except (TypeError, ValueError) as error:
         return error
     encoding = _labels.encoding_of(y)
@@ -86,7 +86,7 @@ def dataset_of(block, recipe):
     X = _inputs.validate_rows(estimator, X, recipe.dtype, ensure_all_finite=False)
     X = at_whole_addresses(X)
     y = _inputs.plain_labels(y, warn=False)
-    y, weight, rows = _weights.drop_weightless(X, y, weight)
+    y, weight, rows = _weights.drop_weightless(y, weight)
     if by_class is not None:
         of_row = by_class[encoding.class_indices(y)]
         weight = of_row if weight is None else weight * of_row

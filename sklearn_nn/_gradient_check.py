@@ -210,6 +210,7 @@ def smooth_full_batch(problem, n_samples):
         optimizer=SGD(),
         batch_size=n_samples,
         average_from=0,
+        max_gradient_norm=None,
     )
 
 

@@ -6,15 +6,14 @@ from sklearn import get_config
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-from ._engine.arrays import take_rows
+from . import _array_api
+from ._engine.arrays import alike, moved_to, numpy_dtype, take_rows
 from ._engine.types import Dataset
 from ._weights import positive_rows
 
-FLOATS = (np.float64, np.float32)  # float32 is kept, everything else becomes float64
-
 
 def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
-    """Return X as float ndarray or CSR, y as an array of labels or indicators.
+    """Return X as float array or CSR, y as an ndarray of labels or indicators.
 
     Parameters
     ----------
@@ -34,7 +33,7 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
     X, y = validate_data(
         estimator,
         X,
-        y,
+        _array_api.on_host(y),
         accept_sparse="csr",
         dtype=dtype,
         reset=reset,
@@ -50,9 +49,14 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
     return X, y
 
 
-def validate_validation(estimator, X, y, dtype):
-    """Return X_val as float ndarray or CSR, y_val as an array; X must fit the estimator."""
+def validate_validation(estimator, X, y, rows):
+    """Return X_val like `rows`, those to train on, and y_val as an ndarray."""
+    if isinstance(rows, np.ndarray):
+        X = _array_api.on_host(X)
+    dtype = _array_api.floats_of(X, rows)
     X = validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=False)
+    X = X if issparse(X) else alike(rows, X)
+    y = _array_api.on_host(y)
     y = check_array(y, ensure_2d=False, dtype=None, accept_sparse=True, input_name="y_val")
     return X, plain_labels(y, warn=True)
 
@@ -64,7 +68,7 @@ def plain_labels(y, warn):
 
 
 def validate_rows(estimator, X, dtype, ensure_all_finite):
-    """Return X, to predict for, as ndarray or CSR of this dtype.
+    """Return X, to predict for, as array or CSR of this dtype.
 
     scikit-learn's validation takes longer than predicting a row. It is left out where it
     would find nothing: for plain arrays, whose values are looked at later.
@@ -99,7 +103,7 @@ def make_dataset(X, y, weight, rows, encoding):
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n, n_features)
+    X : array or CSR of shape (n, n_features)
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         Of the `rows`.
     weight : ndarray of shape (n_samples,) or None
@@ -107,7 +111,7 @@ def make_dataset(X, y, weight, rows, encoding):
     rows : ndarray of shape (n_samples,) or None
     encoding : Encoding
     """
-    data = Dataset(X, encoding.encode(y, X.dtype), weight, rows)
+    data = Dataset(X, encoding.encode(y, numpy_dtype(X)), weight, rows)
     positions = None if weight is None else positive_rows(weight)
     return data if positions is None else select_samples(data, positions)
 
@@ -121,6 +125,13 @@ def lay_out(data, batch_size):
         return data
     rows = slice(None) if data.rows is None else data.rows
     return data._replace(X=take_rows(data.X, rows), rows=None)
+
+
+def beside_rows(data):
+    """Return `data`, whose y, weights and rows are on the host, all where its X is."""
+    if issparse(data.X):
+        return data
+    return Dataset(data.X, *(moved_to(data.X, array) for array in data[1:]))
 
 
 def select_samples(data, positions):

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import unique_labels
 
+from . import _array_api
+from ._engine.arrays import as_type, namespace
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -71,11 +74,11 @@ class Encoding:
 
     def decide(self, logits):
         """Return the most probable class indices (n,) or indicators, from logits (n, k)."""
-        if self.multilabel:
-            return (logits > 0).astype(int)
+        xp = namespace(logits)
         if self.out_activation == "softmax":
-            return np.argmax(logits, axis=1)
-        return (logits[:, 0] > 0).astype(int)
+            return xp.argmax(logits, axis=1)
+        is_likely = (logits if self.multilabel else logits[:, 0]) > 0
+        return as_type(is_likely, xp.int64)
 
     def labels(self, targets):
         """Return as labels what `decide` returns, or indicators as they are."""
@@ -146,7 +149,8 @@ def partial_fit_encoding(y, classes, kept):
                 f"come; this call has the labels {encoding_of(y).classes.tolist()}."
             )
         return kept
-    given = Encoding(unique_labels(classes), multilabel=y.ndim == 2)
+    classes = unique_labels(_array_api.on_host(classes))
+    given = Encoding(classes, multilabel=y.ndim == 2)
     if given.multilabel and not np.array_equal(given.classes, np.arange(y.shape[1])):
         raise ValueError(
             f"For multilabel y, classes are the column numbers {list(range(y.shape[1]))}; "

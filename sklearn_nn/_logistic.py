@@ -6,7 +6,9 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.validation import check_is_fitted
 
+from . import _array_api
 from ._classifier import GradientClassifier
+from ._engine.arrays import to_numpy
 from ._engine.penalties import PENALTIES
 from ._engine.schedules import SCHEDULES
 from ._engine.types import Architecture, Layer
@@ -14,8 +16,8 @@ from ._parameters import CONSTRAINTS, Interval, StrOptions
 
 
 def dense(coef):
-    """Return coefficients, which a user may have made sparse, as an ndarray."""
-    return coef.toarray() if issparse(coef) else np.asarray(coef)
+    """Return coefficients, which a user may have made sparse, as an array."""
+    return coef.toarray() if issparse(coef) else _array_api.own(coef)
 
 
 class SGDLogisticClassifier(GradientClassifier):
@@ -358,7 +360,7 @@ class SGDLogisticClassifier(GradientClassifier):
         self : estimator
         """
         check_is_fitted(self)
-        self.coef_ = csr_matrix(self.coef_)
+        self.coef_ = csr_matrix(to_numpy(dense(self.coef_)))
         return self
 
     def densify(self):
@@ -391,8 +393,8 @@ class SGDLogisticClassifier(GradientClassifier):
         return np.zeros(architecture.n_parameters, dtype=dtype)
 
     def _layers(self):
-        return [Layer(dense(self.coef_).T, np.asarray(self.intercept_))]
+        return [Layer(dense(self.coef_).T, _array_api.own(self.intercept_))]
 
     def _show_model(self, layers, encoding):
-        self.coef_ = np.array(layers[0].weight.T, order="C")
-        self.intercept_ = layers[0].intercept.copy()
+        self.coef_ = _array_api.copied(layers[0].weight.T)
+        self.intercept_ = _array_api.copied(layers[0].intercept)

@@ -4,6 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from . import _array_api
 from ._classifier import GradientClassifier
 from ._engine.activations import ACTIVATIONS
 from ._engine.initial import INITS, initial_theta
@@ -435,11 +436,11 @@ class BackpropMLPClassifier(GradientClassifier):
 
     def _layers(self):
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        return [Layer(np.asarray(coef), np.asarray(intercept)) for coef, intercept in pairs]
+        return [Layer(*map(_array_api.own, pair)) for pair in pairs]
 
     def _show_model(self, layers, encoding):
-        self.coefs_ = [layer.weight.copy() for layer in layers]
-        self.intercepts_ = [layer.intercept.copy() for layer in layers]
+        self.coefs_ = [_array_api.copied(layer.weight) for layer in layers]
+        self.intercepts_ = [_array_api.copied(layer.intercept) for layer in layers]
         self.n_layers_ = len(layers) + 1
         self.n_outputs_ = encoding.n_outputs
         self.out_activation_ = encoding.out_activation

@@ -6,6 +6,7 @@ from math import isfinite
 CLEARLY_WORSE = 1.1
 
 REASONS = {
+    "cycle": "The cycle of learning rates is over",
     "max_iter": "max_iter={max_iter} was reached before convergence",
     "max_fun": "max_fun evaluations were made before convergence",
     "stalled": "no lower point was found along the search direction",
@@ -44,7 +45,7 @@ def shortfall(run, max_iter, tol, criterion, by_lbfgs):
     worse = ends_worse(run)
     if tol is None or run.ended_by in ("interrupt", "monitor"):
         return None
-    if run.ended_by == "stopping_rule" and not worse:
+    if run.ended_by in ("stopping_rule", "cycle") and not worse:
         return None
     reason = REASONS.get(run.ended_by, "The stopping rule ended training")
     if run.gap is not None:

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 
 import sklearn_nn
 
-from ._checkpoint import NOT_THE_PATH, Checkpoint
+from ._checkpoint import NOT_THE_PATH, Checkpoint, constructor_parameters
 from ._engine import stream
 from ._engine.coordinates import Coordinates
 from ._engine.penalties import Penalty
@@ -103,7 +103,7 @@ class Persistent:
         """
         self._check_fitted()
         learned = {"fitted": fitted_attributes(self), "checkpoint": self._checkpoint}
-        arrays = to_arrays(learned, RECORDS, own_generator(self))
+        arrays = to_arrays(learned, RECORDS, own_objects(self))
         origin = (type(self).__name__, str(FORMAT), sklearn_nn.__version__)
         return {**arrays, "origin": np.array(origin)}
 
@@ -135,9 +135,10 @@ class Persistent:
         try:
             version = checked_origin(state["origin"], type(self).__name__)
             with naming_release(version):
-                learned = from_arrays(state, READERS, own_generator(self))
+                learned = from_arrays(state, READERS, own_objects(self))
                 checkpoint = with_new_parameters(learned["checkpoint"], type(self))
-                vars(restored).update(learned["fitted"], _checkpoint=checkpoint)
+                vars(restored).update(with_new_attributes(learned["fitted"]))
+                restored._checkpoint = checkpoint
                 check_consistent(restored)
         except (ValueError, TypeError, AttributeError, LookupError) as error:
             # A state that was cut or edited may fail anywhere.
@@ -182,9 +183,7 @@ class Persistent:
             state |= {name: rebuilt(state[name], READERS) for name in made_plain}
         if "_checkpoint" in state:
             checkpoint = with_new_parameters(state["_checkpoint"], type(self))
-            state["_checkpoint"] = checkpoint
-            missing = NEW_ATTRIBUTES.keys() - state.keys()
-            state |= {name: NEW_ATTRIBUTES[name](state) for name in missing}
+            state = with_new_attributes({**state, "_checkpoint": checkpoint})
         super().__setstate__({**new_parameters(state, type(self)), **state})
 
 
@@ -211,10 +210,19 @@ def fitted_attributes(estimator):
     }
 
 
-def own_generator(estimator):
-    """Return the RandomState that the estimator was given, or None."""
-    random_state = estimator.random_state
-    return random_state if isinstance(random_state, np.random.RandomState) else None
+def with_new_attributes(known):
+    """Return {name: value} with the fitted attributes that came with a later release."""
+    missing = [name for name in NEW_ATTRIBUTES if name not in known]
+    return {**known, **{name: NEW_ATTRIBUTES[name](known) for name in missing}}
+
+
+def own_objects(estimator):
+    """Return {name: value} of the parameters that `path_parameters` does not copy."""
+    return {
+        name: value
+        for name, value in constructor_parameters(estimator)
+        if isinstance(value, np.random.RandomState) or callable(value)
+    }
 
 
 def new_parameters(known, estimator_class):

@@ -126,15 +126,16 @@ def record_of(name, fields, readers):
         raise ValueError(f"{name} was stored with other fields: {error}.") from error
 
 
-def to_arrays(value, records, own_generator):
+def to_arrays(value, records, own):
     """Return a value as a flat dict of arrays that need no pickle.
 
     Parameters
     ----------
     value : any
     records : tuple of classes
-    own_generator : RandomState or None
-        Which is not stored but named: `from_arrays` puts its own in this place.
+    own : dict of str -> object
+        What is not stored but named, if it is found: generators and functions, which are
+        what they are by identity. `from_arrays` puts its own in their places.
 
     Returns
     -------
@@ -157,8 +158,11 @@ def to_arrays(value, records, own_generator):
         return first_name
 
     def leaf(value, name):
-        if isinstance(value, np.random.RandomState):
-            return {"generator": "own" if value is own_generator else "another"}
+        own_names = [key for key, mine in own.items() if value is mine]
+        if own_names:
+            return {"own": own_names[0]}
+        if isinstance(value, np.random.RandomState) or callable(value):
+            return {"own": None}
         if isinstance(value, np.ndarray) and value.dtype == object:
             items = plain(value.ravel().tolist(), records, leaf, name)
             return {"objects": items, "shape": list(value.shape)}
@@ -179,7 +183,7 @@ def to_arrays(value, records, own_generator):
     return {**arrays, STRUCTURE: np.array(json.dumps(structure).encode())}
 
 
-def from_arrays(arrays, readers, own_generator):
+def from_arrays(arrays, readers, own):
     """Return what `to_arrays` has made flat; arrays are copied.
 
     Parameters
@@ -187,7 +191,7 @@ def from_arrays(arrays, readers, own_generator):
     arrays : mapping of str -> array
         Also an open file of np.savez.
     readers : dict of class name -> callable (**fields) -> record
-    own_generator : RandomState or None
+    own : dict of str -> object
 
     Raises
     ------
@@ -196,11 +200,9 @@ def from_arrays(arrays, readers, own_generator):
     """
 
     def leaf(tagged):
-        if "generator" in tagged:
-            # One that nobody else has, so that it differs from any other.
-            another = np.random.RandomState(0)
-            own = tagged["generator"] == "own" and own_generator is not None
-            return own_generator if own else another
+        if "own" in tagged:
+            # Or what nobody else has, so that it differs from anything.
+            return own.get(tagged["own"], np.random.RandomState(0))
         if "objects" in tagged:
             objects = np.empty(len(tagged["objects"]), dtype=object)
             objects[:] = rebuilt(tagged["objects"], readers, leaf)

@@ -2,12 +2,12 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from sklearn.metrics import accuracy_score, check_scoring
 from sklearn.utils.validation import check_consistent_length
 
-from . import _inputs, _weights
+from . import _array_api, _inputs, _weights
 from ._engine import prediction
+from ._engine.arrays import moved_to, namespace, to_numpy, widened
 from ._engine.reference import select
 from ._engine.types import Validation
 
@@ -32,7 +32,7 @@ class Given(NamedTuple):
         return True
 
 
-def given_dataset(estimator, given, encoding, dtype):
+def given_dataset(estimator, given, encoding, rows):
     """Return the user's validation rows as a Dataset.
 
     Parameters
@@ -42,14 +42,15 @@ def given_dataset(estimator, given, encoding, dtype):
     given : Given
         Its weights count as they are: class weights are for training.
     encoding : Encoding
-    dtype : dtype of the training rows
+    rows : array or CSR
+        The training rows: X_val is put beside them.
 
     Raises
     ------
     ValueError
         If they are not valid, or y_val has a label that is not among the classes.
     """
-    X, y = _inputs.validate_validation(estimator, given.X, given.y, dtype)
+    X, y = _inputs.validate_validation(estimator, given.X, given.y, rows)
     check_consistent_length(X, y)
     unseen = [] if encoding.multilabel or y.ndim == 2 else encoding.unseen(y)
     if len(unseen):
@@ -58,8 +59,8 @@ def given_dataset(estimator, given, encoding, dtype):
             f"{encoding.classes.tolist()}. Leave these rows out of X_val and y_val, or add "
             "rows with these labels to X and y."
         )
-    y, weight, rows = _weights.drop_weightless(X, y, given.sample_weight)
-    data = _inputs.make_dataset(X, y, weight, rows, encoding)
+    y, weight, places = _weights.drop_weightless(y, given.sample_weight)
+    data = _inputs.make_dataset(X, y, weight, places, encoding)
     return select(data, slice(0, data.n_samples))
 
 
@@ -84,7 +85,12 @@ class Validator:
     def loss(self, logits):
         """Return the mean loss over the rows, in nats per sample."""
         values, _ = self.problem.loss.value_and_gradient(logits, self.data.y)
-        return float(np.average(values.astype(np.float64), weights=self.data.sample_weight))
+        values, weight = widened(values), self.data.sample_weight
+        xp = namespace(values)
+        if weight is None:
+            return float(xp.mean(values))
+        weight = widened(weight)
+        return float(xp.sum(values * weight) / xp.sum(weight))
 
 
 def validator(problem, data, encoding, scoring, model_at):
@@ -94,7 +100,7 @@ def validator(problem, data, encoding, scoring, model_at):
     ----------
     problem : Problem
     data : Dataset
-        The validation rows.
+        The validation rows, labels and weights on the host.
     encoding : Encoding
     scoring : 'loss', the name of a scorer, a callable (estimator, X, y) -> float or None
         None is accuracy.
@@ -104,13 +110,16 @@ def validator(problem, data, encoding, scoring, model_at):
     targets, weight = encoding.targets(data.y), data.sample_weight
 
     def accuracy(theta, logits, loss):
-        return accuracy_score(targets, encoding.decide(logits), sample_weight=weight)
+        decided = to_numpy(encoding.decide(logits))
+        return accuracy_score(targets, decided, sample_weight=weight)
 
     def minus_loss(theta, logits, loss):
         return -loss
 
-    labels = encoding.labels(targets)
-    weights = {} if weight is None else {"sample_weight": weight}
+    rows = _array_api.like(data.X)
+    data = _inputs.beside_rows(data)
+    labels = _array_api.labels_at(rows, encoding.labels(targets))
+    weights = {} if weight is None else {"sample_weight": moved_to(rows, weight)}
 
     def scored(theta, logits, loss):
         model = model_at(theta)

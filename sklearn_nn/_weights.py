@@ -9,6 +9,9 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
 
+from . import _array_api
+from ._engine.arrays import numpy_dtype
+
 
 def positive_rows(weight):
     """Return the indices of positive weights, or None if all are positive."""
@@ -21,12 +24,11 @@ def positive_rows(weight):
     return None if len(rows) == len(weight) else rows
 
 
-def drop_weightless(X, y, sample_weight):
+def drop_weightless(y, sample_weight):
     """Return the rows of positive weight, and y and the weights at those rows.
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n, n_features)
     y : ndarray of shape (n,) or (n, n_outputs)
     sample_weight : array-like of shape (n,), a number, or None
         As the user passed it.
@@ -40,7 +42,7 @@ def drop_weightless(X, y, sample_weight):
     if sample_weight is None:
         return y, None, None
     sample_weight = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        _array_api.on_host(sample_weight), y, dtype=np.float64, ensure_non_negative=True
     )
     check_finite_weight(sample_weight, "sample_weight")  # numbers pass unchecked
     rows = positive_rows(sample_weight)
@@ -126,7 +128,7 @@ def scale_weights(data, mean):
     if data.sample_weight is None and mean == 1.0:
         return data
     weight = np.ones(data.n_samples) if data.sample_weight is None else data.sample_weight
-    dtype = data.X.dtype
+    dtype = numpy_dtype(data.X)
     # A weight > 0 stays so: rows of weight 0 have been left out.
     weight = np.maximum(weight / mean, np.finfo(dtype).tiny).astype(dtype)
     return data._replace(sample_weight=weight)

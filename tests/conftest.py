@@ -2,6 +2,9 @@
 
 import os
 
+# Arrays of other libraries than NumPy need it before scipy is imported.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array

@@ -41,7 +41,7 @@ def test_regularisation_path_has_the_zeros_of_saga(tmp_path):
 
 
 def test_the_rate_of_a_range_test_is_the_best_of_five(tmp_path):
-    printed = run_example("choosing_a_learning_rate.py", "--figure", folder=tmp_path)
+    printed = run_example("choosing_a_learning_rate.py", "--picture", folder=tmp_path)
     assert 0.005 < float(re.search(r"suggested learning rate: (\S+)", printed)[1]) < 0.05
     assert "lowest loss: 1 times the suggestion" in printed
     assert (tmp_path / "choosing_a_learning_rate.png").stat().st_size > 10_000

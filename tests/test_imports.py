@@ -26,6 +26,7 @@ FLOORS = [
     {"_validation"},
     {"_callbacks", "_inputs", "_monitor", "_outcome", "_parameters", "_pyplot", "_split"},
     {"_labels", "_weights"},
+    {"_array_api"},
     {"_engine"},
 ]
 ENGINE_FLOORS = [
@@ -36,10 +37,11 @@ ENGINE_FLOORS = [
     {"coordinates", "quadratic", "reference", "compiled"},
     {"network", "initial", "losses", "penalties", "optimizers", "schedules", "stopping"},
     {"activations"},
-    {"arrays"},
-    {"types", "__init__"},
+    {"types"},
+    {"arrays", "__init__"},
 ]
 IMPORTING_SKLEARN = {
+    "_array_api",
     "_callbacks",
     "_classifier",
     "_gradient_check",
@@ -69,7 +71,8 @@ PRIVATE_SKLEARN = {
 # Where dask and distributed are used, and imported within functions.
 DASK = {"dask", "_cluster", "_cluster_blocks"}
 # What the engine may use besides Python's own library.
-ENGINE_LIBRARIES = {"numpy", "scipy", "threadpoolctl"}  # the last is scikit-learn's
+# threadpoolctl is scikit-learn's, array_api_compat needed for other arrays only.
+ENGINE_LIBRARIES = {"array_api_compat", "numpy", "scipy", "threadpoolctl"}
 
 
 def imported_names(source, package):

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.class_weight import compute_sample_weight
 
-from sklearn_nn import _inputs, _labels, _split, _weights
+from sklearn_nn import _array_api, _inputs, _labels, _split, _weights
 from sklearn_nn._engine.types import Dataset
 from sklearn_nn._labels import Encoding
 from sklearn_nn._weights import WeightScale
@@ -147,7 +147,7 @@ def test_classes_may_be_repeated_in_another_order():
 )
 def test_float32_is_kept_and_all_else_becomes_float64(given, expected):
     X, _ = _inputs.validate_labelled(
-        BaseEstimator(), np.ones((2, 1), given), [0, 1], _inputs.FLOATS, True, False
+        BaseEstimator(), np.ones((2, 1), given), [0, 1], _array_api.FLOATS, True, False
     )
     assert X.dtype == expected
 
@@ -155,7 +155,7 @@ def test_float32_is_kept_and_all_else_becomes_float64(given, expected):
 def test_valid_x_is_not_copied():
     given = make_rows()
     X, _ = _inputs.validate_labelled(
-        BaseEstimator(), given, [0, 1, 0, 1, 0, 1], _inputs.FLOATS, True, False
+        BaseEstimator(), given, [0, 1, 0, 1, 0, 1], _array_api.FLOATS, True, False
     )
     assert X is given
 
@@ -163,7 +163,7 @@ def test_valid_x_is_not_copied():
 def test_a_column_as_y_warns():
     with pytest.warns(DataConversionWarning):
         _, y = _inputs.validate_labelled(
-            BaseEstimator(), make_rows(2), [[0], [1]], _inputs.FLOATS, True, True
+            BaseEstimator(), make_rows(2), [[0], [1]], _array_api.FLOATS, True, True
         )
     assert y.tolist() == [0, 1]
 
@@ -171,7 +171,7 @@ def test_a_column_as_y_warns():
 def test_sparse_indicators_become_dense():
     indicators = np.array([[1, 0], [1, 1]])
     _, y = _inputs.validate_labelled(
-        BaseEstimator(), make_rows(2), csr_array(indicators), _inputs.FLOATS, True, True
+        BaseEstimator(), make_rows(2), csr_array(indicators), _array_api.FLOATS, True, True
     )
     np.testing.assert_array_equal(y, indicators)
 
@@ -181,21 +181,19 @@ def test_sparse_indicators_become_dense():
 
 def test_no_weights_are_no_rows_to_choose():
     y = np.array([0, 1])
-    assert _weights.drop_weightless(make_rows(2), y, None) == (y, None, None)
+    assert _weights.drop_weightless(y, None) == (y, None, None)
 
 
 def test_positive_weights_keep_all_rows():
     y = np.array([0, 1])
-    kept, weight, rows = _weights.drop_weightless(make_rows(2), y, [1, 2])
+    kept, weight, rows = _weights.drop_weightless(y, [1, 2])
     assert kept is y
     assert weight.tolist() == [1.0, 2.0]
     assert rows is None
 
 
 def test_rows_of_weight_zero_are_left_out():
-    y, weight, rows = _weights.drop_weightless(
-        make_rows(4), np.array([5, 6, 7, 8]), [0, 0.5, -0.0, 2]
-    )
+    y, weight, rows = _weights.drop_weightless(np.array([5, 6, 7, 8]), [0, 0.5, -0.0, 2])
     assert (y.tolist(), weight.tolist(), rows.tolist()) == ([6, 8], [0.5, 2], [1, 3])
 
 

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from methods import both
+from sklearn.exceptions import ConvergenceWarning
 
+from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine.types import Progress, TrainingRun, TrainingState, empty_curves
 from sklearn_nn._outcome import CLEARLY_WORSE, interruption, shortfall
 
@@ -23,6 +26,26 @@ def said(run, tol=1e-4, by_lbfgs=False):
 
 def test_convergence_is_not_worth_a_word():
     assert said(run_that("stopping_rule")) is None
+
+
+def test_a_whole_cycle_is_what_was_wanted():
+    assert said(run_that("cycle")) is None
+    assert "worse" in said(run_that("cycle", last_loss=50.0))
+
+
+@both
+@pytest.mark.parametrize("learning_rate", ["cosine", "one_cycle"])
+def test_a_fit_of_a_whole_cycle_does_not_warn(estimator_class, learning_rate, rows):
+    X, y, _ = rows()
+    model = estimator_class(learning_rate=learning_rate, max_iter=3, random_state=0)
+    assert model.fit(X, y).n_iter_ == 3  # a warning would be an error
+
+
+def test_lbfgs_has_no_cycle(rows):
+    X, y, _ = rows()
+    model = BackpropMLPClassifier(solver="lbfgs", learning_rate="cosine", max_iter=2)
+    with pytest.warns(ConvergenceWarning, match="max_iter=2"):
+        model.fit(X, y)
 
 
 @pytest.mark.parametrize("ended_by", ["interrupt", "monitor"])

@@ -139,6 +139,12 @@ TRAININGS = {
     "mlp, array of sizes": Training(BackpropMLPClassifier(np.array([3, 2]))),
     "mlp, endless": Training(MLP(n_iter_no_change=np.inf, tol=None)),
     "mlp, one class": Training(MLP(), labels=np.zeros_like),
+    "mlp, activations": Training(
+        BackpropMLPClassifier((4, 3), activation=["gelu", "tanh"])
+    ),
+    "mlp, adamw": Training(MLP(solver="adamw", max_gradient_norm=0.5)),
+    "mlp, cosine": Training(MLP(learning_rate="cosine")),
+    "mlp, validation loss": Training(MLP(early_stopping=True, scoring="loss")),
     "textbook": Training(TEXTBOOK()),
     "textbook, chunks": Training(TEXTBOOK(), chunk_of, animals),
     "textbook, average": Training(TEXTBOOK(average=10)),
@@ -231,6 +237,21 @@ def test_a_changed_generator_is_another_one(stored):
     model = begun(TRAININGS["mlp, sgd"], SEEDS["RandomState"])
     model.set_params(random_state=np.random.RandomState(3))
     other = stored(model)
+    assert_same(other.fit(X, y), model.fit(X, y), X)
+
+
+def share_of_ants(model, X, y):
+    """Return what is no sensible score, but one of the user's own."""
+    return np.mean(model.predict(X) == 0)
+
+
+# Not by skops, which would have to trust the function.
+@pytest.mark.parametrize("stored", [w for w in WAYS if w is not by_skops])
+def test_a_score_of_the_users_own_is_still_the_same(stored):
+    training = Training(MLP(early_stopping=True, scoring=share_of_ants))
+    model, (X, y) = begun(training), data_of(training)
+    other = stored(model)
+    assert other._checkpoint.parameters["scoring"] is other.scoring
     assert_same(other.fit(X, y), model.fit(X, y), X)
 
 
@@ -551,6 +572,7 @@ def test_a_pickle_of_the_first_code_loads_and_goes_on(name):
         for each in (loaded, model):
             each.fit(X, y)
     assert loaded.t_ == model.t_
+    assert vars(loaded).keys() == vars(model).keys()
     # The file was written on one machine; others round otherwise.
     np.testing.assert_allclose(loaded.loss_curve_, model.loss_curve_, rtol=1e-6)
     np.testing.assert_allclose(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import pi, sqrt
 from typing import NamedTuple
 
-from .arrays import log1pexp, namespace, normal_cdf, sigmoid
+from .arrays import as_type, log1pexp, namespace, normal_cdf, sigmoid
 
 # Slope of 'leaky_relu' below 0: of Maas et al., and since then everybody's default.
 LEAK = 0.01
@@ -31,7 +31,7 @@ def tanh(z):
 def relu(z):
     """Return max(z, 0) (Nair and Hinton 2010)."""
     xp = namespace(z)
-    return xp.maximum(z, xp.zeros((), dtype=z.dtype))
+    return xp.maximum(z, xp.zeros((), dtype=z.dtype, device=z.device))
 
 
 def leaky_relu(z):
@@ -73,7 +73,7 @@ def multiply_tanh_derivative(delta, a):
 
 def multiply_relu_derivative(delta, a):
     """f' = 1 where a > 0, and 0 at the kink, as in MLPClassifier."""
-    return delta * (a > 0)
+    return delta * as_type(a > 0, delta.dtype)
 
 
 def multiply_leaky_relu_derivative(delta, a):

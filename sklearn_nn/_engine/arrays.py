@@ -2,11 +2,131 @@
 
 import numpy as np
 from scipy import special
+from scipy.sparse import issparse
+
+try:
+    import array_api_compat
+except ModuleNotFoundError:  # what is in NumPy needs none
+    array_api_compat = None
+
+# How arrays come into the memory of the host, by the name of their library.
+TO_HOST = {
+    "torch": lambda array: array.detach().cpu().numpy(),
+    "cupy": lambda array: array.get(),
+    "dpnp": lambda array: array.asnumpy(),
+    "array_api_strict": lambda array: np.asarray(
+        array.to_device(namespace(array).Device("CPU_DEVICE"))
+    ),
+}
+# The most exact type of each (namespace, device) met so far: to ask takes as long as a
+# small step.
+WIDEST_FLOATS = {}
 
 
 def namespace(array):
-    """Return the array API namespace of `array` (NumPy for an ndarray)."""
-    return array.__array_namespace__()
+    """Return the array API namespace of `array` (NumPy for an ndarray).
+
+    Raises
+    ------
+    ImportError
+        If the array is of a library whose own functions do not follow the array API,
+        such as PyTorch, and array-api-compat is missing.
+    """
+    if isinstance(array, (np.ndarray, np.generic)):
+        return np
+    if array_api_compat is not None:
+        return array_api_compat.array_namespace(array)
+    try:
+        return array.__array_namespace__()
+    except AttributeError:
+        raise ImportError(
+            f"Arrays of the type {type(array).__module__}.{type(array).__qualname__} need "
+            "the package array-api-compat: pip install sklearn_nn[array-api]."
+        ) from None
+
+
+def library(array):
+    """Return the name of the library that `array` is of, as 'numpy' or 'torch'."""
+    return namespace(array).__name__.split(".")[-1]
+
+
+def to_numpy(array):
+    """Return `array` as an ndarray in the memory of the host, shared where it is there."""
+    if isinstance(array, np.ndarray):
+        return array
+    return TO_HOST.get(library(array), np.asarray)(array)
+
+
+def numpy_dtype(array):
+    """Return NumPy's dtype of the numbers of an array or a CSR matrix."""
+    return np.dtype(str(array.dtype).split(".")[-1])
+
+
+def moved_to(like, array):
+    """Return `array` (or None) in the library and on the device of `like`.
+
+    Its dtype stays, but where the device has no float64 it becomes float32.
+    """
+    if array is None or array is like or are_together(like, array):
+        return array
+    array = to_numpy(array)
+    if isinstance(like, np.ndarray):
+        return array
+    xp = namespace(like)
+    if array.dtype == np.float64 and widest_float(like) != xp.float64:
+        array = array.astype(np.float32)
+    # A copy: what is in the memory of the host would be shared.
+    return xp.asarray(array, device=like.device, copy=True)
+
+
+def are_together(one, other):
+    """Say whether two arrays are of the same library and on the same device."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
+    return library(one) == library(other) and one.device == other.device
+
+
+def alike(like, array):
+    """Return `array` in the library, on the device and in the dtype of `like`."""
+    return as_type(moved_to(like, array), like.dtype)
+
+
+def as_type(array, dtype):
+    """Return `array` in this dtype, itself if it has it."""
+    if isinstance(array, (np.ndarray, np.generic)):  # NumPy 2.0 has no other way
+        return array.astype(dtype, copy=False)
+    return namespace(array).astype(array, dtype, copy=False)
+
+
+def widest_float(array):
+    """Return float64 of the library of `array`, or float32 on a device without float64."""
+    xp = namespace(array)
+    if xp is np:
+        return np.float64
+    key = xp.__name__, str(array.device)
+    if key not in WIDEST_FLOATS:
+        floats = xp.__array_namespace_info__().dtypes(
+            device=array.device, kind="real floating"
+        )
+        WIDEST_FLOATS[key] = floats.get("float64", xp.float32)
+    return WIDEST_FLOATS[key]
+
+
+def widened(array):
+    """Return `array` in the most exact type of its device, for sums over many numbers."""
+    return as_type(array, widest_float(array))
+
+
+def is_finite(array):
+    """Say whether all numbers of `array` are finite."""
+    xp = namespace(array)
+    return bool(xp.all(xp.isfinite(array)))
+
+
+def are_equal(one, other):
+    """Say whether two arrays of one library have the same shape and numbers."""
+    xp = namespace(one)
+    return tuple(one.shape) == tuple(other.shape) and bool(xp.all(one == other))
 
 
 def take_rows(X, index):
@@ -15,12 +135,23 @@ def take_rows(X, index):
     C order, because a matrix product adds in another order for Fortran-ordered rows:
     the same data would give another model in the last digits.
     """
+    if issparse(X):
+        return X[index]
+    if not isinstance(X, np.ndarray):
+        return take(X, index)
     if isinstance(index, slice):
-        rows = X[index]
-        return np.ascontiguousarray(rows) if isinstance(rows, np.ndarray) else rows
-    if isinstance(X, np.ndarray):
-        return np.take(X, index, axis=0)  # always C order; X[index] may not be
-    return X[index]
+        return np.ascontiguousarray(X[index])
+    return np.take(X, index, axis=0)  # always C order; X[index] may not be
+
+
+def take(array, index):
+    """Return the elements `index` (a slice or integers) along the first axis."""
+    if isinstance(index, slice) or isinstance(array, np.ndarray):
+        return array[index, ...]
+    xp = namespace(array)
+    if isinstance(index, np.ndarray):
+        index = moved_to(array, index)
+    return xp.take(array, index, axis=0)
 
 
 def sigmoid(z):

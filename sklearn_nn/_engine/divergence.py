@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .arrays import is_finite, namespace, take, to_numpy
 from .reference import objective_and_gradient, select
 
 # An objective this many times worse than knowing nothing (all logits zero) has diverged,
@@ -19,16 +20,17 @@ def zero_logits_loss(problem, data):
     With a single class it is 0; then 1 nat is taken as the measure of a loss.
     """
     n_outputs = problem.architecture.layer_sizes[-1]
-    dtype = np.float64 if data.y.ndim == 1 else data.y.dtype
+    y = to_numpy(take(data.y, slice(0, 1)))
+    dtype = np.float64 if y.ndim == 1 else y.dtype
     logits = np.zeros((1, n_outputs), dtype=dtype)
-    values, _ = problem.loss.value_and_gradient(logits, data.y[:1])
+    values, _ = problem.loss.value_and_gradient(logits, y)
     return float(values[0]) or 1.0
 
 
 def is_sound(state, objectives, limit):
     """Return whether neither `state` nor the objectives up to it show divergence."""
     # The largest of numbers with a NaN is NaN, which is not within any limit.
-    return bool(np.max(objectives) <= limit and np.all(np.isfinite(state.theta)))
+    return bool(np.max(objectives) <= limit) and is_finite(state.theta)
 
 
 def check_epoch(state, objective, limit, learning_rate):
@@ -51,13 +53,14 @@ def check_objective(objective):
 
 def check_end(problem, state, data, limit, learning_rate):
     """Raise ValueError if the last step shows divergence: no epoch's objective sees it."""
-    if not all(np.all(np.isfinite(slot)) for slot in state.slots):
+    if not all(is_finite(slot) for slot in state.slots):
         raise ValueError(message(state, "gradients too large to square", learning_rate))
-    if not np.max(np.abs(state.theta)) > LARGE_PARAMETER:
+    xp = namespace(state.theta)
+    if not float(xp.max(xp.abs(state.theta))) > LARGE_PARAMETER:
         return
     everything = select(data, slice(0, data.n_samples))
     with np.errstate(over="ignore", invalid="ignore"):
-        objective, _ = objective_and_gradient(problem, state.theta, everything)
+        objective = float(objective_and_gradient(problem, state.theta, everything)[0])
     if not objective <= limit:
         raise ValueError(message(state, f"objective {objective:.3g}", learning_rate))
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from . import divergence
+from .arrays import alike, to_numpy
 from .reference import objective_and_gradient, select
 from .types import TrainingRun, empty_curves
 
@@ -34,12 +35,13 @@ class History:
         self.iterates = True
         with np.errstate(over="ignore", invalid="ignore"):  # `minimise` checks
             objective, gradient = objective_and_gradient(
-                self.problem, theta.astype(self.start.theta.dtype), self.batch
+                self.problem, alike(self.start.theta, theta), self.batch
             )
+        objective = float(objective)
         self.latest = (theta.copy(), objective)
         if self.theta is None:
             self.theta, self.objective = self.latest
-        return objective, gradient.astype(np.float64)
+        return objective, to_numpy(gradient).astype(np.float64)
 
     def accept(self, theta):
         """Take the latest evaluation as an iterate; scipy calls this once an iteration."""
@@ -57,7 +59,7 @@ class History:
         improvement = self.before - self.objective if n_iterations else 0.0
         return replace(
             self.start,
-            theta=self.theta.astype(self.start.theta.dtype),
+            theta=alike(self.start.theta, self.theta),
             step=self.start.step + n_iterations,
             epoch=self.start.epoch + n_iterations,
             progress=self.start.progress._replace(
@@ -104,7 +106,7 @@ def minimise(problem, state, data, n_iterations, max_fun, validate=None, monitor
     try:
         result = minimize(
             history.evaluate,
-            state.theta.astype(np.float64),
+            to_numpy(state.theta).astype(np.float64),
             jac=True,
             method="L-BFGS-B",
             callback=history.accept,

@@ -8,7 +8,7 @@ loss of clipped probabilities stops at 36 (scikit-learn issue #16117).
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .arrays import log1pexp, log_softmax, namespace, sigmoid, softmax
+from .arrays import as_type, log1pexp, log_softmax, namespace, sigmoid, softmax
 
 
 class Loss(NamedTuple):
@@ -93,7 +93,8 @@ def categorical_curvature(proba, change):
 def one_hot(y, logits):
     """Return y (n,) as rows of zeros with a one, in the shape and dtype of `logits`."""
     xp = namespace(logits)
-    return xp.astype(y[:, None] == xp.arange(logits.shape[1]), logits.dtype)
+    classes = xp.arange(logits.shape[1], dtype=y.dtype, device=y.device)
+    return as_type(y[:, None] == classes, logits.dtype)
 
 
 def log_sigmoid(logits):

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from .activations import ACTIVATIONS
-from .arrays import namespace
+from .arrays import as_type, namespace, widest_float
 from .types import Layer
 
 
@@ -69,7 +69,8 @@ def backward(layers, passed, delta, activations):
         # dJ/dW_l = a_{l-1}^T @ delta_l                      (fan_in_l, fan_out_l)
         # dJ/db_l = sum over samples of delta_l              (fan_out_l,)
         # float64, because a float32 sum over many rows loses digits.
-        over_rows = xp.astype(xp.sum(delta, axis=0, dtype=xp.float64), delta.dtype)
+        over_rows = xp.sum(delta, axis=0, dtype=widest_float(delta))
+        over_rows = as_type(over_rows, delta.dtype)
         gradients.append(Layer(layer_input.T @ delta, over_rows))
         if number:
             # delta_{l-1} = (delta_l @ W_l^T) * f'(z_{l-1})  (n_samples, fan_in_l)

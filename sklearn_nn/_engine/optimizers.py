@@ -9,7 +9,7 @@ so is a fixed point of the iteration an optimum of the objective.
 from dataclasses import dataclass
 from math import inf, sqrt
 
-from .arrays import namespace
+from .arrays import namespace, widened
 
 
 @dataclass(frozen=True)
@@ -125,10 +125,9 @@ def clipped(gradient, max_norm):
     """
     if max_norm is None:
         return gradient
-    xp = namespace(gradient)
     # float64, in which no square of a float32 overflows and few digits of the sum are lost.
-    wide = xp.astype(gradient, xp.float64)
-    norm = sqrt(float(xp.sum(wide * wide)))
+    wide = widened(gradient)
+    norm = sqrt(float(namespace(gradient).sum(wide * wide)))
     return gradient * (max_norm / norm) if max_norm < norm < inf else gradient
 
 

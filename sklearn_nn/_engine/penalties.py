@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .arrays import namespace
+from .arrays import namespace, widened
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,12 @@ class Penalty:
     decay: float = 0.0
 
     def value(self, weights):
-        """Return the penalty of `weights` (n_weights,) as a float."""
+        """Return the penalty of `weights` (n_weights,), a number on their device."""
         xp, value = namespace(weights), 0.0
         if self.l2 or self.decay:
-            value += 0.5 * (self.l2 + self.decay) * float(weights @ weights)
+            value += 0.5 * (self.l2 + self.decay) * widened(weights @ weights)
         if self.l1:
-            value += self.l1 * float(xp.sum(xp.abs(weights)))
+            value += self.l1 * widened(xp.sum(xp.abs(weights)))
         return value
 
     def add_gradient(self, gradient, weight):

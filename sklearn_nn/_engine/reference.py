@@ -11,7 +11,7 @@ for each batch:
 from dataclasses import replace
 
 from . import network
-from .arrays import namespace, take_rows
+from .arrays import moved_to, namespace, take, take_rows, widened, widest_float
 from .optimizers import clipped
 from .types import Dataset
 
@@ -38,7 +38,9 @@ def run_epoch(problem, state, data, order, learning_rates):
     """
     theta, slots, t = state.theta, state.slots, state.n_slot_updates
     average, n_averaged = state.average, state.n_averaged
-    proximal, total = proximal_step(problem), 0.0
+    proximal, order = proximal_step(problem), moved_to(data.y, order)
+    # Stays on the device: to read a number there, the host waits for all steps before.
+    total = 0.0
     steps = zip(batches(data, order, problem.batch_size), learning_rates, strict=True)
     for k, (batch, learning_rate) in enumerate(steps, start=1):
         objective, gradient = objective_and_gradient(problem, theta, batch)
@@ -61,7 +63,7 @@ def run_epoch(problem, state, data, order, learning_rates):
         average=average,
         n_averaged=n_averaged,
     )
-    return state, total / data.n_samples
+    return state, float(total / data.n_samples)
 
 
 def batches(data, order, batch_size):
@@ -74,13 +76,13 @@ def batches(data, order, batch_size):
 
 def select(data, index):
     """Return the samples `index` (a slice or integers) of `data` as a new Dataset."""
-    rows = index if data.rows is None else data.rows[index]
-    weight = None if data.sample_weight is None else data.sample_weight[index]
-    return Dataset(take_rows(data.X, rows), data.y[index], weight)
+    rows = index if data.rows is None else take(data.rows, index)
+    weight = None if data.sample_weight is None else take(data.sample_weight, index)
+    return Dataset(take_rows(data.X, rows), take(data.y, index), weight)
 
 
 def objective_and_gradient(problem, theta, batch):
-    """Return J(theta) on the rows of `batch` as a float, and dJ/dtheta (n_parameters,).
+    """Return J(theta) on the rows of `batch`, a number, and dJ/dtheta (n_parameters,).
 
     J = 1/n sum_i w_i loss(y_i, f(x_i)) + penalty(W); intercepts are not penalised. The
     gradient is that of J without its l1 part, which is taken by the proximal step, and
@@ -96,20 +98,20 @@ def objective_and_gradient(problem, theta, batch):
     delta = delta / batch.n_samples
     gradients = network.backward(layers, passed, delta, architecture.activations)
     # float64, because a float32 sum over many rows loses digits.
-    loss = float(xp.sum(values, dtype=xp.float64)) / batch.n_samples
+    loss = xp.sum(values, dtype=widest_float(values)) / batch.n_samples
     objective = loss + problem.penalty.value(theta[: architecture.n_weights])
     return objective, flat_gradient(problem, layers, gradients)
 
 
 def flat_gradient(problem, layers, gradients):
     """Return the gradients of all layers plus the penalty's as one vector like theta."""
-    weights, intercepts = [], []
+    weights, intercepts, xp = [], [], namespace(gradients[0].intercept)
     for layer, gradient in zip(layers, gradients, strict=True):
         weight = problem.penalty.add_gradient(gradient.weight, layer.weight)
-        weights.append(weight.reshape((-1,)))
+        weights.append(xp.reshape(weight, (-1,)))
         trained = problem.architecture.fit_intercept
         intercepts.append(gradient.intercept if trained else 0 * gradient.intercept)
-    return namespace(weights[0]).concat(weights + intercepts)
+    return xp.concat(weights + intercepts)
 
 
 def decayed(problem, theta, learning_rate):
@@ -142,5 +144,4 @@ def running_mean(mean, value, n):
 
     In float32 the n-th value's share would be lost to rounding where n is large.
     """
-    xp = namespace(value)
-    return xp.astype(value, xp.float64) if n == 1 else mean + (value - mean) / n
+    return widened(value) if n == 1 else mean + (value - mean) / n

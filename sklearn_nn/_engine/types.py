@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from .arrays import as_type, namespace
+
 
 class Layer(NamedTuple):
     """The parameters of one layer (or a gradient with respect to them)."""
@@ -48,17 +50,18 @@ class Architecture:
     def layers(self, theta):
         """Return the layers of `theta` (n_parameters,) as views, input side first."""
         layers, start, intercept_start = [], 0, self.n_weights
+        reshape = namespace(theta).reshape
         for fan_in, fan_out in pairwise(self.layer_sizes):
             weight = theta[start : start + fan_in * fan_out]
             intercept = theta[intercept_start : intercept_start + fan_out]
-            layers.append(Layer(weight.reshape((fan_in, fan_out)), intercept))
+            layers.append(Layer(reshape(weight, (fan_in, fan_out)), intercept))
             start += fan_in * fan_out
             intercept_start += fan_out
         return layers
 
     def flatten(self, layers):
         """Return the parameters of `layers`, of this shape, as one vector like theta."""
-        shapes = [(layer.weight.shape, layer.intercept.shape) for layer in layers]
+        shapes = [tuple(tuple(array.shape) for array in layer) for layer in layers]
         expected = [((m, n), (n,)) for m, n in pairwise(self.layer_sizes)]
         if shapes != expected:
             raise ValueError(
@@ -66,8 +69,9 @@ class Architecture:
                 f"weights and intercepts {expected}, got {shapes}. Fit a new model "
                 "instead (warm_start=False)."
             )
-        weights = [layer.weight.reshape(-1) for layer in layers]
-        return np.concatenate(weights + [layer.intercept for layer in layers])
+        xp = namespace(layers[0].weight)
+        weights = [xp.reshape(layer.weight, (-1,)) for layer in layers]
+        return xp.concat(weights + [layer.intercept for layer in layers])
 
 
 class Dataset(NamedTuple):
@@ -142,7 +146,7 @@ class TrainingState:
         """The parameters that the model predicts with: the average once it has begun."""
         if not self.n_averaged:
             return self.theta
-        return self.average.astype(self.theta.dtype, copy=False)
+        return as_type(self.average, self.theta.dtype)
 
 
 class Validation(NamedTuple):

@@ -1,0 +1,471 @@
+"""Arrays of other libraries: the same models as of NumPy, where the rows are.
+
+array-api-strict has nothing but the standard, and devices that do not mix; PyTorch is what
+users have. With it, the tests run where it is installed.
+"""
+
+import pickle
+
+import numpy as np
+import pytest
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.base import clone
+
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn._engine import arrays, reference
+from sklearn_nn._engine.activations import ACTIVATIONS
+from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.penalties import PENALTIES
+from sklearn_nn._engine.schedules import SCHEDULES
+from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+
+# A device of its own for array-api-strict: what is left on the host is an error there.
+DEVICES = {"array_api_strict": "device1", "torch": "cpu"}
+N, P = 40, 5
+
+
+@pytest.fixture(autouse=True)
+def dispatch():
+    """Let scikit-learn take arrays of other libraries."""
+    with sklearn.config_context(array_api_dispatch=True):
+        yield
+
+
+@pytest.fixture(params=DEVICES)
+def at(request):
+    """Return a function: ndarray -> array of another library, on a device of its own."""
+    xp = pytest.importorskip(request.param)
+    device = DEVICES[request.param]
+    if request.param == "array_api_strict":
+        device = xp.Device(device)
+    return lambda array: xp.asarray(np.asarray(array), device=device)
+
+
+def rows_of(kind="three", dtype=np.float64):
+    """Return X, y and positive weights; y is of 'two', 'three', or 'multilabel'."""
+    rng = np.random.RandomState(3)
+    X = rng.normal(size=(N, P)).astype(dtype)
+    scores = X[:, :3] + 0.3 * rng.normal(size=(N, 3))
+    y = {
+        "two": 5 * (scores[:, 0] > 0),
+        "three": scores.argmax(axis=1) - 1,
+        "multilabel": (scores > 0).astype(int),
+    }[kind]
+    return X, y, rng.uniform(0.5, 2.0, size=N)
+
+
+def logistic(**parameters):
+    """Return a SGDLogisticClassifier, with a learning rate unless one is given."""
+    few = {"learning_rate": 0.1, "batch_size": 16, "max_iter": 5, "tol": None}
+    return SGDLogisticClassifier(**{**few, "random_state": 0, **parameters})
+
+
+def network(**parameters):
+    """Return a small BackpropMLPClassifier."""
+    few = {"learning_rate_init": 0.01, "batch_size": 16, "max_iter": 5, "tol": None}
+    return BackpropMLPClassifier((6, 4), **{**few, "random_state": 0, **parameters})
+
+
+MODELS = {
+    "sgd": logistic(),
+    "adam_l1": logistic(solver="adam", penalty="elasticnet", alpha=0.01),
+    "plain_sgd_averaged": logistic(momentum=0, average=5, batch_size=1),
+    "auto": SGDLogisticClassifier(random_state=0),
+    "auto_l1": SGDLogisticClassifier("l1", alpha=0.01, random_state=0),
+    "balanced": logistic(class_weight="balanced"),
+    "no_intercept": logistic(fit_intercept=False, nesterovs_momentum=False),
+    "early_stopping": logistic(early_stopping=True, validation_fraction=0.3),
+    "network": network(),
+    "network_sgd": network(solver="sgd", learning_rate="invscaling", activation="tanh"),
+    "network_lbfgs": network(solver="lbfgs", activation="logistic"),
+    "network_full_batch": network(batch_size="full", shuffle=False, loss="squared_error"),
+    "network_early_stopping": network(
+        early_stopping=True, scoring="loss", validation_fraction=0.3
+    ),
+}
+every_model = pytest.mark.parametrize("name", MODELS)
+KINDS = ("two", "three", "multilabel")
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def every_model_and_kind(*names):
+    """Parametrize over models and the kinds of y that they take."""
+    pairs = [(name, kind) for name in names or MODELS for kind in KINDS]
+    return pytest.mark.parametrize(
+        ("name", "kind"),
+        [p for p in pairs if p[1] != "multilabel" or p[0].startswith("network")],
+    )
+
+
+either_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+every_method = pytest.mark.parametrize("method", METHODS)
+
+
+def parameters_of(model):
+    """Return all fitted coefficients and intercepts as a list of arrays."""
+    if isinstance(model, SGDLogisticClassifier):
+        return [model.coef_, model.intercept_]
+    return [*model.coefs_, *model.intercepts_]
+
+
+def assert_same_parameters(model, expected):
+    """The parameters are those of `expected`, a model of ndarrays, to rounding.
+
+    Some 100 roundings in each of up to 200 steps, of which each may be taken from a point
+    that is off already; L-BFGS divides by differences, which is worth some digits more.
+    """
+    for here, there in zip(parameters_of(model), parameters_of(expected), strict=True):
+        here = arrays.to_numpy(here)
+        assert here.dtype == there.dtype
+        bound = 2e4 * np.finfo(there.dtype).eps * max(1, np.abs(there).max())
+        assert_allclose(here, there, rtol=0, atol=bound)
+
+
+@every_model_and_kind()
+@either_dtype
+def test_coefficients_are_those_of_numpy(at, name, kind, dtype):
+    model, (X, y, _) = clone(MODELS[name]), rows_of(kind, dtype)
+    expected = clone(model).fit(X, y)
+    model.fit(at(X), at(y))
+    assert_same_parameters(model, expected)
+    bound = 2e4 * np.finfo(dtype).eps
+    assert_allclose(model.loss_curve_, expected.loss_curve_, rtol=bound)
+    assert type(model.loss_curve_[0]) is float
+
+
+@every_model
+def test_weighted_coefficients_are_those_of_numpy(at, name):
+    X, y, weight = rows_of("two")
+    weight[::7] = 0
+    expected = clone(MODELS[name]).fit(X, y, weight)
+    assert_same_parameters(clone(MODELS[name]).fit(at(X), at(y), at(weight)), expected)
+
+
+@every_model_and_kind()
+def test_everything_that_comes_back_is_beside_the_rows(at, name, kind):
+    model, (X, y, _) = clone(MODELS[name]), rows_of(kind, np.float32)
+    X = at(X)
+    model.fit(X, at(y))
+    arrays_back = [*parameters_of(model), *(getattr(model, m)(X) for m in METHODS)]
+    for array in [*arrays_back, model.classes_]:
+        assert arrays.are_together(X, array)
+
+
+@every_method
+@every_model_and_kind("sgd", "auto", "network")
+def test_predictions_are_those_of_numpy(at, name, kind, method):
+    model, (X, y, _) = clone(MODELS[name]), rows_of(kind)
+    expected = getattr(clone(model).fit(X, y), method)(X)
+    predicted = arrays.to_numpy(getattr(model.fit(at(X), at(y)), method)(at(X)))
+    assert predicted.dtype == expected.dtype
+    assert_allclose(predicted, expected, rtol=1e-11, atol=1e-11)
+
+
+@every_model_and_kind("sgd", "auto", "network")
+def test_score_is_that_of_numpy(at, name, kind):
+    model, (X, y, _) = clone(MODELS[name]), rows_of(kind)
+    expected = clone(model).fit(X, y).score(X, y)
+    # scikit-learn takes the mean in float32 on tensors.
+    assert abs(model.fit(at(X), at(y)).score(at(X), at(y)) - expected) < 1e-7
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam_l1", "plain_sgd_averaged", "network"])
+def test_fit_of_n_epochs_is_n_partial_fits_bit_for_bit(at, name):
+    X, y, _ = rows_of()
+    X, y = at(X), at(y)
+    whole = clone(MODELS[name]).fit(X, y)
+    pieces = clone(MODELS[name])
+    for _ in range(whole.max_iter):
+        pieces.partial_fit(X, y, classes=at(np.array([-1, 0, 1])))
+        pieces = pickle.loads(pickle.dumps(pieces))
+    for here, there in zip(parameters_of(pieces), parameters_of(whole), strict=True):
+        assert_array_equal(arrays.to_numpy(here), arrays.to_numpy(there))
+    assert pieces.loss_curve_ == whole.loss_curve_
+
+
+@every_model
+def test_warm_start_goes_on_as_with_numpy(at, name):
+    X, y, _ = rows_of()
+    model = clone(MODELS[name]).set_params(warm_start=True)
+    expected = clone(model).fit(X, y).fit(X[::2], y[::2])
+    model.fit(at(X), at(y)).fit(at(X[::2]), at(y[::2]))
+    assert_same_parameters(model, expected)
+
+
+def test_edited_coefficients_are_where_training_goes_on(at):
+    X, y, _ = rows_of()
+    model, expected = logistic(warm_start=True), logistic(warm_start=True).fit(X, y)
+    model.fit(at(X), at(y))
+    expected.coef_, model.coef_ = expected.coef_ + 1, model.coef_ + 1
+    assert_same_parameters(model.fit(at(X), at(y)), expected.fit(X, y))
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("scoring", ["loss", "accuracy", "neg_log_loss", None])
+def test_validation_rows_are_scored_as_with_numpy(at, scoring, solver):
+    X, y, weight = rows_of()
+    model = network(scoring=scoring, early_stopping=True, solver=solver)
+    given = {"X_val": X[:20], "y_val": y[:20], "sample_weight_val": weight[:20]}
+    expected = clone(model).fit(X, y, **given)
+    model.fit(at(X), at(y), **{key: at(value) for key, value in given.items()})
+    assert_same_parameters(model, expected)
+    for curve in ("validation_scores_", "validation_loss_curve_"):
+        assert_allclose(getattr(model, curve), getattr(expected, curve), rtol=1e-10)
+
+
+def test_validation_rows_of_auto_may_be_anywhere(at):
+    X, y, _ = rows_of()
+    expected = SGDLogisticClassifier(random_state=0).fit(X, y, X_val=X, y_val=y)
+    for place in (at, np.asarray):
+        model = SGDLogisticClassifier(random_state=0)
+        model.fit(at(X), at(y), X_val=place(X), y_val=place(y))
+        assert model.validation_loss_curve_ == expected.validation_loss_curve_
+
+
+@every_kind
+def test_validation_rows_of_numpy_are_moved(at, kind):
+    X, y, _ = rows_of(kind)
+    expected = network().fit(X, y, X_val=X, y_val=y)
+    model = network().fit(at(X), at(y), X_val=X, y_val=y)
+    assert_allclose(
+        model.validation_loss_curve_, expected.validation_loss_curve_, rtol=1e-10
+    )
+
+
+def test_strings_as_labels_stay_ndarrays(at):
+    X, y, _ = rows_of()
+    names = np.array(["a", "b", "c"])
+    model = network().fit(at(X), names[y + 1])
+    expected = network().fit(X, names[y + 1])
+    assert_array_equal(model.classes_, names)
+    assert_array_equal(model.predict(at(X)), expected.predict(X))
+    assert_same_parameters(model, expected)
+
+
+def test_labels_and_weights_of_numpy_are_moved_to_the_rows(at):
+    X, y, weight = rows_of()
+    model = network().fit(at(X), y, weight)
+    assert_same_parameters(model, network().fit(X, y, weight))
+    assert arrays.are_together(model.classes_, at(X))
+
+
+def test_labels_and_weights_of_another_library_are_moved_to_numpy(at):
+    X, y, weight = rows_of()
+    model, expected = network().fit(X, at(y), at(weight)), network().fit(X, y, weight)
+    for here, there in zip(parameters_of(model), parameters_of(expected), strict=True):
+        assert_array_equal(here, there)
+    assert type(model.predict(X)) is np.ndarray
+
+
+def test_sparse_rows_take_labels_of_another_library(at):
+    X, y, _ = rows_of()
+    expected, model = network().fit(csr_array(X), y), network().fit(csr_array(X), at(y))
+    assert_array_equal(model.coefs_[0], expected.coefs_[0])
+
+
+@every_method
+@pytest.mark.parametrize("name", ["sgd", "auto", "network"])
+def test_rows_of_another_library_than_the_model_are_an_error(at, name, method):
+    X, y, _ = rows_of()
+    there, here = clone(MODELS[name]).fit(at(X), at(y)), clone(MODELS[name]).fit(X, y)
+    wanted = rf"{method}\(\) must use the same namespace and the same device"
+    for model, rows in ((there, X), (there, X.tolist()), (here, at(X))):
+        with pytest.raises(ValueError, match=wanted):
+            getattr(model, method)(rows)
+
+
+@pytest.mark.parametrize("name", ["sgd", "network"])
+def test_training_goes_on_only_where_the_model_is(at, name):
+    X, y, _ = rows_of()
+    model = clone(MODELS[name]).set_params(warm_start=True).fit(at(X), at(y))
+    before = [arrays.to_numpy(array) for array in parameters_of(model)]
+    for method in ("fit", "partial_fit"):
+        with pytest.raises(ValueError, match=rf"{method}\(\) must use the same"):
+            getattr(model, method)(X, y)
+    for array, expected in zip(parameters_of(model), before, strict=True):
+        assert_array_equal(arrays.to_numpy(array), expected)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam_l1", "auto", "network"])
+def test_a_model_that_was_moved_trains_on(at, name):
+    tools = pytest.importorskip("sklearn.utils._array_api")
+    if not hasattr(tools, "move_estimator_to"):
+        pytest.skip("scikit-learn moves estimators from 1.9")
+    X, y, _ = rows_of()
+    model = clone(MODELS[name]).set_params(warm_start=True).fit(at(X), at(y))
+    expected = clone(MODELS[name]).set_params(warm_start=True).fit(X, y)
+    moved = tools.move_estimator_to(model, tools.get_namespace(X)[0], "cpu")
+    assert_allclose(moved.predict_proba(X), expected.predict_proba(X), rtol=1e-10)
+    assert_same_parameters(moved.fit(X, y), expected.fit(X, y))
+
+
+def test_without_dispatch_tensors_become_ndarrays():
+    torch = pytest.importorskip("torch")
+    X, y, _ = rows_of()
+    with sklearn.config_context(array_api_dispatch=False):
+        model = network().fit(torch.asarray(X), torch.asarray(y))
+        expected = network().fit(X, y)
+        assert type(model.predict(torch.asarray(X))) is np.ndarray
+    assert_array_equal(model.coefs_[0], expected.coefs_[0])
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam_l1", "auto", "network", "network_lbfgs"])
+def test_without_dispatch_a_model_of_tensors_is_one_of_ndarrays(name):
+    torch = pytest.importorskip("torch")
+    X, y, _ = rows_of()
+    model = clone(MODELS[name]).set_params(warm_start=True)
+    model.fit(torch.asarray(X), torch.asarray(y))
+    expected = clone(model).fit(X, y)
+    with sklearn.config_context(array_api_dispatch=False):
+        for method in METHODS:
+            predicted = getattr(model, method)(X)
+            assert type(predicted) is np.ndarray
+            assert_allclose(predicted, getattr(expected, method)(X), rtol=1e-9)
+        assert_same_parameters(model.fit(X, y), expected.fit(X, y))
+
+
+def test_sparsified_coefficients_are_on_the_host(at):
+    X, y, _ = rows_of()
+    model = logistic().fit(at(X), at(y))
+    expected = arrays.to_numpy(model.coef_)
+    assert_array_equal(model.sparsify().coef_.toarray(), expected)
+
+
+@either_dtype
+def test_ints_become_the_widest_float(at, dtype):
+    X, y, _ = rows_of()
+    whole = np.rint(4 * X)
+    model = network().fit(at(whole.astype(np.int64)), at(y))
+    assert_same_parameters(model, network().fit(whole, y))
+
+
+def test_a_device_without_float64_computes_in_float32():
+    xp = pytest.importorskip("array_api_strict")
+    device = xp.Device("no_float64")
+    X, y, weight = rows_of(dtype=np.float32)
+    there = [xp.asarray(array, device=device) for array in (X, y, weight.astype("f4"))]
+    for name in ("plain_sgd_averaged", "adam_l1", "auto", "network", "network_lbfgs"):
+        model = clone(MODELS[name]).fit(*there)
+        assert all(array.dtype == xp.float32 for array in parameters_of(model))
+        expected = clone(MODELS[name]).fit(X, y, weight.astype("f4"))
+        assert_same_parameters(model, expected)
+
+
+@pytest.mark.parametrize("name", ["sgd", "network"])
+def test_divergence_is_an_error(at, name):
+    X, y, _ = rows_of()
+    model = clone(MODELS[name]).set_params(solver="sgd", learning_rate=1e300)
+    with pytest.raises(ValueError, match="Training diverged in epoch 1"):
+        model.fit(at(X), at(y))
+
+
+@pytest.mark.parametrize("name", ["sgd", "auto", "network"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_rows_that_are_not_finite_are_an_error(at, name, bad):
+    X, y, _ = rows_of()
+    model = clone(MODELS[name]).fit(at(X), at(y))
+    X[3, 2] = bad
+    with pytest.raises(ValueError, match="contains"):
+        model.predict(at(X))
+    with pytest.raises(ValueError, match="contains"):
+        model.fit(at(X), at(y))
+
+
+def test_verbose_prints_the_same_lines(at, capsys):
+    X, y, _ = rows_of()
+    logistic(verbose=True).fit(X, y)
+    expected = [line[:30] for line in capsys.readouterr().out.splitlines()]
+    logistic(verbose=True).fit(at(X), at(y))
+    assert [line[:30] for line in capsys.readouterr().out.splitlines()] == expected
+
+
+# The reference, over every registry.
+
+OPTIMIZERS = {
+    "sgd": SGD(),
+    "momentum": Momentum(0.9),
+    "nesterov": Nesterov(0.9),
+    "adam": Adam(0.9, 0.999, 1e-8),
+}
+
+
+def epoch_of(at, activation="relu", loss=("log_loss", "softmax"), **parts):
+    """Return theta and objective after an epoch of the reference on arrays of `at`."""
+    rng = np.random.RandomState(1)
+    architecture = Architecture((P, 4, 3), activation)
+    parts = {"penalty": PENALTIES["l2"](0.01, 0.5), "optimizer": SGD(), **parts}
+    problem = Problem(
+        architecture=architecture,
+        loss=LOSSES[loss],
+        schedule=None,
+        stopping_rule=StoppingRule(-np.inf, 5),
+        batch_size=16,
+        average_from=2,
+        **parts,
+    )
+    kind = "three" if loss[1] == "softmax" else "multilabel"
+    X, y, weight = rows_of(kind)
+    y = y + 1 if kind == "three" else y.astype(float)
+    theta = rng.normal(size=architecture.n_parameters)
+    slots = tuple(at(np.zeros_like(theta)) for _ in range(problem.optimizer.n_slots))
+    state = TrainingState(theta=at(theta), slots=slots, random_state=())
+    data = Dataset(at(X), at(y), at(weight))
+    state, objective = reference.run_epoch(
+        problem, state, data, rng.permutation(N), [0.1] * 3
+    )
+    return [state.theta, *state.slots, state.average, np.array(objective)]
+
+
+def assert_epoch_is_numpys(at, **parts):
+    """An epoch of the reference ends where NumPy's does."""
+    here, there = epoch_of(at, **parts), epoch_of(np.asarray, **parts)
+    for array, expected in zip(here, there, strict=True):
+        assert_allclose(arrays.to_numpy(array), expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_epoch_is_numpys_for_every_activation(at, activation):
+    assert_epoch_is_numpys(at, activation=activation)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids="-".join)
+def test_epoch_is_numpys_for_every_loss(at, loss):
+    assert_epoch_is_numpys(at, loss=loss)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES, ids=str)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_epoch_is_numpys_for_every_optimizer_and_penalty(at, optimizer, penalty):
+    penalty = PENALTIES[penalty](0.01, 0.5)
+    assert_epoch_is_numpys(at, optimizer=OPTIMIZERS[optimizer], penalty=penalty)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_schedule_trains_as_with_numpy(at, schedule):
+    X, y, _ = rows_of()
+    model = network(learning_rate=schedule)
+    assert_same_parameters(clone(model).fit(at(X), at(y)), clone(model).fit(X, y))
+
+
+def test_no_step_of_an_epoch_reads_a_number_of_the_device(at, monkeypatch):
+    kind = type(at(np.zeros(1)))
+
+    def read(self):
+        raise AssertionError("A number was read from the device.")
+
+    real_float, n_read = kind.__float__, []
+
+    def counted(self):
+        n_read.append(1)
+        return real_float(self)
+
+    for method in ("__bool__", "__int__", "__index__"):
+        monkeypatch.setattr(kind, method, read)
+    monkeypatch.setattr(kind, "__float__", counted)
+    epoch_of(at, penalty=PENALTIES["elasticnet"](0.01, 0.5))
+    assert len(n_read) == 1
