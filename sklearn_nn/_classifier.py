@@ -27,7 +27,7 @@ from . import (
 )
 from ._callbacks import N_FRAMES, CallbackSupportMixin, tasks_of, with_callbacks
 from ._checkpoint import Checkpoint, first_checkpoint, path_parameters, resumed_state
-from ._engine import lbfgs, newton, online, prediction
+from ._engine import dropout, lbfgs, newton, online, prediction
 from ._engine.arrays import alike, moved_to, namespace, numpy_dtype
 from ._engine.losses import LOSSES
 from ._engine.passes import Rows
@@ -112,6 +112,10 @@ class GradientClassifier(
     @abstractmethod
     def _max_gradient_norm(self):
         """Return the length to which longer gradients are clipped, or None."""
+
+    @abstractmethod
+    def _dropout(self):
+        """Return the part of each hidden layer's units that is left out, () for none."""
 
     @abstractmethod
     def _initial_theta(self, architecture, rng, dtype):
@@ -378,7 +382,7 @@ class GradientClassifier(
         held_out = None
         if given is not None:
             data, held_out, start = self._split(data, start, given)
-        problem = self._problem(architecture, encoding, data.n_samples)
+        problem = self._problem(start, architecture, encoding, data.n_samples)
         state = resumed_state(start, problem, theta, path_parameters(self))
         validate = None if held_out is None else self._validator(problem, held_out, start)
         mean_weight, n_samples = _weights.mean_weight(data), data.n_samples
@@ -534,8 +538,9 @@ class GradientClassifier(
             problem, held_out, start.encoding, self.scoring, model_at
         )
 
-    def _problem(self, architecture, encoding, n_samples):
-        """Return the Problem that the parameters describe."""
+    def _problem(self, start, architecture, encoding, n_samples):
+        """Return the Problem that the parameters describe, of a model with this start."""
+        rates = self._dropout()
         return Problem(
             architecture=architecture,
             loss=LOSSES[self._loss_name(), encoding.out_activation],
@@ -548,6 +553,8 @@ class GradientClassifier(
             average_from=self._average_from(),
             early_stopping=self._stops_early(),
             max_gradient_norm=self._max_gradient_norm(),
+            dropout=rates,
+            dropout_key=dropout.key_of(start.split_random_state) if rates else 0,
         )
 
     def _run(self, prepared, monitor, one_epoch):

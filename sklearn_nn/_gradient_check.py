@@ -211,6 +211,7 @@ def smooth_full_batch(problem, n_samples):
         batch_size=n_samples,
         average_from=0,
         max_gradient_norm=None,
+        dropout=(),
     )
 
 
@@ -275,6 +276,8 @@ def largest_of_columns(values):
     return largest
 
 
+# What overflows is an error of infinity, which the report shows.
+@np.errstate(over="ignore", invalid="ignore")
 def measure(problem, theta, data, gradient, chosen):
     """Return differences, errors and whether a shorter step was better.
 

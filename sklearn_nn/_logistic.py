@@ -389,6 +389,9 @@ class SGDLogisticClassifier(GradientClassifier):
     def _max_gradient_norm(self):
         return None
 
+    def _dropout(self):
+        return ()
+
     def _initial_theta(self, architecture, rng, dtype):
         return np.zeros(architecture.n_parameters, dtype=dtype)
 

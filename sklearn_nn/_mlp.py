@@ -47,7 +47,7 @@ class BackpropMLPClassifier(GradientClassifier):
     solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
         'adam' scales each coordinate's step by running moments of its gradient [2]_;
         'adamw' is the same step on the loss alone, beside which each step takes the part
-        (learning rate * alpha) from every weight [13]_; 'sgd' is gradient descent with
+        (learning rate * alpha) from every weight [14]_; 'sgd' is gradient descent with
         momentum; 'lbfgs' is scipy's L-BFGS-B on all rows at once, good for small data.
 
     alpha : float, default=1e-4
@@ -69,9 +69,9 @@ class BackpropMLPClassifier(GradientClassifier):
         - 'adaptive' is divided by 5 whenever `n_iter_no_change` epochs in a row bring no
           improvement of `tol`; training ends when that happens at a rate of 1e-6 or less;
         - 'cosine' rises along a line for `warmup_fraction` of `max_iter` epochs, and then
-          falls to 0 along half a cosine [11]_;
+          falls to 0 along half a cosine [12]_;
         - 'one_cycle' rises and falls along half cosines, from 1/25 of `learning_rate_init`
-          to 1/250,000 of it [12]_.
+          to 1/250,000 of it [13]_.
 
         'cosine' and 'one_cycle' reach `learning_rate_init` as their peak, at their place
         in a cycle of `max_iter` epochs, counted since training began; training that goes
@@ -146,7 +146,7 @@ class BackpropMLPClassifier(GradientClassifier):
     max_gradient_norm : float or None, default=None
         Largest length of the gradient in a step, > 0: that of all parameters together,
         penalty included (but not the decay of 'adamw'). A longer gradient is scaled down
-        to it [14]_; one that is not finite stays, and is found as divergence. None sets no
+        to it [15]_; one that is not finite stays, and is found as divergence. None sets no
         limit. Not used by 'lbfgs'.
 
     n_iter_no_change : int or inf, default=10
@@ -172,6 +172,13 @@ class BackpropMLPClassifier(GradientClassifier):
           last hidden one);
         - 'glorot': uniform in +-sqrt(6 / (fan_in + fan_out)) [3]_, intercepts 0;
         - 'he': normal with variance 2 / fan_in [10]_, intercepts 0.
+
+    dropout : float or array-like of float, default=0.0
+        Part of the hidden units that each step of training leaves out, drawn anew for
+        each row, in [0, 1): one number for all hidden layers, or one for each. What the
+        others give is divided by 1 - dropout [11]_; predictions and validation scores
+        use all units. `loss_curve_` is that of training, with units left out. Not for
+        'lbfgs', whose objective must not be random.
 
     Attributes
     ----------
@@ -262,15 +269,18 @@ class BackpropMLPClassifier(GradientClassifier):
     .. [10] K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers: surpassing
        human-level performance on ImageNet classification", ICCV 2015, equation 10,
        https://arxiv.org/abs/1502.01852
-    .. [11] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm
+    .. [11] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov,
+       "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014,
+       section 10, https://jmlr.org/papers/v15/srivastava14a.html
+    .. [12] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm
        restarts", ICLR 2017, equation 5, https://arxiv.org/abs/1608.03983
-    .. [12] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
+    .. [13] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
        using large learning rates", 2018, https://arxiv.org/abs/1708.07120, with the
        cosines of fastai and the numbers of PyTorch's OneCycleLR; momentum stays.
-    .. [13] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019,
+    .. [14] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019,
        algorithm 2, https://arxiv.org/abs/1711.05101, with the decay times the learning
        rate, as in PyTorch's AdamW.
-    .. [14] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent
+    .. [15] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent
        neural networks", ICML 2013, algorithm 1, https://arxiv.org/abs/1211.5063
 
     Examples
@@ -291,6 +301,7 @@ class BackpropMLPClassifier(GradientClassifier):
         ],
         "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
         "init": [StrOptions(set(INITS))],
+        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw"})],
         "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
@@ -330,6 +341,7 @@ class BackpropMLPClassifier(GradientClassifier):
         loss="log_loss",
         class_weight=None,
         init="auto",
+        dropout=0.0,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -360,10 +372,12 @@ class BackpropMLPClassifier(GradientClassifier):
         self.loss = loss
         self.class_weight = class_weight
         self.init = init
+        self.dropout = dropout
 
     def _check_parameters(self):
         super()._check_parameters()
         self._checked_activations()
+        self._dropout()
 
     def _checked_hidden_layer_sizes(self):
         """Return `hidden_layer_sizes` as a tuple of positive ints, or raise."""
@@ -396,6 +410,29 @@ class BackpropMLPClassifier(GradientClassifier):
                 f"each hidden layer; got {self.activation!r}."
             )
         return self._one_per_hidden_layer("activation", names)
+
+    def _dropout(self):
+        """Return `dropout` as a tuple, one for each hidden layer, () for none, or raise."""
+        rates = self.dropout
+        if isinstance(rates, Real):
+            rates = [rates] * len(self._checked_hidden_layer_sizes())
+        valid = np.ndim(rates) == 1 and all(
+            isinstance(rate, Real) and not isinstance(rate, bool) and 0 <= rate < 1
+            for rate in rates
+        )
+        if not valid:
+            raise ValueError(
+                "dropout must be a number in [0, 1), or hold one for each hidden layer (1 "
+                f"would leave all units out); got {self.dropout!r}."
+            )
+        rates = self._one_per_hidden_layer("dropout", [float(rate) for rate in rates])
+        if any(rates) and self.solver == "lbfgs":
+            raise ValueError(
+                f"dropout={self.dropout!r} does not go with solver='lbfgs', which compares "
+                "values of the objective: under dropout they are random. Set dropout=0.0, "
+                "or solver='adam' or 'sgd'."
+            )
+        return rates if any(rates) else ()
 
     def _one_per_hidden_layer(self, parameter, values):
         """Return `values` as a tuple, or raise if there are not as many as layers."""

@@ -198,6 +198,7 @@ def from_arrays(arrays, readers, own):
     ValueError, KeyError, TypeError
         If it is not such a dict.
     """
+    copies = {}
 
     def leaf(tagged):
         if "own" in tagged:
@@ -208,7 +209,10 @@ def from_arrays(arrays, readers, own):
             objects[:] = rebuilt(tagged["objects"], readers, leaf)
             return objects.reshape(tagged["shape"])
         if "array" in tagged:
-            return np.array(arrays[tagged["array"]])
+            name = tagged["array"]
+            if name not in copies:  # what was one array is one again
+                copies[name] = np.array(arrays[name])
+            return copies[name]
         if "number" in tagged:
             return np.asarray(arrays[tagged["number"]])[()]
         return unknown_tag(tagged)

@@ -189,7 +189,7 @@ def train(estimator, blocks, kept, merges_per_epoch):
     n_features = estimator.n_features_in_
     architecture = estimator._architecture(n_features, encoding.n_outputs)
     start, theta = estimator._start(kept, encoding, architecture, recipe.dtype)
-    problem = estimator._problem(architecture, encoding, n_samples)
+    problem = estimator._problem(start, architecture, encoding, n_samples)
     state = resumed_state(start, problem, theta, path_parameters(estimator))
     n_epochs = estimator.max_iter
     monitor = Printer(estimator.verbose) if estimator.verbose else None

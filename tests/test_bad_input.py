@@ -818,6 +818,7 @@ NOT_A_FLAG = [0, 1, "yes", None, [True]]
 NOT_A_NAME = ["unknown", 1, [], *BOOLS]
 BAD_SIZES = [(0,), (5, -1), (2.5,), (np.nan,), (None,), ("5",), ((2, 3),), [True]]
 BAD_NAMES = [[1], [None], ["unknown"], {"relu"}, {"relu": 1}, [["relu"]], ["relu"] * 2]
+BAD_RATES = [[1.0], [-0.1], [np.nan], [True], ["0.5"], [[0.5]], {0.5}, [0.5, 0.5], []]
 BAD_CLASS_WEIGHTS = [{0: value} for value in (-1.0, np.nan, np.inf, "big", None, [1.0])]
 
 # Values of wrong type and of wrong range for every parameter of both classes.
@@ -829,6 +830,7 @@ BAD_VALUES = {
     "beta_1": [*NOT_A_SHARE, 1.0],
     "beta_2": [*NOT_A_SHARE, 1.0],
     "class_weight": [*BAD_CLASS_WEIGHTS, "heavy", 3, 0.5, [1.0, 2.0], *BOOLS],
+    "dropout": [1, 1.0, -0.1, np.nan, np.inf, "0.1", None, 1j, *BOOLS, *BAD_RATES],
     "early_stopping": NOT_A_FLAG,
     "epsilon": NOT_POSITIVE,
     "fit_intercept": NOT_A_FLAG,
@@ -1187,6 +1189,7 @@ MLP = st.builds(
     hidden_layer_sizes=st.sampled_from([(), (3,), (2, 2)]),
     activation=st.sampled_from(sorted(ACTIVATIONS)),
     init=st.sampled_from(["auto", "glorot", "he"]),
+    dropout=st.sampled_from([0.0, 0.0, 0.5]),
     solver=st.sampled_from(["sgd", "adam", "adamw", "lbfgs"]),
     loss=st.sampled_from(["log_loss", "squared_error"]),
     max_gradient_norm=st.sampled_from([None, None, 1e-6, 1.0]),

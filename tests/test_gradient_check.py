@@ -60,6 +60,7 @@ def test_linear_model_is_right(penalty, n_classes, fitted, rows):
         {"solver": "sgd"},
         {"solver": "adamw", "alpha": 0.1},
         {"max_gradient_norm": 1e-3},
+        {"dropout": 0.5},
         {"class_weight": "balanced"},
         {"class_weight": {0: 2.0, 1: 0.5, 2: 1.0}},
         {"early_stopping": True},

@@ -35,7 +35,8 @@ ENGINE_FLOORS = [
     {"newton_model"},
     {"divergence", "passes", "stream"},
     {"coordinates", "quadratic", "reference", "compiled"},
-    {"network", "initial", "losses", "penalties", "optimizers", "schedules", "stopping"},
+    {"network", "dropout", "initial", "losses", "penalties"}
+    | {"optimizers", "schedules", "stopping"},
     {"activations"},
     {"types"},
     {"arrays", "__init__"},

@@ -152,6 +152,7 @@ class Case(NamedTuple):
     n_features: int = 5
     n_outputs: int = 3
     rate: float = 0.1
+    dropout: tuple = ()
 
 
 class Epoch(NamedTuple):
@@ -184,6 +185,8 @@ def problem_of(case):
         batch_size=case.batch_size,
         average_from=case.average_from,
         max_gradient_norm=case.max_gradient_norm,
+        dropout=case.dropout,
+        dropout_key=2**100 + 12345,
     )
 
 
@@ -597,6 +600,31 @@ def test_epochs_are_equal_with_another_activation_in_each_layer(activation, dtyp
         for case in cases
         for other in ACTIVATIONS
     )
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("dropout", [(0.5, 0.2), (0.0, 0.9), (0.3, 0.0)], ids=str)
+@either_dtype
+def test_epochs_are_equal_with_dropout(activation, dropout, dtype):
+    cases = product(storage=STORAGES, dtype=[dtype])
+    check(
+        case._replace(activation=activation, hidden=(11, 9), dropout=dropout, batch_size=n)
+        for case in cases
+        for n in (1, 3, 9)
+    )
+
+
+@pytest.mark.parametrize("n_units", [1, 2, 7, 8, 9, 255, 257, 511, 513])
+@pytest.mark.parametrize("step", [0, 2**33, 2**62])
+def test_masks_are_equal_at_the_edges_of_chunks(n_units, step):
+    # A mask that differs in one unit would move the weights by far more than rounding.
+    epoch = epoch_of(Case(hidden=(n_units,), dropout=(0.5,), optimizer=SGD(), rate=1.0))
+    assert_equal(with_state(epoch, step=step))
+
+
+def test_rates_of_dropout_are_rounded_alike():
+    for rate in (2.0**-33, 3 * 2.0**-33, 5 * 2.0**-33, 1 - 2.0**-20, 1 - 2.0**-40):
+        assert_equal(epoch_of(Case(hidden=(200,), dropout=(rate,), batch_size=7)))
 
 
 # Clipping and decay.

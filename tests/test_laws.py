@@ -79,6 +79,20 @@ CONFIGURATIONS = [
     )
     for name, parameters in MLP.items()
 ]
+# Only of law 1: of a row and its repetition other units are dropped.
+DROPOUT = {
+    "batches": {"dropout": 0.3, "batch_size": 16},
+    "full_batch": {"dropout": [0.5], "batch_size": "full", "activation": "gelu"},
+    "deep": {"hidden_layer_sizes": (9, 5), "dropout": (0.0, 0.5), "batch_size": 7},
+}
+PATHS = CONFIGURATIONS + [
+    pytest.param(
+        BackpropMLPClassifier,
+        {"hidden_layer_sizes": (8,), **parameters},
+        id=f"mlp-dropout-{name}",
+    )
+    for name, parameters in DROPOUT.items()
+]
 every_configuration = pytest.mark.parametrize(
     ("estimator_class", "parameters"), CONFIGURATIONS
 )
@@ -87,11 +101,12 @@ every_length = pytest.mark.parametrize(
     ("estimator_class", "parameters"),
     [
         configuration
-        for configuration in CONFIGURATIONS
+        for configuration in PATHS
         if configuration.values[1].get("learning_rate") not in CYCLES
     ],
 )
 every_cycle = pytest.mark.parametrize("name", CYCLES)
+every_path = pytest.mark.parametrize(("estimator_class", "parameters"), PATHS)
 # Without a learning rate.
 AUTO = {
     "default": {},
@@ -147,7 +162,7 @@ def assert_same_model(a, b, X, y, weight):
 # Law 1. One path.
 
 
-@every_configuration
+@every_path
 @either_seed
 @either_storage
 def test_fit_is_partial_fits(estimator_class, parameters, seed, sparse, rows):
@@ -177,7 +192,7 @@ def test_fit_is_warm_starts(estimator_class, parameters, seed, rows):
     assert_same_model(whole, pieces, X, y, weight)
 
 
-@every_configuration
+@every_path
 @either_seed
 @pytest.mark.parametrize("copied", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy])
 def test_fit_goes_on_from_a_copy(estimator_class, parameters, seed, copied, rows):

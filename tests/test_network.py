@@ -39,10 +39,10 @@ def network(hidden, activation, n_samples=7, dtype=np.float64):
 
 
 def test_forward_is_the_calculation_by_hand():
-    inputs, _, logits = forward(HAND_LAYERS, HAND_X, ("relu",))
+    passed = forward(HAND_LAYERS, HAND_X, ("relu",))
     # 1*1 + 2*0.5 + 0.5 and 1*-1 + 2*1 + 0; then 2.5*2 - 1*3 + 0.25.
-    assert inputs[1].tolist() == [[2.5, 1.0]]
-    assert logits.tolist() == [[2.25]]
+    assert passed.inputs[1].tolist() == [[2.5, 1.0]]
+    assert passed.logits.tolist() == [[2.25]]
 
 
 def test_backward_is_the_calculation_by_hand():
@@ -147,10 +147,10 @@ def test_gradients_have_shapes_and_dtype_of_the_layers(
 @every_depth
 def test_each_layers_input_is_returned(hidden):
     layers, X, activations, _ = network(hidden, "tanh")
-    inputs, _, logits = forward(layers, X, activations)
-    assert inputs[0] is X
-    assert [a.shape[1] for a in inputs] == [4, *hidden]
-    assert logits.shape == (7, 3)
+    passed = forward(layers, X, activations)
+    assert passed.inputs[0] is X
+    assert [a.shape[1] for a in passed.inputs] == [4, *hidden]
+    assert passed.logits.shape == (7, 3)
 
 
 # How the parameters lie in one vector.

@@ -308,6 +308,8 @@ def test_state_has_each_array_once():
     state = begun(TRAININGS["mlp, adam"]).get_state()
     assert "checkpoint.state.theta" in state
     assert "checkpoint.shown_theta" not in state  # the same object
+    checkpoint = MLP().set_state(state)._checkpoint
+    assert checkpoint.shown_theta is checkpoint.state.theta
 
 
 def test_state_is_a_snapshot():

@@ -150,6 +150,26 @@ def test_orders_are_drawn_anew_in_each_epoch_and_repeat(data):
     assert not np.array_equal(other, whole.theta)
 
 
+def test_blocks_drop_other_units(data):
+    half = cut(data, 30).datasets[0]
+    one = replace(problem(SGD(), batch_size=30), dropout=(0.5,), dropout_key=7)
+    part = rounds.Round(None, 0, 1)
+    first, again, second = (
+        rounds.train_block(one, first_state(one), half, block, part).vectors
+        for block in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.any(np.isclose(first[0][: 4 * 5], second[0][: 4 * 5], rtol=1e-9, atol=0))
+
+
+def test_one_block_with_dropout_is_training(data):
+    dropping = problem(Adam(0.9, 0.999, 1e-8), batch_size=7)
+    dropping = replace(dropping, dropout=(0.5,), dropout_key=7)
+    expected = train(dropping, first_state(dropping), data, 3).state
+    state = rounds.train(dropping, first_state(dropping), cut(data), 3, 1).state
+    np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
+
+
 def test_divergence_is_an_error(data):
     descent = problem(SGD(), batch_size=5, rate=1e200)
     with pytest.raises(ValueError, match="Training diverged in epoch 1"):

@@ -196,6 +196,8 @@ def plan_of(problem, data):
         batch_size=min(problem.batch_size, data.n_samples),
         average_from=min(problem.average_from, NEVER),
         max_gradient_norm=problem.max_gradient_norm or 0.0,
+        dropout=problem.dropout,
+        dropout_key=problem.dropout_key,
     )
 
 

@@ -12,10 +12,11 @@ class Forward(NamedTuple):
 
     inputs: list  # what layer l received: X, then hidden outputs (n_samples, fan_in_l)
     kept: list  # of each hidden layer z or f(z), see activations.Activation
+    masks: list  # of each hidden layer (n_samples, fan_out_l), or None
     logits: Any  # (n_samples, n_outputs)
 
 
-def forward(layers, X, activations):
+def forward(layers, X, activations, masks=None):
     """Return the Forward of the rows of X.
 
     Parameters
@@ -25,19 +26,23 @@ def forward(layers, X, activations):
     X : array or CSR matrix of shape (n_samples, n_features)
     activations : tuple of str
         One for each hidden layer; the last layer is linear.
+    masks : list of arrays or None, optional
+        What the outputs of each hidden layer are multiplied with; see dropout.py.
 
     Returns
     -------
     Forward
     """
-    inputs, kept = [X], []
-    for (weight, intercept), name in zip(layers[:-1], activations, strict=True):
+    inputs, kept, masks = [X], [], masks or [None] * len(activations)
+    hidden = zip(layers[:-1], activations, masks, strict=True)
+    for (weight, intercept), name, mask in hidden:
         function, _, keeps_input = ACTIVATIONS[name]
         z = inputs[-1] @ weight + intercept
-        inputs.append(function(z))
-        kept.append(z if keeps_input else inputs[-1])
+        a = function(z)
+        inputs.append(a if mask is None else a * mask)
+        kept.append(z if keeps_input else a)
     weight, intercept = layers[-1]
-    return Forward(inputs, kept, inputs[-1] @ weight + intercept)
+    return Forward(inputs, kept, masks, inputs[-1] @ weight + intercept)
 
 
 def backward(layers, passed, delta, activations):
@@ -73,9 +78,10 @@ def backward(layers, passed, delta, activations):
         over_rows = as_type(over_rows, delta.dtype)
         gradients.append(Layer(layer_input.T @ delta, over_rows))
         if number:
-            # delta_{l-1} = (delta_l @ W_l^T) * f'(z_{l-1})  (n_samples, fan_in_l)
+            # delta_{l-1} = (delta_l @ W_l^T) * mask * f'(z_{l-1})  (n_samples, fan_in_l)
+            kept, mask = passed.kept[number - 1], passed.masks[number - 1]
+            delta = delta @ layer.weight.T
+            delta = delta if mask is None else delta * mask
             activation = ACTIVATIONS[activations[number - 1]]
-            delta = activation.multiply_derivative(
-                delta @ layer.weight.T, passed.kept[number - 1]
-            )
+            delta = activation.multiply_derivative(delta, kept)
     return gradients[::-1]

@@ -10,7 +10,7 @@ for each batch:
 
 from dataclasses import replace
 
-from . import network
+from . import dropout, network
 from .arrays import moved_to, namespace, take, take_rows, widened, widest_float
 from .optimizers import clipped
 from .types import Dataset
@@ -43,7 +43,8 @@ def run_epoch(problem, state, data, order, learning_rates):
     total = 0.0
     steps = zip(batches(data, order, problem.batch_size), learning_rates, strict=True)
     for k, (batch, learning_rate) in enumerate(steps, start=1):
-        objective, gradient = objective_and_gradient(problem, theta, batch)
+        masks = dropout.masks(problem, state.step + k, batch.n_samples, theta)
+        objective, gradient = objective_and_gradient(problem, theta, batch, masks)
         total += objective * batch.n_samples
         gradient = clipped(gradient, problem.max_gradient_norm)
         theta = decayed(problem, theta, learning_rate)
@@ -81,16 +82,16 @@ def select(data, index):
     return Dataset(take_rows(data.X, rows), take(data.y, index), weight)
 
 
-def objective_and_gradient(problem, theta, batch):
+def objective_and_gradient(problem, theta, batch, masks=None):
     """Return J(theta) on the rows of `batch`, a number, and dJ/dtheta (n_parameters,).
 
     J = 1/n sum_i w_i loss(y_i, f(x_i)) + penalty(W); intercepts are not penalised. The
     gradient is that of J without its l1 part, which is taken by the proximal step, and
-    without decay.
+    without decay. `masks` are those of dropout.
     """
     xp, architecture = namespace(theta), problem.architecture
     layers = architecture.layers(theta)
-    passed = network.forward(layers, batch.X, architecture.activations)
+    passed = network.forward(layers, batch.X, architecture.activations, masks)
     values, delta = problem.loss.value_and_gradient(passed.logits, batch.y)
     if batch.sample_weight is not None:
         values = values * batch.sample_weight

@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import divergence, prediction
+from . import divergence, dropout, prediction
 from .reference import batches, select
 from .schedules import Steps
 from .stopping import Decision
@@ -73,7 +73,7 @@ def train_block(problem, state, data, block, part):
     data : Dataset
         The rows of the block.
     block : int
-        Its number, so that blocks have orders of their own.
+        Its number, so that blocks have orders and masks of their own.
     part : Round
     """
     start, stop = bounds(data.n_samples, part)
@@ -83,6 +83,8 @@ def train_block(problem, state, data, block, part):
     if part.seed is not None:
         order = np.random.RandomState([part.seed, block]).permutation(data.n_samples)
     data = select(data, order[start:stop])
+    key = dropout.key_of_block(problem.dropout_key, block)
+    problem = replace(problem, dropout_key=key)
     # What is not finite is found by the checks of `train`.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # Before the round, not before each step: where blocks differ, each soon does well

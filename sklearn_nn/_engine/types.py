@@ -107,6 +107,8 @@ class Problem:
     average_from: int = 0  # first step whose theta is averaged; 0 = no averaging
     early_stopping: bool = False  # whether the validation score decides, not the objective
     max_gradient_norm: float | None = None  # longer gradients are clipped; None: none are
+    dropout: tuple = ()  # part of each hidden layer's units left out of a step; () = none
+    dropout_key: int = 0  # of the masks; see dropout.py
 
 
 class Progress(NamedTuple):

@@ -1,6 +1,7 @@
 /* Mirror of activations.py: f(z) in place, and f'(z) written through the output a = f(z).
  *
- * Where f'(z) needs z, which is no longer there, it is written down on the way forward.
+ * Where f'(z) needs z, which is no longer there, or is multiplied with a mask, it is
+ * written down on the way forward.
  */
 #ifndef SKLEARN_NN_ACTIVATIONS_H
 #define SKLEARN_NN_ACTIVATIONS_H
@@ -98,6 +99,10 @@ static void activate_with_slope(
             slope[i] = cdf + z[i] * (DENSITY_AT_0 * e);
             z[i] *= cdf;
         }
+    } else {
+        activate(activation, n, z);
+        for (int64_t i = 0; i < n; i++) slope[i] = 1;
+        multiply_derivative(activation, n, z, slope);
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "activations.h"
 #include "batches.h"
+#include "dropout.h"
 #include "lazy.h"
 #include "losses.h"
 #include "network.h"
@@ -91,7 +92,7 @@ static void lay_out_training(
         n_parameters += (sizes[l] + 1) * sizes[l + 1];
     lay_out_forward(w, memory, architecture, rows, order, m);
     for (int l = 0; l + 1 < architecture->n_layers; l++)
-        if (keeps_slope(architecture->activations[l]))
+        if (keeps_slope(architecture->activations[l]) || problem->dropout[l] > 0)
             w->slopes[l] = piece(memory, sizeof(real) * m * sizes[l + 1]);
     w->storage.y = piece(memory, 8 * m * n_outputs);
     w->storage.sample_weight = piece(memory, sizeof(real) * m);
@@ -160,7 +161,8 @@ static double dense_step(
     int64_t n_weights = layers_of(architecture, theta, &layers);
     layers_of(architecture, w->gradient, &gradients);
     int64_t n_parameters = layers.intercepts[last] + k - theta;
-    forward(architecture, &layers, rows, batch, w->outputs, w->slopes, w->panel, blas);
+    forward(architecture, &layers, rows, batch, problem, state->step, w->outputs, w->slopes,
+            w->panel, blas);
     double loss = value_and_gradient(problem->loss, m, k, w->outputs[last], batch->y,
                                      batch->sample_weight, w->scratch, w->deltas[0]);
     divide(m * k, w->deltas[0], (real)m);
@@ -315,7 +317,7 @@ static int predict(
         struct batch batch = {.m = n - start < size ? n - start : size};
         gather_rows(rows, NULL, start, &batch, &w.storage);
         *finite &= batch_is_finite(rows, &batch);
-        forward(architecture, &layers, rows, &batch, w.outputs, w.slopes, w.panel, blas);
+        forward(architecture, &layers, rows, &batch, NULL, 0, w.outputs, w.slopes, w.panel, blas);
         output_of(output, batch.m, k, w.outputs[last], w.scratch,
                   (real *)predicted + start * columns);
     }

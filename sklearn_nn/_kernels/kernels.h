@@ -65,6 +65,8 @@ struct problem {
     int64_t batch_size;
     int64_t average_from; /* first step whose theta is averaged, 0 for none */
     double max_gradient_norm; /* 0 for none */
+    double dropout[MAX_LAYERS]; /* part of a hidden layer's units left out, 0 for none */
+    uint64_t dropout_key[2];
 };
 
 struct state {

@@ -6,7 +6,7 @@ and in kernels.h; nothing is checked again.
 """
 
 from cpython.buffer cimport PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 
@@ -47,6 +47,8 @@ cdef extern from "kernels.h" nogil:
         double momentum, beta_1, beta_2, epsilon
         int64_t batch_size, average_from
         double max_gradient_norm
+        double *dropout
+        uint64_t *dropout_key
 
     struct c_state "state":
         void *theta
@@ -160,7 +162,7 @@ cdef class Plan:
         self, layer_sizes, activations, bint fit_intercept, int loss, double l2,
         double l1, double decay, int optimizer, double momentum, double beta_1,
         double beta_2, double epsilon, int64_t batch_size, int64_t average_from,
-        double max_gradient_norm,
+        double max_gradient_norm, dropout, dropout_key,
     ):
         describe(&self.problem.architecture, layer_sizes, activations)
         self.problem.fit_intercept = fit_intercept
@@ -176,6 +178,10 @@ cdef class Plan:
         self.problem.batch_size = batch_size
         self.problem.average_from = average_from
         self.problem.max_gradient_norm = max_gradient_norm
+        for i, rate in enumerate(dropout):
+            self.problem.dropout[i] = rate
+        self.problem.dropout_key[0] = dropout_key % 2**64
+        self.problem.dropout_key[1] = dropout_key // 2**64
 
 
 def run_steps(

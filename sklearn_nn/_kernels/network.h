@@ -4,6 +4,7 @@
 
 #include "activations.h"
 #include "batches.h"
+#include "dropout.h"
 #include "products.h"
 
 struct layers {
@@ -82,11 +83,13 @@ static void sparse_gradient(
 }
 
 /* outputs[l] is what layer l gives on: hidden outputs (m, fan_out_l), at last the logits.
- * slopes[l], where it is not NULL, becomes f'(z_l).
+ * slopes[l], where it is not NULL, becomes f'(z_l), times the mask where units are dropped:
+ * in step number `step` of `training`, which is NULL in predictions.
  */
 static void forward(
     const struct architecture *architecture, const struct layers *layers,
     const struct rows *rows, const struct batch *batch,
+    const struct problem *training, int64_t step,
     real *const *outputs, real *const *slopes, real *panel, const struct blas *blas)
 {
     const int64_t *sizes = architecture->layer_sizes, m = batch->m;
@@ -109,6 +112,8 @@ static void forward(
             activate_with_slope(architecture->activations[l], m * fan_out, z, slopes[l]);
         else if (l + 1 < architecture->n_layers)
             activate(architecture->activations[l], m * fan_out, z);
+        if (training && training->dropout[l] > 0)
+            drop(training, step, l, m * fan_out, z, slopes[l]);
     }
 }
 
@@ -153,7 +158,7 @@ static void backward(
         }
         sum_rows(m, fan_out, delta, sums, (real *)gradients->intercepts[l]);
         if (l) {
-            /* delta_{l-1} = (delta_l @ W_l^T) * f'(z_{l-1})  (m, fan_in_l) */
+            /* delta_{l-1} = (delta_l @ W_l^T) * mask * f'(z_{l-1})  (m, fan_in_l) */
             product(m, fan_in, fan_out, delta, fan_out, 1, layers->weights[l], 1, fan_out,
                     deltas[1 - turn], 0, panel, blas);
             if (slopes[l - 1])
