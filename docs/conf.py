@@ -37,6 +37,7 @@ exclude_patterns = [
     "**/sg_execution_times.rst",
     "sg_execution_times.rst",
 ]
+smartquotes = False  # 'adam' is a value, and --data an option
 default_role = "literal"  # `alpha` in docstrings is code
 pygments_style = "friendly"
 
@@ -72,7 +73,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": ["auto_tutorials", "auto_examples"],
     "filename_pattern": gallery.executed(DOCS),
     "within_subsection_order": "FileNameSortKey",
-    "image_scrapers": ("matplotlib", "gallery.saved_pictures"),
+    "image_scrapers": ("gallery.saved_pictures", "matplotlib"),
     "reset_argv": "gallery.arguments",
     "doc_module": ("sklearn_nn",),
     "backreferences_dir": "generated/backreferences",

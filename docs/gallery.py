@@ -1,7 +1,8 @@
 """What the gallery passes to the examples, and the pictures that it takes from them.
 
 The examples are command-line scripts that save pictures where they are asked to. In the
-gallery they run without a command line, so it is written here.
+gallery they run without a command line, so it is chosen here: `--picture` or `--save`
+where a script knows it.
 """
 
 import ast
@@ -9,15 +10,9 @@ import os
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 from sphinx_gallery.scrapers import figure_rst
 
-# Options with which an example saves its picture.
-PICTURES = {
-    "choosing_a_learning_rate.py": ["--figure"],
-    "regularisation_path.py": ["--picture"],
-    "xor.py": ["--picture"],
-    "watch_it_learn.py": ["--save", "watch_it_learn.gif"],
-}
 # Examples that need a file; without it they are shown, but not executed.
 DATA = {"exam_scores.py": "ex2data1.txt", "mnist.py": "mnist.npz"}
 # Examples that are shown, but not executed: out_of_core.py limits the memory of the whole
@@ -46,13 +41,14 @@ class Arguments:
     def __call__(self, gallery_conf, script_vars):
         """Return the arguments as a list of strings."""
         path = Path(script_vars["src_file"])
-        name = path.name
+        source = path.read_text(encoding="utf-8")
         # The gallery runs scripts without one; argparse shows its first line.
-        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-        script_vars["example_globals"]["__doc__"] = docstring
-        if name in DATA:
-            return ["--data", str(data_file(DATA[name]))]
-        return PICTURES.get(name, [])
+        script_vars["example_globals"]["__doc__"] = ast.get_docstring(ast.parse(source))
+        if path.name in DATA:
+            return ["--data", str(data_file(DATA[path.name]))]
+        if '"--save"' in source:
+            return ["--save", path.with_suffix(".gif").name]
+        return ["--picture"] if '"--picture"' in source else []
 
     def __repr__(self):
         """Say the same in each run, so that nothing is built twice."""
@@ -88,4 +84,6 @@ def saved_pictures(block, block_vars, gallery_conf):
             path = path.with_suffix(picture.suffix)
             picture.replace(path)
             paths.append(str(path))
+    if paths:  # the same pictures may be open still, for the next scraper to find
+        plt.close("all")
     return figure_rst(paths, gallery_conf["src_dir"])

@@ -10,7 +10,7 @@ optimum. Part one (3a) prints the loss every 20,000 steps; part two (3b) takes o
 time in one fixed shuffled order and compares with a plain loop over the same order; part
 three standardises the features, and is at the optimum in a few hundred steps.
 
-Run it with the file, comma separated without a header (score 1, score 2, label):
+Run it with the file, comma separated without a header (score 1, score 2, label)::
 
     python exam_scores.py --data ex2data1.txt
 

@@ -24,7 +24,7 @@ from sklearn.datasets import make_moons
 
 from sklearn_nn import BackpropMLPClassifier
 
-N_FRAMES, N_EPOCHS, FRAMES_A_SECOND = 60, 300, 12
+N_FRAMES, N_EPOCHS, FRAMES_A_SECOND = 50, 300, 12
 N_GRID = 120
 ORANGE, BLUE = "#c8500a", "#1f5fa8"
 
@@ -106,7 +106,7 @@ def make_film(frames, X, y):
     from matplotlib import pyplot as plt
     from matplotlib.animation import FuncAnimation
 
-    figure = plt.figure(figsize=(8, 4), dpi=75)
+    figure = plt.figure(figsize=(8, 4), dpi=70)
     figure.subplots_adjust(0.02, 0.13, 0.97, 0.92, wspace=0.22)
     left, right, picture, units, curve = prepare(figure, X, y)
     _, half = plane(X)

@@ -2,12 +2,17 @@
 
 import ast
 import doctest
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
 import sklearn_nn
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn._engine.activations import ACTIVATIONS
+from sklearn_nn._engine.initial import INITS
+from sklearn_nn._engine.schedules import SCHEDULES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -17,6 +22,7 @@ PAGES = [
     for path in sorted(DOCS.rglob("*.rst"))
     if not GENERATED & set(path.relative_to(DOCS).parts)
 ]
+ESTIMATORS = [SGDLogisticClassifier, BackpropMLPClassifier]
 SCRIPTS = [*sorted(ROOT.glob("examples/*.py")), *sorted(DOCS.glob("tutorials/*.py"))]
 
 
@@ -36,6 +42,23 @@ def test_reference_lists_every_public_name():
     lists = re.findall(r"\.\. autosummary::\n(?:   .*\n|\n)+", text)
     names = re.findall(r"^   ([\w.]+)$", "".join(lists), flags=re.M)
     assert sorted(names) == sorted([*sklearn_nn.__all__, "dask.fit"])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_guide_names_every_parameter(estimator):
+    guide = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    missing = [
+        name
+        for name in inspect.signature(estimator).parameters
+        if not re.search(rf"`[^`]*\b{name}\b[^`]*`", guide)
+    ]
+    assert missing == []  # docs/guide/options.rst is where a new one belongs
+
+
+@pytest.mark.parametrize("registry", [ACTIVATIONS, SCHEDULES, INITS])
+def test_table_of_options_has_every_name(registry):
+    table = (DOCS / "guide" / "options.rst").read_text(encoding="utf-8")
+    assert [name for name in registry if f"'{name}'" not in table] == []
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
