@@ -90,6 +90,8 @@ def are_together(one, other):
 
 def alike(like, array):
     """Return `array` in the library, on the device and in the dtype of `like`."""
+    if isinstance(array, np.ndarray):  # converted first, so that fewer bytes are moved
+        array = array.astype(numpy_dtype(like), copy=False)
     return as_type(moved_to(like, array), like.dtype)
 
 
