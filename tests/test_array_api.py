@@ -13,7 +13,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn import (
+    BackpropMLPClassifier,
+    SGDLogisticClassifier,
+    check_gradient,
+    learning_rate_range_test,
+    to_onnx,
+)
 from sklearn_nn._engine import arrays, reference
 from sklearn_nn._engine.activations import ACTIVATIONS
 from sklearn_nn._engine.losses import LOSSES
@@ -81,6 +87,10 @@ MODELS = {
     "early_stopping": logistic(early_stopping=True, validation_fraction=0.3),
     "network": network(),
     "network_sgd": network(solver="sgd", learning_rate="invscaling", activation="tanh"),
+    "network_dropout": network(dropout=0.3),
+    "network_adamw": network(
+        solver="adamw", activation=("gelu", "silu"), max_gradient_norm=0.5
+    ),
     "network_lbfgs": network(solver="lbfgs", activation="logistic"),
     "network_full_batch": network(batch_size="full", shuffle=False, loss="squared_error"),
     "network_early_stopping": network(
@@ -327,6 +337,33 @@ def test_without_dispatch_a_model_of_tensors_is_one_of_ndarrays(name):
             assert type(predicted) is np.ndarray
             assert_allclose(predicted, getattr(expected, method)(X), rtol=1e-9)
         assert_same_parameters(model.fit(X, y), expected.fit(X, y))
+
+
+@pytest.mark.parametrize("name", ["sgd", "network"])
+def test_gradient_check_and_range_test_take_the_same_numbers(at, name):
+    X, y, _ = rows_of()
+    model, expected = clone(MODELS[name]), clone(MODELS[name])
+    errors = [
+        check_gradient(m.fit(place(X), place(y)), place(X), place(y)).max_error
+        for m, place in ((model, at), (expected, np.asarray))
+    ]
+    assert max(errors) < 1e-6
+    tests = [
+        learning_rate_range_test(model, at(X), at(y)),
+        learning_rate_range_test(expected, X, y),
+    ]
+    assert_allclose(tests[0].losses[:20], tests[1].losses[:20], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["sgd", "network"])
+def test_onnx_graph_is_that_of_numpys_model(at, name):
+    pytest.importorskip("onnx")
+    X, y, _ = rows_of()
+    graphs = [
+        to_onnx(clone(MODELS[name]).set_params(max_iter=1).fit(place(X), place(y)))
+        for place in (at, np.asarray)
+    ]
+    assert len(set(map(str, (graph.graph.node for graph in graphs)))) == 1
 
 
 def test_sparsified_coefficients_are_on_the_host(at):

@@ -20,9 +20,9 @@ TO_HOST = {
 }
 # Libraries whose own functions scipy.special calls; others come to the host for them.
 WITH_SPECIAL = ("numpy", "torch", "cupy")
-# The most exact type of each (namespace, device) met so far: to ask takes as long as a
-# small step.
-WIDEST_FLOATS = {}
+# The namespace of each type of array, and the most exact float of each namespace and
+# device, met so far: to ask for them in each step would take as long as the step.
+NAMESPACES, WIDEST_FLOATS = {}, {}
 
 
 def namespace(array):
@@ -36,6 +36,14 @@ def namespace(array):
     """
     if isinstance(array, (np.ndarray, np.generic)):
         return np
+    kind = type(array)
+    if kind not in NAMESPACES:
+        NAMESPACES[kind] = namespace_found(array)
+    return NAMESPACES[kind]
+
+
+def namespace_found(array):
+    """Return the namespace of an array that is not NumPy's."""
     if array_api_compat is not None:
         return array_api_compat.array_namespace(array)
     try:
@@ -90,6 +98,8 @@ def are_together(one, other):
 
 def alike(like, array):
     """Return `array` in the library, on the device and in the dtype of `like`."""
+    if isinstance(array, np.ndarray):  # converted first, so that fewer bytes are moved
+        array = array.astype(numpy_dtype(like), copy=False)
     return as_type(moved_to(like, array), like.dtype)
 
 
