@@ -1,0 +1,130 @@
+"""What a fitted model answers: logits, classes, probabilities."""
+
+from abc import ABCMeta, abstractmethod
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from . import _array_api, _inputs
+from ._engine import prediction
+from ._engine.arrays import namespace
+from ._engine.losses import LOSSES
+
+
+class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
+    """The part of both estimators that predicts; abstract."""
+
+    _multilabel_allowed = False
+
+    @abstractmethod
+    def _layers(self):
+        """Return what the fitted attributes hold as a list of Layer."""
+
+    def decision_function(self, X):
+        """Return the logits, from which probabilities are computed.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs)
+            For two classes the log odds of `classes_[1]`.
+        """
+        logits = self._logits(X, "decision_function")
+        return logits[:, 0] if self._is_binary() else logits
+
+    def predict(self, X):
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), or of 0 and 1 (n_samples, n_outputs) if multilabel
+        """
+        logits = self._logits(X, "predict")
+        decision = self._checkpoint.encoding.decide(logits)
+        if decision.ndim == 2:
+            return decision
+        return _array_api.labels_of(self.classes_, decision)
+
+    def predict_proba(self, X):
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`; rows sum to 1, but for multilabel y, where each
+            column is a probability of its own.
+        """
+        self._check_fitted()
+        binary = self._is_binary()
+        output = "binary" if binary else self._checkpoint.encoding.out_activation
+        return self._predict(X, output, "predict_proba")
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of the probability of each class.
+
+        It is computed from the logits, so that it is finite where `predict_proba` is 0.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In nats, in the order of `classes_`.
+        """
+        logits = self._logits(X, "predict_log_proba")
+        if self._is_binary():
+            logits = namespace(logits).concat([-logits, logits], axis=1)
+        encoding = self._checkpoint.encoding
+        return LOSSES["log_loss", encoding.out_activation].predict_log_proba(logits)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.array_api_support = True
+        tags.classifier_tags.multi_label = self._multilabel_allowed
+        return tags
+
+    def _check_fitted(self):
+        """Raise NotFittedError unless there is a model."""
+        if "_checkpoint" not in vars(self):  # faster than the function, which raises
+            check_is_fitted(self)
+
+    def _is_binary(self):
+        """Say whether one logit decides between two classes."""
+        encoding = self._checkpoint.encoding
+        return encoding.n_outputs == 1 and encoding.out_activation == "logistic"
+
+    def _logits(self, X, method):
+        """Return the logits of the rows of X, of shape (n_samples, n_outputs)."""
+        self._check_fitted()
+        return self._predict(X, "logits", method)
+
+    def _predict(self, X, output, method):
+        """Return the `output` of prediction.OUTPUTS for the rows of X."""
+        layers = self._layers()
+        _array_api.check_same_place(self, X, layers[0].weight, method)
+        # Edited coefficients may be of integer type; X must not become that.
+        xp = namespace(layers[0].weight)
+        dtype = xp.result_type(layers[0].weight, xp.float32)
+        finite_later = xp is np and prediction.looks_for_finite(layers)
+        rows = _inputs.validate_rows(self, X, dtype, ensure_all_finite=not finite_later)
+        activations = self._checkpoint.architecture.activations
+        predicted, finite = prediction.predict(layers, rows, activations, output)
+        if finite_later and not finite:
+            # It raises, in scikit-learn's words, unless its users assume finite data.
+            _inputs.validate_rows(self, X, dtype, ensure_all_finite=True)
+        return predicted
