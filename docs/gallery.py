@@ -1,8 +1,8 @@
 """What the gallery passes to the examples, and the pictures that it takes from them.
 
 The examples are command-line scripts that save pictures where they are asked to. In the
-gallery they run without a command line, so it is chosen here: `--picture` or `--save` where
-a script knows it.
+gallery they run without a command line, so it is chosen here: `--picture` or `--save`
+where a script knows it.
 """
 
 import ast

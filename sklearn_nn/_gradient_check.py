@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
 from ._engine import network
+from ._engine.arrays import to_numpy
 from ._engine.optimizers import SGD
 from ._engine.reference import objective_and_gradient, select
 from ._engine.train import run_epochs
@@ -184,7 +185,7 @@ def check_gradient(
     theta = prepared.state.theta
     if prepared.kept is not None:  # what the user sees, not an average's origin
         theta = architecture.flatten(estimator._layers())
-    theta = theta.astype(np.float64)
+    theta = to_numpy(theta).astype(np.float64)
     rng = check_random_state(random_state)
     chosen = chosen_parameters(architecture, n_parameters, rng)
     gradient = gradient_of_a_step(problem, theta, data)
@@ -216,11 +217,12 @@ def smooth_full_batch(problem, n_samples):
 
 
 def in_float64(data):
-    """Return all rows of `data` in order, their numbers in float64."""
+    """Return all rows of `data` in order, their numbers in NumPy's float64."""
     data = select(data, slice(0, data.n_samples))
-    y, weight = data.y, data.sample_weight
+    y, weight = (None if a is None else to_numpy(a) for a in (data.y, data.sample_weight))
+    X = data.X if issparse(data.X) else to_numpy(data.X)
     return Dataset(
-        data.X.astype(np.float64),
+        X.astype(np.float64),
         y.astype(np.float64) if y.dtype.kind == "f" else y,
         None if weight is None else weight.astype(np.float64),
     )

@@ -229,6 +229,11 @@ class SGDLogisticClassifier(GradientClassifier):
     method, for streams: see there. With a learning rate n calls of `partial_fit` with the
     same rows are one `fit` of n epochs.
 
+    Under `sklearn.set_config(array_api_dispatch=True)` X may be an array of PyTorch or
+    CuPy (with the extra `array-api`). Training runs on its device, and fitted attributes
+    and predictions are such arrays there, but for labels that are strings. With
+    learning_rate='auto' rows are moved to the host for `fit` and `partial_fit`.
+
     Differences from SGDClassifier(loss='log_loss'): no learning rate is needed; one
     softmax instead of one model per class; batches; sparse and dense data give the same
     model; 'invscaling' counts updates; the best parameters of early stopping are kept;

@@ -236,12 +236,17 @@ class BackpropMLPClassifier(GradientClassifier):
     Differences from MLPClassifier: alpha does not depend on the batch size;
     `n_iter_no_change` is exact; 'invscaling' counts updates, and schedules work with
     'adam' too; losses are computed from logits and so never stop at a clipped
-    probability; the validation part is stratified for more than two classes too; a
-    sample weight acts at every batch size as so many repetitions of the row do in a
-    full batch; `partial_fit` draws a new order in each call and is one epoch of `fit`;
-    `t_` counts updates; `tol` alone ends 'lbfgs'; a change of `activation` takes effect at
-    the next `fit`; a single class in y gives one column of probabilities; divergence is an
-    error, and training that ends worse than it began a warning.
+    probability; the validation part is stratified for more than two classes too; a sample
+    weight acts at every batch size as so many repetitions of the row do in a full batch
+    (without dropout); `partial_fit` draws a new order in each call and is one epoch of
+    `fit`; `t_` counts updates; `tol` alone ends 'lbfgs'; a change of `activation` takes
+    effect at the next `fit`; a single class in y gives one column of probabilities;
+    divergence is an error, and training that ends worse than it began a warning.
+
+    Under `sklearn.set_config(array_api_dispatch=True)` X may be an array of PyTorch or
+    CuPy (with the extra `array-api`). Training runs on its device, and fitted attributes
+    and predictions are such arrays there, but for labels that are strings. ('lbfgs' keeps
+    its memory on the host.)
 
     References
     ----------

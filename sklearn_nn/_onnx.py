@@ -13,6 +13,8 @@ from sklearn.pipeline import Pipeline
 import sklearn_nn
 
 from ._classifier import GradientClassifier
+from ._engine.arrays import to_numpy
+from ._engine.types import Layer
 
 # Of 2022, read by onnxruntime from 1.12.
 OPSET, IR_VERSION = 17, 8
@@ -194,7 +196,8 @@ def check_onnx_is_installed():
 
 def graph_of(estimator):
     """Return the Graph from 'X' to 'label' and 'probabilities'."""
-    encoding, layers = estimator._checkpoint.encoding, estimator._layers()
+    encoding = estimator._checkpoint.encoding
+    layers = [Layer(*map(to_numpy, layer)) for layer in estimator._layers()]
     graph = Graph(np.result_type(layers[0].weight, np.float32))
     hidden = estimator._checkpoint.architecture.activations
     logits = add_logits(graph, layers, [*hidden, "identity"])

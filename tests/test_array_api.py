@@ -13,7 +13,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn import (
+    BackpropMLPClassifier,
+    SGDLogisticClassifier,
+    check_gradient,
+    learning_rate_range_test,
+    to_onnx,
+)
 from sklearn_nn._engine import arrays, reference
 from sklearn_nn._engine.activations import ACTIVATIONS
 from sklearn_nn._engine.losses import LOSSES
@@ -81,6 +87,10 @@ MODELS = {
     "early_stopping": logistic(early_stopping=True, validation_fraction=0.3),
     "network": network(),
     "network_sgd": network(solver="sgd", learning_rate="invscaling", activation="tanh"),
+    "network_dropout": network(dropout=0.3),
+    "network_adamw": network(
+        solver="adamw", activation=("gelu", "silu"), max_gradient_norm=0.5
+    ),
     "network_lbfgs": network(solver="lbfgs", activation="logistic"),
     "network_full_batch": network(batch_size="full", shuffle=False, loss="squared_error"),
     "network_early_stopping": network(
@@ -329,6 +339,33 @@ def test_without_dispatch_a_model_of_tensors_is_one_of_ndarrays(name):
         assert_same_parameters(model.fit(X, y), expected.fit(X, y))
 
 
+@pytest.mark.parametrize("name", ["sgd", "network"])
+def test_gradient_check_and_range_test_take_the_same_numbers(at, name):
+    X, y, _ = rows_of()
+    model, expected = clone(MODELS[name]), clone(MODELS[name])
+    errors = [
+        check_gradient(m.fit(place(X), place(y)), place(X), place(y)).max_error
+        for m, place in ((model, at), (expected, np.asarray))
+    ]
+    assert max(errors) < 1e-6
+    tests = [
+        learning_rate_range_test(model, at(X), at(y)),
+        learning_rate_range_test(expected, X, y),
+    ]
+    assert_allclose(tests[0].losses[:20], tests[1].losses[:20], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["sgd", "network"])
+def test_onnx_graph_is_that_of_numpys_model(at, name):
+    pytest.importorskip("onnx")
+    X, y, _ = rows_of()
+    graphs = [
+        to_onnx(clone(MODELS[name]).set_params(max_iter=1).fit(place(X), place(y)))
+        for place in (at, np.asarray)
+    ]
+    assert len(set(map(str, (graph.graph.node for graph in graphs)))) == 1
+
+
 def test_sparsified_coefficients_are_on_the_host(at):
     X, y, _ = rows_of()
     model = logistic().fit(at(X), at(y))
@@ -397,7 +434,7 @@ OPTIMIZERS = {
 def epoch_of(at, activation="relu", loss=("log_loss", "softmax"), **parts):
     """Return theta and objective after an epoch of the reference on arrays of `at`."""
     rng = np.random.RandomState(1)
-    architecture = Architecture((P, 4, 3), activation)
+    architecture = Architecture((P, 4, 3), (activation,))
     parts = {"penalty": PENALTIES["l2"](0.01, 0.5), "optimizer": SGD(), **parts}
     problem = Problem(
         architecture=architecture,
@@ -445,6 +482,11 @@ def test_epoch_is_numpys_for_every_optimizer_and_penalty(at, optimizer, penalty)
     assert_epoch_is_numpys(at, optimizer=OPTIMIZERS[optimizer], penalty=penalty)
 
 
+@pytest.mark.parametrize("max_norm", [1e-3, 0.1, 1e3])
+def test_epoch_is_numpys_for_gradients_of_a_largest_length(at, max_norm):
+    assert_epoch_is_numpys(at, max_gradient_norm=max_norm)
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_every_schedule_trains_as_with_numpy(at, schedule):
     X, y, _ = rows_of()
@@ -467,5 +509,5 @@ def test_no_step_of_an_epoch_reads_a_number_of_the_device(at, monkeypatch):
     for method in ("__bool__", "__int__", "__index__"):
         monkeypatch.setattr(kind, method, read)
     monkeypatch.setattr(kind, "__float__", counted)
-    epoch_of(at, penalty=PENALTIES["elasticnet"](0.01, 0.5))
+    epoch_of(at, penalty=PENALTIES["elasticnet"](0.01, 0.5), max_gradient_norm=1.0)
     assert len(n_read) == 1

@@ -6,6 +6,7 @@ import pytest
 from scipy import special
 from scipy.sparse import csr_array
 
+from sklearn_nn._engine import arrays
 from sklearn_nn._engine.arrays import (
     log1pexp,
     log_softmax,
@@ -189,6 +190,23 @@ def test_any_shape_is_taken(name):
 
 def test_namespace_of_an_ndarray_is_numpy():
     assert namespace(np.zeros(1)) is np
+
+
+class WithoutNamespace:
+    """An array of a library that does not follow the array API."""
+
+
+def test_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr(arrays, "array_api_compat", None)
+    with pytest.raises(ImportError, match=r"pip install sklearn_nn\[array-api\]"):
+        namespace(WithoutNamespace())
+
+
+def test_an_array_that_follows_the_standard_needs_no_package(monkeypatch):
+    strict = pytest.importorskip("array_api_strict")
+    monkeypatch.setattr(arrays, "array_api_compat", None)
+    monkeypatch.setattr(arrays, "NAMESPACES", {})
+    assert namespace(strict.zeros(1)) is strict
 
 
 # Rows.

@@ -85,6 +85,30 @@ def test_deploy_with_onnx_says_what_it_needs():
     assert "pip install 'sklearn_nn[onnx]' onnxruntime" in result.stdout
 
 
+def test_train_on_torch_has_the_same_model(tmp_path):
+    pytest.importorskip("torch")
+    printed = run_example("train_on_torch.py", folder=tmp_path)
+    assert "The same model" in printed
+    assert "Tensor on" in printed
+    assert float(re.search(r"accuracy: ([\d.]+)", printed)[1]) > 96
+
+
+def test_train_on_torch_says_what_it_needs():
+    script = (
+        "import runpy, sys\n"
+        "class WithoutTorch:\n"
+        "    def find_spec(name, *rest):\n"
+        "        if name == 'torch':\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, WithoutTorch)\n"
+        f"runpy.run_path({str(ROOT / 'examples/train_on_torch.py')!r}, {{}}, '__main__')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'sklearn_nn[array-api]' torch" in result.stdout
+
+
 def test_exam_scores_says_what_data_it_needs(tmp_path):
     assert "--data" in run_example("exam_scores.py", folder=tmp_path)
 

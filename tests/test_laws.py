@@ -868,8 +868,8 @@ def test_the_decay_of_adamw_is_not_clipped(rows):
         solver="adamw", alpha=0.5, learning_rate=0.1, max_gradient_norm=1e-300, epsilon=1.0
     )
     model.set_params(max_iter=3, tol=None, batch_size="full", random_state=0).fit(X, y)
-    layers = model._checkpoint.architecture
-    first = layers.layers(layers.initial(np.random.RandomState(0), np.float64))
+    architecture, rng = model._checkpoint.architecture, np.random.RandomState(0)
+    first = architecture.layers(model._initial_theta(architecture, rng, np.float64))
     for coef, intercept, layer in zip(model.coefs_, model.intercepts_, first, strict=True):
         np.testing.assert_allclose(coef, 0.95**3 * layer.weight, rtol=1e-15)
         np.testing.assert_array_equal(intercept, layer.intercept)

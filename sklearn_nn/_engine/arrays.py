@@ -18,9 +18,11 @@ TO_HOST = {
         array.to_device(namespace(array).Device("CPU_DEVICE"))
     ),
 }
-# The most exact type of each (namespace, device) met so far: to ask takes as long as a
-# small step.
-WIDEST_FLOATS = {}
+# Libraries whose own functions scipy.special calls; others come to the host for them.
+WITH_SPECIAL = ("numpy", "torch", "cupy")
+# The namespace of each type of array, and the most exact float of each namespace and
+# device, met so far: to ask for them in each step would take as long as the step.
+NAMESPACES, WIDEST_FLOATS = {}, {}
 
 
 def namespace(array):
@@ -34,6 +36,14 @@ def namespace(array):
     """
     if isinstance(array, (np.ndarray, np.generic)):
         return np
+    kind = type(array)
+    if kind not in NAMESPACES:
+        NAMESPACES[kind] = namespace_found(array)
+    return NAMESPACES[kind]
+
+
+def namespace_found(array):
+    """Return the namespace of an array that is not NumPy's."""
     if array_api_compat is not None:
         return array_api_compat.array_namespace(array)
     try:
@@ -88,6 +98,8 @@ def are_together(one, other):
 
 def alike(like, array):
     """Return `array` in the library, on the device and in the dtype of `like`."""
+    if isinstance(array, np.ndarray):  # converted first, so that fewer bytes are moved
+        array = array.astype(numpy_dtype(like), copy=False)
     return as_type(moved_to(like, array), like.dtype)
 
 
@@ -214,7 +226,9 @@ def normal_cdf(z):
     array of the same shape and dtype
         Probabilities in [0, 1].
     """
-    return special.ndtr(z)
+    if library(z) in WITH_SPECIAL:
+        return special.ndtr(z)
+    return moved_to(z, special.ndtr(to_numpy(z)))
 
 
 def log_softmax(z):

@@ -7,9 +7,9 @@ so is a fixed point of the iteration an optimum of the objective.
 """
 
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import sqrt
 
-from .arrays import namespace, widened
+from .arrays import as_type, namespace, widened
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,12 @@ def clipped(gradient, max_norm):
     if max_norm is None:
         return gradient
     # float64, in which no square of a float32 overflows and few digits of the sum are lost.
-    wide = widened(gradient)
-    norm = sqrt(float(namespace(gradient).sum(wide * wide)))
-    return gradient * (max_norm / norm) if max_norm < norm < inf else gradient
+    xp, wide = namespace(gradient), widened(gradient)
+    norm = xp.sqrt(xp.sum(wide * wide))
+    # No number is read and compared here, for which the host would wait for the device.
+    is_longer = (norm > max_norm) & xp.isfinite(norm)
+    limit = xp.full_like(norm, max_norm)
+    return gradient * as_type(limit / xp.where(is_longer, norm, limit), gradient.dtype)
 
 
 def stochastic_gradient_descent(momentum, nesterovs_momentum):

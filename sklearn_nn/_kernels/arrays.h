@@ -172,6 +172,7 @@ static inline real normal_cdf_from(real z, real e) {
 #endif
     enum { DEGREE = sizeof(P) / sizeof(real) - 1 };
     sum = P[DEGREE];
+    SIMD(GCC unroll 32) /* else the loop around it, over units, is not vectorised */
     for (int i = DEGREE - 1; i >= 0; i--) sum = P[i] + t * sum;
     real tail = e * r * sum;
     return z > 0 ? 1 - tail : tail;
