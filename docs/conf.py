@@ -4,14 +4,17 @@ import os
 import sys
 from pathlib import Path
 
-import sklearn_nn
+# Both are read when numpy and scipy are imported. The matrices here are small: threads of
+# BLAS would only wait for each other. And an example trains on tensors.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))  # for gallery.py
+
 import gallery  # noqa: E402
 
-# Wide tables of digits and small matrices: threads would only wait for each other.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+import sklearn_nn  # noqa: E402
 
 project = "sklearn_nn"
 author = "The sklearn_nn developers"
