@@ -50,12 +50,14 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
 
 
 def validate_validation(estimator, X, y, rows):
-    """Return X_val like `rows`, those to train on, and y_val as an ndarray."""
-    if isinstance(rows, np.ndarray):
+    """Return X_val, beside `rows` to train on if they are foreign, and y_val as ndarray."""
+    stays_on_host = not _array_api.is_foreign(rows)
+    if stays_on_host:
         X = _array_api.on_host(X)
     dtype = _array_api.floats_of(X, rows)
     X = validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=False)
-    X = X if issparse(X) else alike(rows, X)
+    if not stays_on_host:
+        X = alike(rows, X.toarray() if issparse(X) else X)
     y = _array_api.on_host(y)
     y = check_array(y, ensure_2d=False, dtype=None, accept_sparse=True, input_name="y_val")
     return X, plain_labels(y, warn=True)

@@ -136,6 +136,25 @@ def assert_same_parameters(model, expected):
         assert_allclose(here, there, rtol=0, atol=bound)
 
 
+class Watcher:
+    """A callback of scikit-learn that keeps the model of each epoch."""
+
+    def __init__(self):
+        self.models = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        self.models.append(fitted_estimator)
+
+
 @every_model_and_kind()
 @either_dtype
 def test_coefficients_are_those_of_numpy(at, name, kind, dtype):
@@ -245,6 +264,26 @@ def test_validation_rows_of_numpy_are_moved(at, kind):
     assert_allclose(
         model.validation_loss_curve_, expected.validation_loss_curve_, rtol=1e-10
     )
+
+
+def test_validation_rows_are_moved_from_and_to_sparse_ones(at):
+    X, y, _ = rows_of()
+    expected = network().fit(X, y, X_val=X, y_val=y).validation_loss_curve_
+    for rows, validation in ((at(X), csr_array(X)), (csr_array(X), at(X))):
+        model = network().fit(rows, y, X_val=validation, y_val=y)
+        assert_allclose(model.validation_loss_curve_, expected, rtol=1e-10)
+
+
+def test_callbacks_see_models_beside_the_rows(at):
+    pytest.importorskip("sklearn.callback", reason="came with scikit-learn 1.9")
+    X, y, _ = rows_of()
+    watcher, expected = Watcher(), Watcher()
+    network().set_callbacks(watcher).fit(at(X), at(y))
+    network().set_callbacks(expected).fit(X, y)
+    assert len(watcher.models) == len(expected.models) == 6
+    for here, there in zip(watcher.models, expected.models, strict=True):
+        assert_same_parameters(here, there)
+        assert arrays.are_together(here.predict(at(X)), at(X))
 
 
 def test_strings_as_labels_stay_ndarrays(at):
