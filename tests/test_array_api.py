@@ -217,6 +217,27 @@ def test_fit_of_n_epochs_is_n_partial_fits_bit_for_bit(at, name):
     assert pieces.loss_curve_ == whole.loss_curve_
 
 
+def test_a_stream_without_learning_rate_is_that_of_numpy(at):
+    X, y, _ = rows_of()
+    model, expected = SGDLogisticClassifier(), SGDLogisticClassifier()
+    for part in (slice(0, 25), slice(25, N)):
+        model.partial_fit(at(X[part]), at(y[part]), classes=[-1, 0, 1])
+        expected.partial_fit(X[part], y[part], classes=[-1, 0, 1])
+    for here, there in zip(parameters_of(model), parameters_of(expected), strict=True):
+        assert arrays.are_together(here, at(X))
+        assert_array_equal(arrays.to_numpy(here), there)
+
+
+def test_training_goes_on_by_another_method_where_the_rows_are(at):
+    X, y, _ = rows_of()
+    model, expected = SGDLogisticClassifier(), SGDLogisticClassifier()
+    for learning_rate in ("auto", 0.1, "auto"):
+        for m, place in ((model, at), (expected, np.asarray)):
+            m.set_params(learning_rate=learning_rate, warm_start=True, random_state=0)
+            m.set_params(tol=None, max_iter=3).fit(place(X), place(y))
+    assert_same_parameters(model, expected)
+
+
 @every_model
 def test_warm_start_goes_on_as_with_numpy(at, name):
     X, y, _ = rows_of()
