@@ -8,7 +8,6 @@ import pickle
 from collections import namedtuple
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+import stored
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
@@ -25,7 +25,6 @@ import sklearn_nn
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _persistence
 from sklearn_nn._records import plain, rebuilt
 
-DATA = Path(__file__).parent / "data"
 CLASSES = (
     "sklearn_nn._logistic.SGDLogisticClassifier",
     "sklearn_nn._mlp.BackpropMLPClassifier",
@@ -550,36 +549,24 @@ def test_a_pickle_of_a_release_with_more_fields_is_an_error_that_names_them(late
     assert loaded._checkpoint.state.temperature == 3.0
 
 
-OLD = {
-    "mlp": lambda: BackpropMLPClassifier((5,), max_iter=3, batch_size=50),
-    "auto": lambda: SGDLogisticClassifier(max_iter=2, tol=None),
-    "stream": lambda: SGDLogisticClassifier(),
-}
-
-
-@pytest.mark.parametrize("name", OLD)
-def test_a_pickle_of_the_first_code_loads_and_goes_on(name):
-    # tests/data has what the code before stored formats wrote: after 3 epochs of adam, 2
-    # Newton steps, and a chunk of half of the rows.
-    data = load_iris()
-    X, y = data.data, data.target_names[data.target]
-    loaded = pickle.loads((DATA / f"{name}_0.1.0.pickle").read_bytes())
-    model = OLD[name]().set_params(random_state=0)
-    if name == "stream":
-        model.partial_fit(X[::2], y[::2], classes=data.target_names)
-        for each in (loaded, model):
-            each.partial_fit(X[1::2], y[1::2])
-    else:
-        model.set_params(warm_start=True).fit(X, y)
-        for each in (loaded, model):
-            each.fit(X, y)
+@pytest.mark.parametrize("name", stored.MODELS)
+@pytest.mark.parametrize("written", ["no_format", "format_1"])
+def test_a_pickle_of_each_format_loads_and_goes_on(name, written):
+    path = stored.FOLDER / f"{name}_{written}.pickle"
+    loaded = stored.go_on(name, pickle.loads(path.read_bytes()))
+    model = stored.go_on(name, stored.begin(name))
     assert loaded.t_ == model.t_
     assert vars(loaded).keys() == vars(model).keys()
     # The file was written on one machine; others round otherwise.
     np.testing.assert_allclose(loaded.loss_curve_, model.loss_curve_, rtol=1e-6)
     np.testing.assert_allclose(
-        loaded.predict_proba(X), model.predict_proba(X), rtol=1e-6, atol=1e-9
+        loaded.predict_proba(stored.X), model.predict_proba(stored.X), rtol=1e-6, atol=1e-9
     )
+
+
+def test_the_present_format_is_stored():
+    for name in stored.MODELS:
+        assert (stored.FOLDER / f"{name}_format_{_persistence.FORMAT}.pickle").exists()
 
 
 # Copies.
@@ -615,8 +602,8 @@ def test_a_copy_takes_microseconds():
 
 def test_a_stored_generator_is_still_the_estimators_own():
     model = begun(TRAININGS["mlp, sgd"], SEEDS["RandomState"])
-    for stored in WAYS:
-        other = stored(model)
+    for store in WAYS:
+        other = store(model)
         assert other._checkpoint.parameters["random_state"] is other.random_state
 
 
