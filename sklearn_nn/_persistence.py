@@ -83,7 +83,8 @@ class Persistent:
         state : dict of str -> ndarray
             Copies, none of type object: numbers, strings, under 'structure' a text in
             JSON that says how they belong together, and under 'origin' the class, the
-            format and the release.
+            format and the release. Of a model of another array library (PyTorch's
+            tensors, say) they are NumPy's too, and so is the model that gets them.
 
         Raises
         ------

@@ -18,6 +18,8 @@ from dataclasses import is_dataclass
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
+from ._engine.arrays import to_numpy
+
 PLAIN = (type(None), bool, int, float, str)
 STRUCTURE = "structure"  # the name of what says how the arrays of a flat dict belong
 
@@ -154,7 +156,7 @@ def to_arrays(value, records, own):
         # The array is kept beside its name: an id is unique only while it lives.
         first_name, _ = names.setdefault(id(array), (name, array))
         if first_name == name:
-            arrays[name] = np.array(array)
+            arrays[name] = np.array(to_numpy(array))
         return first_name
 
     def leaf(value, name):
@@ -166,7 +168,8 @@ def to_arrays(value, records, own):
         if isinstance(value, np.ndarray) and value.dtype == object:
             items = plain(value.ravel().tolist(), records, leaf, name)
             return {"objects": items, "shape": list(value.shape)}
-        if isinstance(value, np.ndarray):
+        # Arrays of other libraries too, by what the array API has for their exchange.
+        if hasattr(value, "__dlpack__"):
             return {"array": stored(value, name)}
         if isinstance(value, np.generic):
             return {"number": stored(value, name)}

@@ -571,3 +571,14 @@ def test_no_step_of_an_epoch_reads_a_number_of_the_device(at, monkeypatch):
     monkeypatch.setattr(kind, "__float__", counted)
     epoch_of(at, penalty=PENALTIES["elasticnet"](0.01, 0.5), max_gradient_norm=1.0)
     assert len(n_read) == 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_state_is_of_numpys_arrays(name, at):
+    X, y, _ = rows_of()
+    model = clone(MODELS[name]).fit(at(X), at(y))
+    state = model.get_state()
+    assert all(type(array) is np.ndarray for array in state.values())
+    on_host = clone(MODELS[name]).set_state(state)
+    there = arrays.to_numpy(model.predict_proba(at(X)))  # other sums of products
+    assert_allclose(on_host.predict_proba(X), there, rtol=1e-13, atol=1e-15)
