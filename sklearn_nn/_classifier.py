@@ -279,11 +279,12 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
         self.classes_ = _array_api.labels_at(like, encoding.classes)
         self.n_iter_ = len(run.curves.objectives)
         self.t_ = run.state.step
-        self.loss_ = run.last_loss
         stops_early, best = self._stops_early(), run.state.progress.best
         self.best_loss_ = None if stops_early else best
         self.best_validation_score_ = -best if stops_early else None
         self._show_curves(run, kept)
+        of_best = None if self.best_epoch_ is None else self.loss_curve_[self.best_epoch_ - 1]
+        self.loss_ = run.last_loss if of_best is None else of_best
 
     def _show_curves(self, run, kept):
         """Set the curves, longer by those of the run, and which epoch the model is of."""

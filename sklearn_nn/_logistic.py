@@ -179,7 +179,8 @@ class SGDLogisticClassifier(GradientClassifier):
     t_ : int
         Updates of the coefficients so far.
     loss_ : float
-        The last value of the curve; of Newton steps the objective at the end.
+        The last epoch's value of the curve, with early stopping that of `best_epoch_`; of
+        Newton steps the objective at the end.
     loss_curve_ : list of float
         Of each epoch so far: mean over the rows of the loss before each step, plus the
         penalty (nats). Of Newton steps: the objective before each, on its sample.

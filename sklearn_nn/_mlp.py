@@ -198,7 +198,8 @@ class BackpropMLPClassifier(GradientClassifier):
     t_ : int
         Updates of the weights so far.
     loss_ : float
-        The last epoch's value of the curve; for 'lbfgs' the objective at the end.
+        The last epoch's value of the curve, with early stopping that of `best_epoch_`; for
+        'lbfgs' the objective at the end.
     loss_curve_ : list of float
         Of each epoch so far: mean over the rows of the loss before each step, plus the
         penalty.

@@ -224,6 +224,7 @@ def test_the_best_epoch_is_kept(estimator_class, parts):
     assert best == 1 + int(np.argmax(model.validation_scores_))
     assert model.validation_scores_[best - 1] == model.best_validation_score_
     assert model.score(X_val, y_val) == model.best_validation_score_
+    assert model.loss_ == model.loss_curve_[best - 1]
     loss = log_loss(y_val, model.predict_proba(X_val))
     assert model.validation_loss_curve_[best - 1] == pytest.approx(loss, rel=1e-12)
 
