@@ -283,8 +283,9 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
         self.best_loss_ = None if stops_early else best
         self.best_validation_score_ = -best if stops_early else None
         self._show_curves(run, kept)
-        of_best = None if self.best_epoch_ is None else self.loss_curve_[self.best_epoch_ - 1]
-        self.loss_ = run.last_loss if of_best is None else of_best
+        self.loss_ = run.last_loss
+        if stops_early:
+            self.loss_ = self.loss_curve_[self.best_epoch_ - 1]
 
     def _show_curves(self, run, kept):
         """Set the curves, longer by those of the run, and which epoch the model is of."""

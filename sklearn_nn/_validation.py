@@ -64,6 +64,16 @@ def given_dataset(estimator, given, encoding, rows):
     return select(data, slice(0, data.n_samples))
 
 
+def checked_score(score, scoring):
+    """Return a score as a float, or raise ValueError if early stopping could not use it."""
+    if np.ndim(score) or np.isnan(score):
+        raise ValueError(
+            f"scoring={scoring!r} must give a number for the validation rows; got {score!r}. "
+            "Choose a score that is one number, and defined for these rows."
+        )
+    return float(score)
+
+
 class Validator:
     """How good a model is on validation rows, as a function of theta."""
 
@@ -124,7 +134,7 @@ def validator(problem, data, encoding, scoring, model_at):
     def scored(theta, logits, loss):
         model = model_at(theta)
         scorer = check_scoring(model, scoring)
-        return float(scorer(model, data.X, labels, **weights))
+        return checked_score(scorer(model, data.X, labels, **weights), scoring)
 
     if scoring is None:
         return Validator(problem, data, accuracy)

@@ -414,6 +414,12 @@ def test_labels_of_another_kind_raise(parts):
         BackpropMLPClassifier().fit(X, y, X_val=X_val, y_val=y_val.astype(str))
 
 
+@pytest.mark.parametrize("score", [np.nan, [0.5, 0.7]])
+def test_what_is_no_number_is_no_score(score, parts):
+    with pytest.raises(ValueError, match="must give a number for the validation rows; got"):
+        fitted(BackpropMLPClassifier, parts, scoring=lambda model, X, y: score)
+
+
 def test_a_scorer_that_fails_leaves_the_model(parts):
     model = fitted(BackpropMLPClassifier, parts)
     before = model.predict_proba(parts[2])
