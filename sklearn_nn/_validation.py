@@ -1,5 +1,7 @@
 """Validation rows: held out or the user's own, and how good a model is on them."""
 
+from math import isnan
+from numbers import Real
 from typing import Any, NamedTuple
 
 from sklearn.metrics import accuracy_score, check_scoring
@@ -65,11 +67,11 @@ def given_dataset(estimator, given, encoding, rows):
 
 
 def checked_score(score, scoring):
-    """Return a score as a float, or raise ValueError if early stopping could not use it."""
-    if np.ndim(score) or np.isnan(score):
+    """Return a score as a float; raise ValueError if it is not a number."""
+    if not isinstance(score, Real) or isnan(score):
         raise ValueError(
-            f"scoring={scoring!r} must give a number for the validation rows; got {score!r}. "
-            "Choose a score that is one number, and defined for these rows."
+            f"scoring={scoring!r} must give a number for the validation rows; got "
+            f"{score!r}. Choose a score that is one number, and defined for these rows."
         )
     return float(score)
 
