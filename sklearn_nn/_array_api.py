@@ -110,7 +110,8 @@ def check_same_place(estimator, X, fitted, method):
         f"Inputs passed to {type(estimator).__name__}.{method}() must use the same "
         f"namespace and the same device as those passed to fit(): the model is in "
         f"{places[0]}, X in {places[1]}. Move X, or the model by "
-        "sklearn.utils._array_api.move_estimator_to(estimator, xp, device)."
+        "sklearn.utils._array_api.move_estimator_to(estimator, xp, device), xp a "
+        "namespace of the array API (array_api_compat.torch for PyTorch)."
     )
 
 

@@ -102,9 +102,18 @@ def changed_parameters(before, now):
     return {
         name
         for name, value in now.items()
-        if name not in before
-        or (value is not before[name] and not np.array_equal(value, before[name]))
+        if name not in before or not are_same(value, before[name])
     }
+
+
+def are_same(one, other):
+    """Say whether two values of a parameter mean the same."""
+    if one is other:
+        return True
+    if isinstance(one, str) or isinstance(other, str):
+        # NumPy 2.0 fails to compare a string with a number.
+        return isinstance(one, str) and isinstance(other, str) and one == other
+    return np.array_equal(one, other)
 
 
 def resumed_state(checkpoint, problem, theta, parameters):

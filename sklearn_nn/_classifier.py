@@ -4,6 +4,7 @@ import copy
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
+from math import isnan
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -36,7 +37,8 @@ def unchanged_on_error(estimator):
 
 def longer(curve, n_before, more):
     """Return a curve of `n_before` epochs (None if NaN throughout) and `more` as a list."""
-    if curve is None and np.all(np.isnan(more)):
+    # All epochs of a run have a value or none has.
+    if curve is None and (not more or isnan(more[-1])):
         return None
     return [*([np.nan] * n_before if curve is None else curve), *more]
 

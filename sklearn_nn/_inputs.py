@@ -7,7 +7,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from . import _array_api
-from ._engine.arrays import alike, moved_to, numpy_dtype, take_rows
+from ._engine.arrays import alike, detached, moved_to, numpy_dtype, take_rows
 from ._engine.types import Dataset
 from ._weights import positive_rows
 
@@ -32,7 +32,7 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
     """
     X, y = validate_data(
         estimator,
-        X,
+        detached(X),
         _array_api.on_host(y),
         accept_sparse="csr",
         dtype=dtype,
@@ -55,7 +55,7 @@ def validate_validation(estimator, X, y, rows):
     if stays_on_host:
         X = _array_api.on_host(X)
     dtype = _array_api.floats_of(X, rows)
-    X = validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=False)
+    X = validate_data(estimator, detached(X), accept_sparse="csr", dtype=dtype, reset=False)
     if not stays_on_host:
         X = alike(rows, X.toarray() if issparse(X) else X)
     y = _array_api.on_host(y)
@@ -79,7 +79,7 @@ def validate_rows(estimator, X, dtype, ensure_all_finite):
         return X
     return validate_data(
         estimator,
-        X,
+        detached(X),
         accept_sparse="csr",
         dtype=dtype,
         reset=False,

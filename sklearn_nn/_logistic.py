@@ -73,7 +73,8 @@ class SGDLogisticClassifier(GradientClassifier):
           to 1/250,000 of it [9]_.
 
         'cosine' and 'one_cycle' reach `learning_rate_init` as their peak, at their place
-        in a cycle of `max_iter` epochs, counted since training began; training that goes
+        in a cycle of `max_iter` epochs, counted since training began (each `partial_fit`
+        is one, whatever its chunk); training that goes
         on after a cycle begins the next. A run with a smaller `max_iter` is another
         schedule, not a part of this one, and tol=None keeps the stopping rule from cutting
         a cycle short.
@@ -137,7 +138,8 @@ class SGDLogisticClassifier(GradientClassifier):
         Score of the validation rows, higher is better. None is accuracy, as in
         MLPClassifier; 'loss' is minus the validation loss; else the name of a scorer
         (`sklearn.metrics.get_scorer_names`) or a callable (estimator, X, y) -> float,
-        which is also given `sample_weight` if the validation rows have weights.
+        which is also given `sample_weight` if the validation rows have weights: those of
+        `X_val`, or of rows held out sample times class weights. X is an ndarray or CSR.
 
     class_weight : dict, 'balanced' or None, default=None
         Weight of each class, as {label: weight}. 'balanced' is
@@ -359,7 +361,8 @@ class SGDLogisticClassifier(GradientClassifier):
         """Store `coef_` as a CSR matrix, as scikit-learn's linear models do.
 
         That is for code which looks for it, where l1 has made most coefficients 0; what
-        training needs to go on stays dense, and `fit` makes `coef_` dense again.
+        training needs to go on stays dense, and `fit` makes `coef_` dense again. A model of
+        another array library becomes one of NumPy's arrays by it.
 
         Returns
         -------
@@ -367,6 +370,7 @@ class SGDLogisticClassifier(GradientClassifier):
         """
         check_is_fitted(self)
         self.coef_ = csr_matrix(to_numpy(dense(self.coef_)))
+        self.intercept_ = to_numpy(_array_api.own(self.intercept_))
         return self
 
     def densify(self):
@@ -381,7 +385,7 @@ class SGDLogisticClassifier(GradientClassifier):
         return self
 
     def _architecture(self, n_features, n_outputs):
-        return Architecture((n_features, n_outputs), fit_intercept=self.fit_intercept)
+        return Architecture((n_features, n_outputs), fit_intercept=bool(self.fit_intercept))
 
     def _loss_name(self):
         return "log_loss"

@@ -74,7 +74,8 @@ class BackpropMLPClassifier(GradientClassifier):
           to 1/250,000 of it [13]_.
 
         'cosine' and 'one_cycle' reach `learning_rate_init` as their peak, at their place
-        in a cycle of `max_iter` epochs, counted since training began; training that goes
+        in a cycle of `max_iter` epochs, counted since training began (each `partial_fit`
+        is one, whatever its chunk); training that goes
         on after a cycle begins the next. A run with a smaller `max_iter` is another
         schedule, not a part of this one, and tol=None keeps the stopping rule from cutting
         a cycle short.
@@ -135,7 +136,8 @@ class BackpropMLPClassifier(GradientClassifier):
         Score of the validation rows, higher is better. None is accuracy, as in
         MLPClassifier; 'loss' is minus the validation loss; else the name of a scorer
         (`sklearn.metrics.get_scorer_names`) or a callable (estimator, X, y) -> float,
-        which is also given `sample_weight` if the validation rows have weights.
+        which is also given `sample_weight` if the validation rows have weights: those of
+        `X_val`, or of rows held out sample times class weights. X is an ndarray or CSR.
 
     beta_1, beta_2 : float, default=0.9 and 0.999
         Decay of Adam's moments, in [0, 1).

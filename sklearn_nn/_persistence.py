@@ -16,8 +16,13 @@ from scipy.sparse import csr_matrix
 
 import sklearn_nn
 
-from ._checkpoint import NOT_THE_PATH, Checkpoint, constructor_parameters
+from ._checkpoint import (
+    NOT_THE_PATH,
+    Checkpoint,
+    constructor_parameters,
+)
 from ._engine import stream
+from ._engine.activations import ACTIVATIONS
 from ._engine.coordinates import Coordinates
 from ._engine.penalties import Penalty
 from ._engine.types import Architecture, Progress, TrainingState
@@ -115,7 +120,8 @@ class Persistent:
         ----------
         state : mapping of str -> ndarray
             From `get_state` of an estimator of this class with the same constructor
-            parameters. Its arrays are copied.
+            parameters: where others differ from those that training had, they act as
+            after `set_params` on the fitted model. Its arrays are copied.
 
         Returns
         -------
@@ -126,8 +132,8 @@ class Persistent:
         Raises
         ------
         ValueError
-            If the state is of another class or a newer format, lacks something, or does
-            not fit the parameters. The estimator stays as it was.
+            If the state is of another class or a newer format, lacks something, or has
+            other layers than the parameters say. The estimator stays as it was.
         """
         self._check_parameters()
         restored = copy.copy(self)
@@ -270,8 +276,13 @@ def check_consistent(estimator):
     architecture, encoding = checkpoint.architecture, checkpoint.encoding
     check_kinds(checkpoint, checkpoint.state, checkpoint.state.progress)
     check_kinds(architecture, encoding, checkpoint.weight_scale)
-    wanted = estimator._architecture(n_features, encoding.n_outputs).layer_sizes
-    check_equal("layer sizes", architecture.layer_sizes, wanted)
+    wanted = estimator._architecture(n_features, encoding.n_outputs)
+    check_equal("layer sizes", architecture.layer_sizes, wanted.layer_sizes)
+    n_activations = len(wanted.activations)
+    check_equal("number of activations", len(architecture.activations), n_activations)
+    unknown = set(architecture.activations) - set(ACTIVATIONS)
+    if unknown:
+        raise ValueError(f"it has the activations {unknown}, which are not known here")
     check_equal("classes_", list(estimator.classes_), list(encoding.classes))
     architecture.flatten(estimator._layers())  # raises if the shapes are others
     state, shape = checkpoint.state, (architecture.n_parameters,)

@@ -123,6 +123,12 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         finite_later = xp is np and prediction.looks_for_finite(layers)
         rows = _inputs.validate_rows(self, X, dtype, ensure_all_finite=not finite_later)
         activations = self._checkpoint.architecture.activations
+        if len(layers) != len(activations) + 1:
+            raise ValueError(
+                f"The model was fitted with {len(activations) + 1} layers; coefs_ and "
+                f"intercepts_ now hold {len(layers)}. Edit their numbers, or fit anew with "
+                "other hidden_layer_sizes."
+            )
         predicted, finite = prediction.predict(layers, rows, activations, output)
         if finite_later and not finite:
             # It raises, in scikit-learn's words, unless its users assume finite data.

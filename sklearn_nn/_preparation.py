@@ -216,6 +216,7 @@ class Preparation(Predictor):
 
         def model_at(theta):
             model = copy.copy(self)
+            vars(model).pop("feature_names_in_", None)  # its rows have no names any more
             model._checkpoint = start
             model.classes_ = _array_api.labels_at(theta, start.encoding.classes)
             model._show_model(problem.architecture.layers(theta), start.encoding)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._engine.reference import select
+from ._engine.reference import batches
 from ._engine.train import draw_order, generator, run_epochs
 from ._rehearsal import prepared_copy
 
@@ -211,9 +211,7 @@ def endless_batches(problem, state, data):
     rng = generator(problem, data, state.random_state)
     while True:
         order = draw_order(problem, data, rng)
-        for start in range(0, data.n_samples, problem.batch_size):
-            stop = min(start + problem.batch_size, data.n_samples)
-            yield select(data, slice(start, stop) if order is None else order[start:stop])
+        yield from batches(data, order, problem.batch_size)
 
 
 def suggestion_of(rates, losses, smoothed):
@@ -227,4 +225,12 @@ def suggestion_of(rates, losses, smoothed):
             stacklevel=3,
         )
         return np.nan
+    if lowest == len(rates) - 1:
+        warnings.warn(
+            f"The loss was still falling at the largest rate tried, {rates[-1]:.3g}: the "
+            "suggestion is only a tenth of that. Raise largest_rate; and scale the "
+            f"features if the first loss, {losses[0]:.3g}, is far above that of knowing "
+            "nothing (log 2 for two classes).",
+            stacklevel=3,
+        )
     return float(rates[lowest]) / DIVISOR

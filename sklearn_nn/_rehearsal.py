@@ -37,5 +37,9 @@ def prepared_copy(estimator, X, y, sample_weight, caller, **parameters):
     rehearsing = copy.copy(estimator).set_params(early_stopping=False, **parameters)
     rehearsing._check_parameters()
     kept = rehearsing._kept(one_epoch=False)
+
+    def encoding_of(y, kept):  # a few rows of a fitted model may lack a class
+        return rehearsing._fit_encoding(y, None) if kept is None else kept
+
     # No rows are held out, and weights are scaled as by `fit`.
-    return rehearsing._prepare(X, y, sample_weight, rehearsing._fit_encoding, kept, Given())
+    return rehearsing._prepare(X, y, sample_weight, encoding_of, kept, Given())

@@ -3,6 +3,7 @@
 import platform
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import sklearn_nn
 
@@ -16,7 +17,7 @@ def show_versions():
 
     The line "training" says whether epochs run in compiled kernels, and for which
     instruction set of the processor, or in NumPy, where the package was installed without
-    a C compiler. Both give the same models to rounding.
+    a C compiler or is run from its sources. Both give the same models to rounding.
 
     Examples
     --------
@@ -29,6 +30,7 @@ def show_versions():
     lines += [
         ("python", sys.version.split()[0]),
         ("machine", platform.platform()),
+        ("folder", str(Path(sklearn_nn.__file__).parent)),
         ("training", training()),
     ]
     for name, value in lines:
@@ -39,5 +41,5 @@ def training():
     """Return what runs the epochs, in words."""
     found = compiled.instruction_sets()
     if not found:
-        return "NumPy (installed without a C compiler)"
+        return "NumPy (no compiled kernels beside this code)"
     return f"compiled kernels for {found[compiled.LEVEL]}, of {', '.join(found)}"

@@ -1,5 +1,6 @@
 """Validation rows: held out or the user's own, and how good a model is on them."""
 
+from contextlib import contextmanager
 from math import isnan
 from numbers import Real
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from . import _array_api, _inputs, _weights
 from ._engine import prediction
-from ._engine.arrays import moved_to, namespace, to_numpy, widened
+from ._engine.arrays import namespace, to_numpy, widened
 from ._engine.reference import select
 from ._engine.types import Validation
 
@@ -34,6 +35,16 @@ class Given(NamedTuple):
         return True
 
 
+@contextmanager
+def naming_validation_rows():
+    """Say of which arrays a ValueError speaks: scikit-learn's words are of X."""
+    try:
+        yield
+    except ValueError as error:
+        text = f"In the validation rows (X_val, y_val, sample_weight_val): {error}"
+        raise ValueError(text) from error
+
+
 def given_dataset(estimator, given, encoding, rows):
     """Return the user's validation rows as a Dataset.
 
@@ -52,8 +63,10 @@ def given_dataset(estimator, given, encoding, rows):
     ValueError
         If they are not valid, or y_val has a label that is not among the classes.
     """
-    X, y = _inputs.validate_validation(estimator, given.X, given.y, rows)
-    check_consistent_length(X, y)
+    with naming_validation_rows():
+        X, y = _inputs.validate_validation(estimator, given.X, given.y, rows)
+        check_consistent_length(X, y)
+        y, weight, places = _weights.drop_weightless(y, given.sample_weight)
     unseen = [] if encoding.multilabel or y.ndim == 2 else encoding.unseen(y)
     if len(unseen):
         raise ValueError(
@@ -61,7 +74,6 @@ def given_dataset(estimator, given, encoding, rows):
             f"{encoding.classes.tolist()}. Leave these rows out of X_val and y_val, or add "
             "rows with these labels to X and y."
         )
-    y, weight, places = _weights.drop_weightless(y, given.sample_weight)
     data = _inputs.make_dataset(X, y, weight, places, encoding)
     return select(data, slice(0, data.n_samples))
 
@@ -128,16 +140,16 @@ def validator(problem, data, encoding, scoring, model_at):
     def minus_loss(theta, logits, loss):
         return -loss
 
-    rows = _array_api.like(data.X)
-    data = _inputs.beside_rows(data)
-    labels = _array_api.labels_at(rows, encoding.labels(targets))
-    weights = {} if weight is None else {"sample_weight": moved_to(rows, weight)}
+    # Few of scikit-learn's metrics take arrays of other libraries: they see the host's.
+    X, labels = _array_api.on_host(data.X), encoding.labels(targets)
+    weights = {} if weight is None else {"sample_weight": weight}
 
     def scored(theta, logits, loss):
-        model = model_at(theta)
+        model = model_at(to_numpy(theta))
         scorer = check_scoring(model, scoring)
-        return checked_score(scorer(model, data.X, labels, **weights), scoring)
+        return checked_score(scorer(model, X, labels, **weights), scoring)
 
+    data = _inputs.beside_rows(data)
     if scoring is None:
         return Validator(problem, data, accuracy)
     return Validator(problem, data, minus_loss if scoring == "loss" else scored)

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
+from ._engine.arrays import to_numpy
 from ._pyplot import pyplot
 
 # So many can be told apart: pictures; bars of one feature, by colour; bars, with the spaces
@@ -202,9 +203,9 @@ def first_layer(estimator):
     """
     coefs, coef = getattr(estimator, "coefs_", None), getattr(estimator, "coef_", None)
     if coefs is not None:
-        weights, is_linear = np.asarray(coefs[0]).T, len(coefs) == 1
+        weights, is_linear = to_numpy(coefs[0]).T, len(coefs) == 1
     elif coef is not None:
-        coef = coef.toarray() if issparse(coef) else coef  # of `sparsify`
+        coef = coef.toarray() if issparse(coef) else to_numpy(coef)  # of `sparsify`
         weights, is_linear = np.atleast_2d(coef), True
     else:
         raise TypeError(

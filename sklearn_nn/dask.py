@@ -160,6 +160,11 @@ def client_to_use(client):
 def check_supported(estimator, merges_per_epoch):
     """Raise ValueError for parameters with which blocks cannot be trained."""
     is_logistic = isinstance(estimator, SGDLogisticClassifier)
+    if getattr(estimator, "_skl_callbacks", []):
+        raise ValueError(
+            "Callbacks are not supported on a cluster. Take them off, set_callbacks(); "
+            "verbose=True prints a line an epoch."
+        )
     if estimator.early_stopping:
         raise ValueError(
             "early_stopping=True is not supported on a cluster. Set early_stopping=False; "

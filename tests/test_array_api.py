@@ -430,7 +430,30 @@ def test_sparsified_coefficients_are_on_the_host(at):
     X, y, _ = rows_of()
     model = logistic().fit(at(X), at(y))
     expected = arrays.to_numpy(model.coef_)
+    proba = arrays.to_numpy(model.predict_proba(at(X)))
     assert_array_equal(model.sparsify().coef_.toarray(), expected)
+    assert_allclose(model.predict_proba(X), proba, rtol=1e-12)
+    assert_allclose(model.densify().predict_proba(X), proba, rtol=1e-12)
+    with pytest.raises(ValueError, match="the model is in numpy"):
+        model.predict(at(X))
+
+
+def test_scorers_see_the_arrays_of_the_host(at):
+    X, y, weight = rows_of("two")
+    given = {"X_val": at(X), "y_val": at(y), "sample_weight_val": at(weight)}
+    model = network(scoring="roc_auc", early_stopping=True).fit(at(X), at(y), **given)
+    on_host = {"X_val": X, "y_val": y, "sample_weight_val": weight}
+    expected = network(scoring="roc_auc", early_stopping=True).fit(X, y, **on_host)
+    assert_allclose(model.validation_scores_, expected.validation_scores_, rtol=1e-12)
+
+
+def test_tensors_that_are_differentiated_elsewhere_are_only_read():
+    torch = pytest.importorskip("torch")
+    X, y, _ = rows_of()
+    asked = torch.asarray(X).requires_grad_()
+    model = network().fit(asked, torch.asarray(y))
+    assert not model.coefs_[0].requires_grad
+    assert not model.predict_proba(asked).requires_grad
 
 
 @either_dtype

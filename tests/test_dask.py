@@ -482,3 +482,11 @@ def test_blocks_that_are_kept_by_the_caller_are_used(client):
     labels = client.persist(da.from_array(y, chunks=2000))
     model = fit(logistic(), rows, labels, client=client)
     np.testing.assert_allclose(model.coef_, logistic().fit(X, y).coef_, **CLOSE)
+
+
+def test_callbacks_are_refused(client):
+    pytest.importorskip("sklearn.callback")
+    X, y = data()
+    callback = pytest.importorskip("sklearn.callback").ScoringMonitor(scoring="accuracy")
+    with pytest.raises(ValueError, match="Callbacks are not supported on a cluster"):
+        fit(SGDLogisticClassifier().set_callbacks(callback), X, y, client=client)

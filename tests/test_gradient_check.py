@@ -327,3 +327,10 @@ def test_parameters_of_the_estimator_are_checked(rows):
     X, y, _ = rows()
     with pytest.raises(ValueError, match="alpha"):
         check_gradient(perceptron(alpha=-1.0), X, y)
+
+
+def test_few_rows_of_a_fitted_model_may_lack_a_class(rows):
+    X, y, _ = rows()
+    for model in (perceptron(), SGDLogisticClassifier()):
+        model.fit(X, y)
+        assert check_gradient(model, X[y < 2], y[y < 2]).max_error < ROUNDING

@@ -639,3 +639,21 @@ def test_a_class_of_the_package_that_is_no_known_record_is_an_error():
     model._checkpoint = replace(model._checkpoint, ended_by=Schedule("constant", 0.1))
     with pytest.raises(TypeError, match="Schedule is to be stored"):
         pickle.dumps(model)
+
+
+@pytest.mark.parametrize("activations", [(), ("relu",) * 100_000, ("cube",)], ids=len)
+def test_a_state_with_other_activations_is_an_error(activations):
+    X, y = load_iris(return_X_y=True)
+    model = BackpropMLPClassifier((3,), max_iter=1, tol=None).fit(X, y)
+    checkpoint = model._checkpoint
+    architecture = replace(checkpoint.architecture, activations=activations)
+    model._checkpoint = replace(checkpoint, architecture=architecture)
+    with pytest.raises(ValueError, match="activations"):
+        BackpropMLPClassifier((3,)).set_state(model.get_state())
+
+
+def test_numpys_booleans_are_stored():
+    X, y = load_iris(return_X_y=True)
+    model = SGDLogisticClassifier(fit_intercept=np.True_).fit(X, y)
+    loaded = SGDLogisticClassifier(fit_intercept=np.True_).set_state(model.get_state())
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))

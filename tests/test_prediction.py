@@ -196,3 +196,13 @@ def test_edited_layers_that_do_not_fit_each_other_are_an_error(method):
     model.coefs_[1] = np.ones((model.coefs_[1].shape[0] + 1, 3))
     with pytest.raises(ValueError, match="mismatch in its core dimension"):
         getattr(model, method)(GOOD["float64"])
+
+
+@pytest.mark.parametrize("n_layers", [1, 3, 70])
+def test_another_number_of_layers_than_were_fitted_is_an_error(n_layers):
+    X, y = np.eye(4), [0, 1, 0, 1]
+    model = BackpropMLPClassifier((4,), max_iter=1, tol=None).fit(X, y)
+    model.coefs_ = [np.ones((4, 4))] * (n_layers - 1) + [np.ones((4, 1))]
+    model.intercepts_ = [np.zeros(4)] * (n_layers - 1) + [np.zeros(1)]
+    with pytest.raises(ValueError, match=f"fitted with 2 layers; .* now hold {n_layers}"):
+        model.predict_proba(X)

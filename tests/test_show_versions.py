@@ -28,4 +28,4 @@ def test_training_names_the_instruction_set_in_use(capsys, monkeypatch):
 
 def test_training_without_kernels_says_why(monkeypatch):
     monkeypatch.setattr(compiled, "instruction_sets", list)
-    assert _show_versions.training() == "NumPy (installed without a C compiler)"
+    assert _show_versions.training() == "NumPy (no compiled kernels beside this code)"

@@ -431,3 +431,65 @@ def test_a_scorer_that_fails_leaves_the_model(parts):
     with pytest.raises(RuntimeError, match="no score today"):
         model.fit(*parts[:2], X_val=parts[2], y_val=parts[3])
     np.testing.assert_array_equal(model.predict_proba(parts[2]), before)
+
+
+# Going on with other rows, and interrupts.
+
+
+@every_method
+def test_other_validation_rows_have_their_own_best(estimator_class, parts):
+    X, y = parts[:2]
+    model = fitted(estimator_class, parts, early_stopping=True, warm_start=True, max_iter=3)
+    # No model is as good on these rows as the best so far was on the others.
+    hard, of_none = np.zeros((30, 8)), np.arange(30) % 3
+    model.fit(X, y, X_val=hard, y_val=of_none)
+    assert model.best_validation_score_ == model.score(hard, of_none)
+
+
+def interrupting(at_call):
+    """Return a scoring that is interrupted in one of its calls."""
+    calls = []
+
+    def scoring(model, X, y):
+        calls.append(1)
+        if len(calls) == at_call:
+            raise KeyboardInterrupt
+        return accuracy_score(y, model.predict(X))
+
+    return scoring
+
+
+@every_method
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_an_interrupt_while_validating_leaves_the_epoch_before(
+    estimator_class, early_stopping, solver, parts
+):
+    if solver == "lbfgs" and estimator_class is not BackpropMLPClassifier:
+        solver = "adam"
+    parameters = {"early_stopping": early_stopping, "solver": solver}
+    with pytest.warns(UserWarning, match="that of 2 finished epochs"):
+        model = fitted(estimator_class, parts, scoring=interrupting(3), **parameters)
+    expected = fitted(estimator_class, parts, max_iter=2, **parameters)
+    np.testing.assert_array_equal(
+        model.predict_proba(parts[2]), expected.predict_proba(parts[2])
+    )
+    assert curves_of(model) == curves_of(expected)
+    assert model.best_validation_score_ == expected.best_validation_score_
+    assert model.best_epoch_ == expected.best_epoch_
+
+
+@every_method
+def test_frames_are_scored_without_a_warning(estimator_class, parts):
+    X, y, X_val, y_val = parts
+    names = [f"f{i}" for i in range(X.shape[1])]
+    frames = pd.DataFrame(X, columns=names), y, pd.DataFrame(X_val, columns=names), y_val
+    model = fitted(estimator_class, frames, scoring="neg_log_loss")
+    expected = fitted(estimator_class, parts, scoring="neg_log_loss")
+    assert model.validation_scores_ == expected.validation_scores_
+
+
+def test_errors_name_the_validation_rows(parts):
+    X, y, X_val, y_val = parts
+    with pytest.raises(ValueError, match=r"In the validation rows .*contains NaN"):
+        BackpropMLPClassifier().fit(X, y, X_val=np.nan * X_val, y_val=y_val)

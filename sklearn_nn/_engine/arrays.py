@@ -55,6 +55,11 @@ def namespace_found(array):
         ) from None
 
 
+def detached(array):
+    """Return the array without the record that PyTorch keeps to differentiate it."""
+    return array.detach() if getattr(array, "requires_grad", False) is True else array
+
+
 def library(array):
     """Return the name of the library that `array` is of, as 'numpy' or 'torch'."""
     return namespace(array).__name__.split(".")[-1]

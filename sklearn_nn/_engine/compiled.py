@@ -86,9 +86,9 @@ def supports_rows(n_layers, X):
     return issparse(X) and X.format == "csr" and is_plain_csr(X)
 
 
-def supports_layers(layers, X):
+def supports_layers(layers, X, activations):
     """Return whether the kernels can predict for X: users may have edited the layers."""
-    if not supports_rows(len(layers), X):
+    if not supports_rows(len(layers), X) or len(activations) != len(layers) - 1:
         return False
     sizes = (X.shape[1], *(intercept.size for _, intercept in layers))
     expected = [((m, n), (n,)) for m, n in pairwise(sizes)]

@@ -45,10 +45,12 @@ class History:
 
     def accept(self, theta):
         """Take the latest evaluation as an iterate; scipy calls this once an iteration."""
-        self.before = self.objective
-        self.theta, self.objective = self.latest
-        validation = None if self.validate is None else self.validate(self.state().theta)
-        self.curves.grow([self.before], None, validation)
+        theta, objective = self.latest
+        validation = None
+        if self.validate is not None:
+            validation = self.validate(alike(self.start.theta, theta))
+        self.curves.grow([self.objective], None, validation)
+        self.before, self.theta, self.objective = self.objective, theta, objective
         self.iterates = False
         if self.monitor is not None and self.monitor.epoch_end(self.state(), self.curves):
             raise StoppedByMonitorError

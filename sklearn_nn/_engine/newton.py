@@ -286,25 +286,16 @@ def state_at(state, position, objective):
     )
 
 
-def watched(problem, state, curves, before, validate, monitor):
+def judged(problem, state, before, validation):
     """Return the state after a step with its score counted, and why training ends if so.
 
-    `before` is the Progress before the step, from which the search for the best goes on;
-    the step's objective, the last of `curves`, gets its Validation.
+    `before` is the Progress before the step, from which the search for the best goes on.
     """
-    ended_by = None
-    if validate is not None:
-        validation = validate(state.theta)
-        curves.validation_losses[-1], curves.validation_scores[-1] = validation
-    if problem.early_stopping:
-        progress, decision, _ = problem.stopping_rule.follow(
-            before, [-validation.score], 0.0
-        )
-        state = with_best_theta(replace(state, progress=progress), before)
-        ended_by = "stopping_rule" if decision is Decision.STOP else None
-    if monitor is not None and monitor.epoch_end(state, curves):
-        ended_by = "monitor"
-    return state, ended_by
+    if not problem.early_stopping:
+        return state, None
+    progress, decision, _ = problem.stopping_rule.follow(before, [-validation.score], 0.0)
+    state = with_best_theta(replace(state, progress=progress), before)
+    return state, "stopping_rule" if decision is Decision.STOP else None
 
 
 # What is not finite is found by divergence.py, not by NumPy's warnings.
@@ -356,10 +347,13 @@ def minimise(problem, state, rows, n_steps, validate=None, monitor=None):
                 ended_by = "monitor"
             taken = None if ended_by else step(search, position, promised)
             if taken is not None:
-                before, position = state.progress, taken
-                state = state_at(state, position, objective)
-                curves.grow([objective])
-                state, ended_by = watched(problem, state, curves, before, validate, monitor)
+                new = state_at(state, taken, objective)
+                validation = None if validate is None else validate(new.theta)
+                new, ended_by = judged(problem, new, state.progress, validation)
+                curves.grow([objective], None, validation)
+                state, position = new, taken
+                if monitor is not None and monitor.epoch_end(state, curves):
+                    ended_by = "monitor"
             elif ended_by is None:
                 near = max(problem.stopping_rule.tol, 0.0) * objective / SAFETY
                 is_exact = promised.decrease <= max(rounding(search, position.place), near)

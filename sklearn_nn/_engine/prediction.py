@@ -37,7 +37,7 @@ def predict(layers, X, activations, output):
     predicted : array of shape (n_samples, n_outputs), with 2 columns if 'binary'
     finite : bool, or None if nobody looked
     """
-    if compiled.supports_layers(layers, X):
+    if compiled.supports_layers(layers, X, activations):
         return compiled.predict(layers, X, activations, output)
     return OUTPUTS[output](forward(layers, X, activations).logits), None
 

@@ -3,8 +3,8 @@
 'cosine' and 'one_cycle' are cycles of a known length of n_epochs. With p the place in the
 cycle and w = warmup_fraction * n_epochs, both in epochs, they rise while p < w and then
 fall along half a cosine with q = (p - w) / (n_epochs - w) from 0 to 1. The place is
-counted in passes over the data, so that it does not depend on how training is cut into
-calls or rows into chunks; after a cycle the next begins.
+counted in epochs, so that it does not depend on how training is cut into calls (each
+`partial_fit` is an epoch, whatever its chunk); after a cycle the next begins.
 """
 
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from enum import Enum
 
-import numpy as np
-
 # A rate this small changes nothing visible any more; the value is MLPClassifier's.
 SMALLEST_ADAPTIVE_RATE = 1e-6
 ADAPTIVE_DIVISOR = 5.0  # MLPClassifier's and SGDClassifier's
@@ -81,13 +79,13 @@ class StoppingRule:
 def with_first_candidate(problem, state, validate):
     """Return the state with its parameters as the best so far, if training goes on.
 
-    A model that has been trained, and looks anew for the best validation score, must not
-    end with worse parameters than it had.
+    A model that has been trained must not end with worse parameters than it had. Their
+    score is that on the present validation rows, which need not be those of the last call.
     """
-    has_best = np.isfinite(state.progress.best)
-    if not problem.early_stopping or state.epoch == 0 or has_best:
+    if not problem.early_stopping or state.epoch == 0:
         return state
-    theta = state.shown_theta
+    theta = state.progress.best_theta
+    theta = state.shown_theta if theta is None else theta
     best = -validate(theta).score
     return replace(state, progress=state.progress._replace(best=best, best_theta=theta))
 
