@@ -135,12 +135,13 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
         n calls with the same rows give the model of one `fit` of n epochs, bit for bit.
         Without a learning rate (learning_rate='auto') the rows are a chunk of a stream
         instead, each learned once: features may have any units, and means, scales and
-        coefficients may drift. Memory and time of a row do not grow with the rows seen,
-        and the same chunks give the same model. How near J comes to its optimum is
-        measured, not proven: after one pass over many rows of one kind the relative gap
-        was 1e-6 to 3e-4 with up to 123 coefficients, 6 to 19 % on digits and on words,
-        whose coefficients are too many for a matrix (more than about 360, fewer for three
-        classes and more). After a `fit` the stream goes on from its model.
+        coefficients may drift. Memory and time of a row do not grow with the rows seen
+        (curves do, by an entry a call), and the same chunks give the same model. How near J
+        comes to its optimum is measured, not proven: after one pass over many rows of one
+        kind the relative gap was 1e-6 to 3e-4 with up to 123 coefficients, 6 to 19 % on
+        digits and on words, whose coefficients are too many for a matrix (more than about
+        360, fewer for three classes and more). After a `fit` the stream goes on from its
+        model.
 
         Parameters
         ----------

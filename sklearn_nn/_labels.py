@@ -74,7 +74,7 @@ class Encoding:
 
     def decide(self, logits):
         """Return the most probable class indices (n,) or indicators, from logits (n, k)."""
-        xp = namespace(logits)
+        xp = np if type(logits) is np.ndarray else namespace(logits)  # the usual, sooner
         if self.out_activation == "softmax":
             return xp.argmax(logits, axis=1)
         is_likely = (logits if self.multilabel else logits[:, 0]) > 0
