@@ -8,9 +8,8 @@ from ._mlp import BackpropMLPClassifier
 from ._onnx import to_onnx
 from ._range_test import learning_rate_range_test
 from ._show_versions import show_versions
+from ._version import __version__ as __version__
 from ._weights_display import WeightsDisplay
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BackpropMLPClassifier",

@@ -10,11 +10,10 @@ float32 and float64: of Elu and Softplus it has no float64.
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-import sklearn_nn
-
 from ._classifier import GradientClassifier
 from ._engine.arrays import to_numpy
 from ._engine.types import Layer
+from ._version import __version__
 
 # Of 2022, read by onnxruntime from 1.12.
 OPSET, IR_VERSION = 17, 8
@@ -283,7 +282,7 @@ def model_of(graph, estimator):
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="sklearn_nn",
-        producer_version=sklearn_nn.__version__,
+        producer_version=__version__,
     )
     checker.check_model(model)
     return model

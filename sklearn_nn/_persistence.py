@@ -14,8 +14,6 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.sparse import csr_matrix
 
-import sklearn_nn
-
 from ._checkpoint import (
     NOT_THE_PATH,
     Checkpoint,
@@ -28,6 +26,7 @@ from ._engine.penalties import Penalty
 from ._engine.types import Architecture, Progress, TrainingState
 from ._labels import Encoding
 from ._records import from_arrays, plain, rebuilt, to_arrays
+from ._version import __version__
 from ._weights import WeightScale
 
 # To be raised when what was stored before can no longer be read.
@@ -110,7 +109,7 @@ class Persistent:
         self._check_fitted()
         learned = {"fitted": fitted_attributes(self), "checkpoint": self._checkpoint}
         arrays = to_arrays(learned, RECORDS, own_objects(self))
-        origin = (type(self).__name__, str(FORMAT), sklearn_nn.__version__)
+        origin = (type(self).__name__, str(FORMAT), __version__)
         return {**arrays, "origin": np.array(origin)}
 
     def set_state(self, state):
@@ -173,7 +172,7 @@ class Persistent:
             if name == "_checkpoint" or isinstance(value, csr_matrix)
         ]
         state |= {name: plain(state[name], RECORDS) for name in made_plain}
-        origin = {"format": FORMAT, "version": sklearn_nn.__version__, "plain": made_plain}
+        origin = {"format": FORMAT, "version": __version__, "plain": made_plain}
         return {**state, ORIGIN: origin}
 
     def __setstate__(self, state):
@@ -200,11 +199,11 @@ def naming_release(version):
     try:
         yield
     except (ValueError, TypeError, AttributeError, LookupError) as error:
-        if version == sklearn_nn.__version__:
+        if version == __version__:
             raise
         raise ValueError(
             f"{reason(error)}. The model was stored by sklearn_nn {version}, and this is "
-            f"sklearn_nn {sklearn_nn.__version__}: load it with the former, or train anew."
+            f"sklearn_nn {__version__}: load it with the former, or train anew."
         ) from error
 
 
@@ -256,7 +255,7 @@ def check_format(stored_format, version):
     if stored_format > FORMAT:
         raise ValueError(
             f"The model was stored by sklearn_nn {version} in format {stored_format}; this "
-            f"is sklearn_nn {sklearn_nn.__version__}, which reads formats up to {FORMAT}. "
+            f"is sklearn_nn {__version__}, which reads formats up to {FORMAT}. "
             f"Install sklearn_nn {version} or later to load it."
         )
 

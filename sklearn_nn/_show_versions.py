@@ -5,9 +5,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-import sklearn_nn
-
 from ._engine import compiled
+from ._version import __version__
 
 DEPENDENCIES = ("numpy", "scipy", "scikit-learn", "threadpoolctl")
 
@@ -25,12 +24,12 @@ def show_versions():
     >>> sklearn_nn.show_versions()  # doctest: +ELLIPSIS
     sklearn_nn ...
     """
-    lines = [("sklearn_nn", sklearn_nn.__version__)]
+    lines = [("sklearn_nn", __version__)]
     lines += [(name, version(name)) for name in DEPENDENCIES]
     lines += [
         ("python", sys.version.split()[0]),
         ("machine", platform.platform()),
-        ("folder", str(Path(sklearn_nn.__file__).parent)),
+        ("folder", str(Path(__file__).parent)),
         ("training", training()),
     ]
     for name, value in lines:

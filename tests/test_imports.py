@@ -25,7 +25,7 @@ FLOORS = [
     {"_cluster_tasks"},
     {"_validation"},
     {"_callbacks", "_inputs", "_monitor", "_outcome", "_parameters", "_pyplot", "_split"},
-    {"_labels", "_weights"},
+    {"_labels", "_version", "_weights"},
     {"_array_api"},
     {"_engine"},
 ]

@@ -21,7 +21,6 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
-import sklearn_nn
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _persistence
 from sklearn_nn._records import plain, rebuilt
 
@@ -462,7 +461,7 @@ def test_a_state_needs_valid_parameters():
 
 def test_a_newer_state_says_which_release_reads_it(monkeypatch):
     monkeypatch.setattr(_persistence, "FORMAT", 2)
-    monkeypatch.setattr(sklearn_nn, "__version__", "9.9.9")
+    monkeypatch.setattr(_persistence, "__version__", "9.9.9")
     model = begun(TRAININGS["mlp, adam"])
     state, pickled = model.get_state(), pickle.dumps(model)
     monkeypatch.undo()
