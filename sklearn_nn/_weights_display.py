@@ -1,6 +1,7 @@
 """The weights of the first layer, as small pictures or as bars."""
 
 from math import ceil, sqrt
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -231,8 +232,9 @@ def check_image_shape(image_shape, n_features):
 
 
 def check_limit(limit, name):
-    """Raise ValueError unless the limit is None or at least 1."""
-    if limit is not None and limit < 1:
+    """Raise ValueError unless the limit is None or an integer of at least 1."""
+    is_count = isinstance(limit, Integral) and not isinstance(limit, bool) and limit >= 1
+    if limit is not None and not is_count:
         raise ValueError(f"{name} must be an integer >= 1 or None; got {limit!r}.")
 
 

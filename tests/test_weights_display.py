@@ -132,10 +132,11 @@ def test_title_is_silent_where_all_is_drawn(iris):
     assert title == "SGDLogisticClassifier"
 
 
+@pytest.mark.parametrize("value", [0, 2.5, "all", True])
 @pytest.mark.parametrize("limit", ["max_units", "max_features"])
-def test_limit_below_1_is_an_error(iris, limit):
+def test_limit_that_is_no_count_is_an_error(iris, limit, value):
     with pytest.raises(ValueError, match=f"{limit} must be an integer >= 1"):
-        WeightsDisplay.from_estimator(iris, **{limit: 0})
+        WeightsDisplay.from_estimator(iris, **{limit: value})
 
 
 # Pictures.
