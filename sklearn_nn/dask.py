@@ -16,6 +16,7 @@ side by side and averaging them (_engine/rounds.py).
 from numbers import Integral
 
 from . import _parameters
+from ._array_api import NUMPY
 from ._checkpoint import path_parameters, resumed_state
 from ._classifier import GradientClassifier, unchanged_on_error
 from ._cluster import Cluster, ClusterRows
@@ -129,6 +130,8 @@ def fit(estimator, X, y, sample_weight=None, *, client=None, merges_per_epoch=8)
     check_supported(estimator, merges_per_epoch)
     with unchanged_on_error(estimator):
         kept = estimator._kept(one_epoch=False)
+        if kept is not None:  # a model of tensors becomes one of NumPy's arrays
+            kept = kept.moved_to(NUMPY)
         cluster, blocks = Cluster(client), blocks_of(X, y, sample_weight)
         blocks = prepare(estimator, cluster, blocks, kept)
         run = train(estimator, blocks, kept, merges_per_epoch)

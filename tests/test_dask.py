@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.datasets import load_digits, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
@@ -485,8 +487,22 @@ def test_blocks_that_are_kept_by_the_caller_are_used(client):
 
 
 def test_callbacks_are_refused(client):
-    pytest.importorskip("sklearn.callback")
+    callbacks = pytest.importorskip("sklearn.callback")
     X, y = data()
-    callback = pytest.importorskip("sklearn.callback").ScoringMonitor(scoring="accuracy")
+    callback = callbacks.ScoringMonitor(scoring="accuracy")
     with pytest.raises(ValueError, match="Callbacks are not supported on a cluster"):
         fit(SGDLogisticClassifier().set_callbacks(callback), X, y, client=client)
+
+
+def test_a_model_of_tensors_goes_on(client):
+    torch = pytest.importorskip("torch")
+    X, y = data()
+    model = BackpropMLPClassifier((5,), max_iter=2, tol=None, random_state=0)
+    on_host = clone(model).set_params(warm_start=True).fit(X, y)
+    with config_context(array_api_dispatch=True):
+        tensors = clone(on_host).fit(torch.asarray(X), torch.asarray(y))
+    for each in (on_host, tensors):
+        fit(each, blocks(X), blocks(y), client=client)
+    np.testing.assert_allclose(
+        tensors.predict_proba(X), on_host.predict_proba(X), rtol=1e-9
+    )
