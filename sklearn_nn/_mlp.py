@@ -16,8 +16,8 @@ from ._parameters import CONSTRAINTS, Interval, StrOptions
 class BackpropMLPClassifier(GradientClassifier):
     """Multilayer perceptron, trained by backpropagation.
 
-    It minimises over the weights W and the intercepts b of a network f that ends in
-    logits
+    By backpropagated gradients [1]_ it minimises over the weights W and the intercepts b
+    of a network f that ends in logits
 
         J(W, b) = 1/n sum_i w_i loss(y_i, f(x_i)) + alpha / 2 * ||W||^2
 

@@ -126,13 +126,13 @@ def parameters_of(model):
 def assert_same_parameters(model, expected):
     """The parameters are those of `expected`, a model of ndarrays, to rounding.
 
-    Some 100 roundings in each of up to 200 steps, of which each may be taken from a point
-    that is off already; L-BFGS divides by differences, which is worth some digits more.
+    Steps of gradients differ by up to 600 eps here, L-BFGS, which divides by differences,
+    by 1300; other processors add in other orders.
     """
     for here, there in zip(parameters_of(model), parameters_of(expected), strict=True):
         here = arrays.to_numpy(here)
         assert here.dtype == there.dtype
-        bound = 2e4 * np.finfo(there.dtype).eps * max(1, np.abs(there).max())
+        bound = 5e3 * np.finfo(there.dtype).eps * max(1, np.abs(there).max())
         assert_allclose(here, there, rtol=0, atol=bound)
 
 
@@ -162,7 +162,7 @@ def test_coefficients_are_those_of_numpy(at, name, kind, dtype):
     expected = clone(model).fit(X, y)
     model.fit(at(X), at(y))
     assert_same_parameters(model, expected)
-    bound = 2e4 * np.finfo(dtype).eps
+    bound = 5e3 * np.finfo(dtype).eps
     assert_allclose(model.loss_curve_, expected.loss_curve_, rtol=bound)
     assert type(model.loss_curve_[0]) is float
 
