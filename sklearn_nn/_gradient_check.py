@@ -7,8 +7,8 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
-from ._engine import network
 from ._engine.arrays import to_numpy
+from ._engine.objective import network
 from ._engine.optimizers import SGD
 from ._engine.reference import objective_and_gradient, select
 from ._engine.train import run_epochs

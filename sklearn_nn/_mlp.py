@@ -6,9 +6,9 @@ import numpy as np
 
 from . import _array_api
 from ._classifier import GradientClassifier
-from ._engine.activations import ACTIVATIONS
-from ._engine.initial import INITS, initial_theta
-from ._engine.penalties import PENALTIES
+from ._engine.objective.activations import ACTIVATIONS
+from ._engine.objective.initial import INITS, initial_theta
+from ._engine.objective.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
 from ._parameters import CONSTRAINTS, Interval, StrOptions
 

@@ -20,9 +20,9 @@ from ._checkpoint import (
     constructor_parameters,
 )
 from ._engine import stream
-from ._engine.activations import ACTIVATIONS
 from ._engine.coordinates import Coordinates
-from ._engine.penalties import Penalty
+from ._engine.objective.activations import ACTIVATIONS
+from ._engine.objective.penalties import Penalty
 from ._engine.types import Architecture, Progress, TrainingState
 from ._labels import Encoding
 from ._records import from_arrays, plain, rebuilt, to_arrays

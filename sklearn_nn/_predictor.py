@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _array_api, _inputs
 from ._engine import prediction
 from ._engine.arrays import namespace
-from ._engine.losses import LOSSES
+from ._engine.objective.losses import LOSSES
 
 
 class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):

@@ -1,6 +1,6 @@
 """Networks that many tests begin with."""
 
-from sklearn_nn._engine.initial import initial_theta
+from sklearn_nn._engine.objective.initial import initial_theta
 from sklearn_nn._engine.types import Architecture
 
 

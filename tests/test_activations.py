@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from sklearn_nn._engine.activations import ACTIVATIONS
+from sklearn_nn._engine.objective.activations import ACTIVATIONS
 
 # The textbook's definitions, computed by mpmath.
 EXACT = {

@@ -18,7 +18,7 @@ from methods import both, every_method, textbook_logistic
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._engine import lbfgs, newton
 from sklearn_nn._engine import train as training
-from sklearn_nn._engine.activations import ACTIVATIONS
+from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.schedules import SCHEDULES
 
 CLASSES = [SGDLogisticClassifier, BackpropMLPClassifier]

@@ -14,9 +14,9 @@ from sklearn_nn._checkpoint import (
     path_parameters,
     resumed_state,
 )
-from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.objective.losses import LOSSES
+from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
-from sklearn_nn._engine.penalties import Penalty
 from sklearn_nn._engine.schedules import CYCLES, Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Problem, Progress

@@ -18,9 +18,9 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine import compiled, prediction, reference, train
-from sklearn_nn._engine.losses import LOSSES, Loss
+from sklearn_nn._engine.objective.losses import LOSSES, Loss
+from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.optimizers import SGD
-from sklearn_nn._engine.penalties import Penalty
 from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from sklearn_nn._engine import divergence
-from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.objective.losses import LOSSES
+from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.optimizers import SGD
-from sklearn_nn._engine.penalties import Penalty
 from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.train import train

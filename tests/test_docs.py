@@ -10,8 +10,8 @@ import pytest
 
 import sklearn_nn
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
-from sklearn_nn._engine.activations import ACTIVATIONS
-from sklearn_nn._engine.initial import INITS
+from sklearn_nn._engine.objective.activations import ACTIVATIONS
+from sklearn_nn._engine.objective.initial import INITS
 from sklearn_nn._engine.schedules import SCHEDULES
 
 ROOT = Path(__file__).parents[1]

@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import kstest, norm, uniform
 
 from sklearn_nn import BackpropMLPClassifier
-from sklearn_nn._engine.activations import ACTIVATIONS
-from sklearn_nn._engine.initial import INITS, initial_theta
+from sklearn_nn._engine.objective.activations import ACTIVATIONS
+from sklearn_nn._engine.objective.initial import INITS, initial_theta
 from sklearn_nn._engine.types import Architecture
 
 SIZES = (60, 40, 30)

@@ -9,9 +9,9 @@ from networks import network_of, random_theta
 from scipy.optimize import minimize
 
 from sklearn_nn._engine.lbfgs import minimise
-from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.objective.losses import LOSSES
+from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.optimizers import SGD
-from sklearn_nn._engine.penalties import Penalty
 from sklearn_nn._engine.reference import objective_and_gradient
 from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from sklearn_nn._engine.losses import LOSSES, log_sigmoid, one_hot
+from sklearn_nn._engine.objective.losses import LOSSES, log_sigmoid, one_hot
 
 EXTREMES = [-700.0, -40.0, -1.0, -1e-8, 0.0, 1e-8, 1.0, 40.0, 700.0]
 

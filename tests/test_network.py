@@ -5,8 +5,8 @@ import pytest
 from networks import network_of, random_theta
 from scipy.sparse import csr_array
 
-from sklearn_nn._engine.activations import ACTIVATIONS
-from sklearn_nn._engine.network import backward, forward
+from sklearn_nn._engine.objective.activations import ACTIVATIONS
+from sklearn_nn._engine.objective.network import backward, forward
 from sklearn_nn._engine.types import Architecture, Layer
 
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)

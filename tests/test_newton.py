@@ -10,10 +10,10 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array, issparse
 
 from sklearn_nn._engine import newton, passes
-from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.objective.losses import LOSSES
+from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.optimizers import SGD
 from sklearn_nn._engine.passes import Rows
-from sklearn_nn._engine.penalties import Penalty
 from sklearn_nn._engine.reference import objective_and_gradient
 from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule

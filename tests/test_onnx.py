@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _onnx, to_onnx
-from sklearn_nn._engine.activations import ACTIVATIONS
+from sklearn_nn._engine.objective.activations import ACTIVATIONS
 
 MLP = partial(BackpropMLPClassifier, (5,), max_iter=3, tol=None, random_state=0)
 LOGISTIC = partial(SGDLogisticClassifier, max_iter=10, tol=None, random_state=0)

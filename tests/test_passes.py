@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 
 from sklearn_nn._engine import compiled, passes
 from sklearn_nn._engine.coordinates import Coordinates, standardised
-from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.passes import Rows
 from sklearn_nn._engine.types import Dataset
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_nn._engine.penalties import PENALTIES, Penalty
+from sklearn_nn._engine.objective.penalties import PENALTIES, Penalty
 
 ALPHA, L1_RATIO = 0.5, 0.2
 WEIGHTS = np.array([3.0, -4.0, 0.0])

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _inputs
 from sklearn_nn._engine import prediction
-from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.objective.losses import LOSSES
 
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 N_FEATURES = 3

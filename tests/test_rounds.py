@@ -8,9 +8,9 @@ import pytest
 from networks import network_of, random_theta
 
 from sklearn_nn._engine import rounds
-from sklearn_nn._engine.losses import LOSSES
+from sklearn_nn._engine.objective.losses import LOSSES
+from sklearn_nn._engine.objective.penalties import PENALTIES
 from sklearn_nn._engine.optimizers import SGD, Adam
-from sklearn_nn._engine.penalties import PENALTIES
 from sklearn_nn._engine.reference import objective_and_gradient
 from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule
 from sklearn_nn._engine.stopping import StoppingRule

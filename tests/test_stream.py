@@ -11,8 +11,8 @@ from sklearn.linear_model import SGDClassifier
 
 from sklearn_nn._engine import stream
 from sklearn_nn._engine.coordinates import Coordinates
-from sklearn_nn._engine.losses import LOSSES
-from sklearn_nn._engine.penalties import Penalty
+from sklearn_nn._engine.objective.losses import LOSSES
+from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.types import Dataset
 
 EPS = np.finfo(np.float64).eps

@@ -22,7 +22,7 @@ from scipy.sparse import issparse
 
 from . import compiled
 from .coordinates import standardised
-from .losses import one_hot
+from .objective.losses import one_hot
 from .reference import batches, select
 
 # Rows of a block: a copy of that many in standardised coordinates is all that is made.

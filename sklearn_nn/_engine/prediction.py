@@ -2,7 +2,7 @@
 
 from . import compiled
 from .arrays import namespace, sigmoid, softmax
-from .network import forward
+from .objective.network import forward
 
 
 def both_classes(logits):

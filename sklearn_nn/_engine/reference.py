@@ -10,8 +10,8 @@ for each batch:
 
 from dataclasses import replace
 
-from . import dropout, network
 from .arrays import moved_to, namespace, take, take_rows, widened, widest_float
+from .objective import dropout, network
 from .optimizers import clipped
 from .types import Dataset
 

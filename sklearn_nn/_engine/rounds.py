@@ -35,7 +35,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import divergence, dropout, prediction
+from . import divergence, prediction
+from .objective import dropout
 from .reference import batches, select
 from .schedules import Steps
 from .stopping import Decision

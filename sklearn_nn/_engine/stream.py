@@ -56,8 +56,8 @@ from scipy.sparse import hstack, issparse
 
 from . import quadratic
 from .coordinates import Coordinates
-from .losses import LOSSES, Loss
-from .penalties import Penalty
+from .objective.losses import LOSSES, Loss
+from .objective.penalties import Penalty
 from .reference import batches
 
 # Rows that a memory keeps for each coefficient, and the coefficients that count.

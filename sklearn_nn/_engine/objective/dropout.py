@@ -18,7 +18,7 @@ SC 2011: the generator Philox4x64-10, whose numbers are a function of a key and 
 
 import numpy as np
 
-from .arrays import alike
+from ..arrays import alike
 
 
 def key_of(random_state):

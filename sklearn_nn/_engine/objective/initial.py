@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .types import Layer
+from ..types import Layer
 
 
 def mlp_classifier(fan_in, fan_out, activation, rng):

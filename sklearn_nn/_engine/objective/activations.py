@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import pi, sqrt
 from typing import NamedTuple
 
-from .arrays import as_type, log1pexp, namespace, normal_cdf, sigmoid
+from ..arrays import as_type, log1pexp, namespace, normal_cdf, sigmoid
 
 # Slope of 'leaky_relu' below 0: of Maas et al., and since then everybody's default.
 LEAK = 0.01

@@ -8,7 +8,7 @@ loss of clipped probabilities stops at 36 (scikit-learn issue #16117).
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .arrays import as_type, log1pexp, log_softmax, namespace, sigmoid, softmax
+from ..arrays import as_type, log1pexp, log_softmax, namespace, sigmoid, softmax
 
 
 class Loss(NamedTuple):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .arrays import namespace, widened
+from ..arrays import namespace, widened
 
 
 @dataclass(frozen=True)

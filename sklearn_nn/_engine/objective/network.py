@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
+from ..arrays import as_type, namespace, widest_float
+from ..types import Layer
 from .activations import ACTIVATIONS
-from .arrays import as_type, namespace, widest_float
-from .types import Layer
 
 
 class Forward(NamedTuple):

@@ -1,0 +1,1 @@
+"""What is minimised: a network, its activations, losses and penalties."""
