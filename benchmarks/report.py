@@ -8,7 +8,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
-from sklearn_nn._engine.compiled import instruction_sets
+from sklearn_nn._engine.epochs.compiled import instruction_sets
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "pandas", "sklearn_nn")
 

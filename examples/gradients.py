@@ -17,11 +17,11 @@ It looks into the training engine `sklearn_nn._engine`, which users need not kno
 import numpy as np
 
 from sklearn_nn._engine.arrays import sigmoid, softmax
+from sklearn_nn._engine.epochs.optimizers import SGD
+from sklearn_nn._engine.epochs.reference import objective_and_gradient
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
-from sklearn_nn._engine.optimizers import SGD
-from sklearn_nn._engine.reference import objective_and_gradient
 from sklearn_nn._engine.types import Architecture, Dataset, Problem
 
 

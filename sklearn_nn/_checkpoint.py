@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._engine.arrays import are_equal, are_together, moved_to
-from ._engine.train import zero_slots
+from ._engine.epochs.train import zero_slots
 from ._engine.types import Architecture, Progress, TrainingState
 from ._labels import Encoding
 from ._parameters import has_cycle

@@ -13,10 +13,11 @@ from sklearn.utils.metaestimators import available_if
 from . import _array_api, _labels, _outcome, _parameters, _validation
 from ._callbacks import N_FRAMES, CallbackSupportMixin, tasks_of, with_callbacks
 from ._checkpoint import path_parameters
-from ._engine import lbfgs, newton, online
+from ._engine import newton, online
 from ._engine.arrays import moved_to
+from ._engine.epochs import lbfgs
+from ._engine.epochs.train import train
 from ._engine.passes import Rows
-from ._engine.train import train
 from ._engine.types import Curves, TrainingRun
 from ._monitor import Printer, Watchers
 from ._persistence import Persistent

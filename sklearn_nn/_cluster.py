@@ -1,4 +1,4 @@
-"""The rows of a cluster, as newton.py and rounds.py ask about them: only sums travel."""
+"""The rows of a cluster, as newton.py and local_sgd.py ask about them: only sums travel."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from ._cluster_tasks import (
     product_of,
     trained,
 )
-from ._engine import rounds
+from ._engine.epochs import local_sgd
 from ._engine.passes import Evaluation, Rows
 from ._engine.types import Dataset
 
@@ -89,7 +89,7 @@ def parameters_may_be_large():
 
 @dataclass(frozen=True)
 class ClusterBlocks:
-    """The blocks of the data, as rounds.py asks about them."""
+    """The blocks of the data, as local_sgd.py asks about them."""
 
     cluster: Cluster
     blocks: tuple  # of Block
@@ -124,9 +124,9 @@ class ClusterBlocks:
         return self.cluster.total(self.each(function, question, others))
 
     def train(self, problem, state, part):
-        """Return the rounds.Sums over all blocks after a round."""
+        """Return the local_sgd.Sums over all blocks after a round."""
         state = replace(state, past=None)  # which may be large, and is not asked for
-        return rounds.Sums(*self.sums(trained, (problem, state, part)))
+        return local_sgd.Sums(*self.sums(trained, (problem, state, part)))
 
     def objective(self, problem, theta):
         """Return the mean objective of all rows."""

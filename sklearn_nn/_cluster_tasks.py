@@ -12,9 +12,9 @@ import numpy as np
 from scipy.sparse import issparse
 
 from . import _inputs, _labels, _weights
-from ._engine import rounds
+from ._engine.epochs import local_sgd
+from ._engine.epochs.reference import select
 from ._engine.passes import Rows
-from ._engine.reference import select
 
 
 class Summary(NamedTuple):
@@ -148,13 +148,13 @@ def trained(block, asked, number):
     """Return the Sums of a block after a round of training."""
     problem, state, part = asked.question
     data = dataset_of(block, asked.recipe)
-    return tuple(rounds.train_block(problem, state, data, number, part))
+    return tuple(local_sgd.train_block(problem, state, data, number, part))
 
 
 def objective_of(block, asked, number):
     """Return the number of rows of a block, and its objective's sum over them."""
     problem, theta = asked.question
-    return rounds.objective_of_block(problem, theta, dataset_of(block, asked.recipe))
+    return local_sgd.objective_of_block(problem, theta, dataset_of(block, asked.recipe))
 
 
 def added(parts):

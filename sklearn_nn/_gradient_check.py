@@ -8,10 +8,10 @@ from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
 from ._engine.arrays import to_numpy
+from ._engine.epochs.optimizers import SGD
+from ._engine.epochs.reference import objective_and_gradient, select
+from ._engine.epochs.train import run_epochs
 from ._engine.objective import network
-from ._engine.optimizers import SGD
-from ._engine.reference import objective_and_gradient, select
-from ._engine.train import run_epochs
 from ._engine.types import Dataset, TrainingState
 from ._logistic import SGDLogisticClassifier
 from ._rehearsal import prepared_copy

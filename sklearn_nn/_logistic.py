@@ -9,8 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 from . import _array_api
 from ._classifier import GradientClassifier
 from ._engine.arrays import to_numpy
+from ._engine.epochs.schedules import SCHEDULES
 from ._engine.objective.penalties import PENALTIES
-from ._engine.schedules import SCHEDULES
 from ._engine.types import Architecture, Layer
 from ._parameters import CONSTRAINTS, Interval, StrOptions
 

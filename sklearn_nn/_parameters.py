@@ -15,8 +15,8 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 
-from ._engine.optimizers import SGD, Adam, stochastic_gradient_descent
-from ._engine.schedules import CYCLES, SCHEDULES, Schedule
+from ._engine.epochs.optimizers import SGD, Adam, stochastic_gradient_descent
+from ._engine.epochs.schedules import CYCLES, SCHEDULES, Schedule
 from ._engine.stopping import StoppingRule
 
 # MLPClassifier's: large enough that NumPy's overhead is small beside the arithmetic.

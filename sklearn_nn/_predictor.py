@@ -7,8 +7,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _array_api, _inputs
-from ._engine import prediction
 from ._engine.arrays import namespace
+from ._engine.epochs import prediction
 from ._engine.objective.losses import LOSSES
 
 

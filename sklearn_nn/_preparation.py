@@ -12,9 +12,9 @@ from sklearn.utils import check_random_state
 from . import _array_api, _inputs, _labels, _parameters, _split, _validation, _weights
 from ._checkpoint import Checkpoint, first_checkpoint, path_parameters, resumed_state
 from ._engine.arrays import alike, moved_to, numpy_dtype
+from ._engine.epochs.reference import select
 from ._engine.objective import dropout
 from ._engine.objective.losses import LOSSES
-from ._engine.reference import select
 from ._engine.types import Dataset, Problem, TrainingState
 from ._predictor import Predictor
 

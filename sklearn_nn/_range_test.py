@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._engine.reference import batches
-from ._engine.train import draw_order, generator, run_epochs
+from ._engine.epochs.reference import batches
+from ._engine.epochs.train import draw_order, generator, run_epochs
 from ._rehearsal import prepared_copy
 
 # Share of the past in the running mean of the losses: it reaches back over about 10 steps.

@@ -5,7 +5,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from ._engine import compiled
+from ._engine.epochs import compiled
 from ._version import __version__
 
 DEPENDENCIES = ("numpy", "scipy", "scikit-learn", "threadpoolctl")

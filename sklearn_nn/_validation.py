@@ -9,9 +9,9 @@ from sklearn.metrics import accuracy_score, check_scoring
 from sklearn.utils.validation import check_consistent_length
 
 from . import _array_api, _inputs, _weights
-from ._engine import prediction
 from ._engine.arrays import namespace, to_numpy, widened
-from ._engine.reference import select
+from ._engine.epochs import prediction
+from ._engine.epochs.reference import select
 from ._engine.types import Validation
 
 

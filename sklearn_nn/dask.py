@@ -21,7 +21,8 @@ from ._checkpoint import path_parameters, resumed_state
 from ._classifier import GradientClassifier, unchanged_on_error
 from ._cluster import Cluster, ClusterRows
 from ._cluster_blocks import blocks_of, prepare
-from ._engine import newton, rounds
+from ._engine import newton
+from ._engine.epochs import local_sgd
 from ._logistic import SGDLogisticClassifier
 from ._monitor import Printer
 from ._weights import WeightScale
@@ -205,7 +206,7 @@ def train(estimator, blocks, kept, merges_per_epoch):
         rows = ClusterRows(blocks, problem.loss)
         run = newton.minimise(problem, state, rows, n_epochs, None, monitor)
     else:
-        run = rounds.train(problem, state, blocks, n_epochs, merges_per_epoch, monitor)
+        run = local_sgd.train(problem, state, blocks, n_epochs, merges_per_epoch, monitor)
     if monitor is not None:
         monitor.end()
     n_rows_seen = n_samples * max(1, run.state.epoch - state.epoch)

@@ -20,12 +20,13 @@ from sklearn_nn import (
     learning_rate_range_test,
     to_onnx,
 )
-from sklearn_nn._engine import arrays, reference
+from sklearn_nn._engine import arrays
+from sklearn_nn._engine.epochs import reference
+from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.epochs.schedules import SCHEDULES
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
-from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
-from sklearn_nn._engine.schedules import SCHEDULES
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
 

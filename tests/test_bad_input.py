@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from methods import both, every_method, textbook_logistic
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
-from sklearn_nn._engine import lbfgs, newton
-from sklearn_nn._engine import train as training
+from sklearn_nn._engine import newton
+from sklearn_nn._engine.epochs import lbfgs
+from sklearn_nn._engine.epochs import train as training
+from sklearn_nn._engine.epochs.schedules import SCHEDULES
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
-from sklearn_nn._engine.schedules import SCHEDULES
 
 CLASSES = [SGDLogisticClassifier, BackpropMLPClassifier]
 every_class = pytest.mark.parametrize("estimator_class", CLASSES)

@@ -14,10 +14,10 @@ from sklearn_nn._checkpoint import (
     path_parameters,
     resumed_state,
 )
+from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.epochs.schedules import CYCLES, Schedule
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
-from sklearn_nn._engine.schedules import CYCLES, Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Problem, Progress
 from sklearn_nn._labels import Encoding

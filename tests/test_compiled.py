@@ -17,11 +17,11 @@ from scipy.sparse import coo_array, csc_array, csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
 from sklearn_nn import BackpropMLPClassifier
-from sklearn_nn._engine import compiled, prediction, reference, train
+from sklearn_nn._engine.epochs import compiled, prediction, reference, train
+from sklearn_nn._engine.epochs.optimizers import SGD
+from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.objective.losses import LOSSES, Loss
 from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.optimizers import SGD
-from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
 

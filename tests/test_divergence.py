@@ -6,13 +6,13 @@ from math import inf, log, nan
 import numpy as np
 import pytest
 
-from sklearn_nn._engine import divergence
+from sklearn_nn._engine.epochs import divergence
+from sklearn_nn._engine.epochs.optimizers import SGD
+from sklearn_nn._engine.epochs.schedules import Schedule
+from sklearn_nn._engine.epochs.train import train
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.optimizers import SGD
-from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.train import train
 from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
 
 # Losses at zero logits, by hand: log 2 of each of 3 outputs, log 3; 1/2 (1/2)^2 of each

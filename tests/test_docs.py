@@ -10,9 +10,9 @@ import pytest
 
 import sklearn_nn
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn._engine.epochs.schedules import SCHEDULES
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.initial import INITS
-from sklearn_nn._engine.schedules import SCHEDULES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -6,13 +6,13 @@ from networks import network_of, random_theta
 from scipy.sparse import csr_array
 
 from sklearn_nn import BackpropMLPClassifier
-from sklearn_nn._engine import compiled
+from sklearn_nn._engine.epochs import compiled
+from sklearn_nn._engine.epochs.optimizers import SGD
+from sklearn_nn._engine.epochs.reference import objective_and_gradient
 from sklearn_nn._engine.objective import dropout, network
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
-from sklearn_nn._engine.optimizers import SGD
-from sklearn_nn._engine.reference import objective_and_gradient
 from sklearn_nn._engine.types import Dataset, Problem
 
 

@@ -13,7 +13,7 @@ from sklearn.neural_network import MLPClassifier
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, check_gradient
 from sklearn_nn import _gradient_check as module
-from sklearn_nn._engine import compiled
+from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 
 LOSSES = ("log_loss", "squared_error")

@@ -18,14 +18,14 @@ import pytest
 from networks import network_of, random_theta
 from scipy.sparse import csr_array
 
-from sklearn_nn._engine import compiled, optimizers, reference
+from sklearn_nn._engine.epochs import compiled, optimizers, reference
+from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.epochs.prediction import OUTPUTS
+from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.objective import network
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES, Penalty
-from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
-from sklearn_nn._engine.prediction import OUTPUTS
-from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import (
     Architecture,

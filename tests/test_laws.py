@@ -18,14 +18,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.epochs.reference import objective_and_gradient, run_epoch
+from sklearn_nn._engine.epochs.schedules import CYCLES, SCHEDULES, Schedule
+from sklearn_nn._engine.epochs.train import zero_slots
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES, Penalty
-from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
-from sklearn_nn._engine.reference import objective_and_gradient, run_epoch
-from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.train import zero_slots
 from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
 
 # The grid of law 1: everything that has memory, alone and together.

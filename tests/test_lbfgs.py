@@ -8,12 +8,12 @@ import pytest
 from networks import network_of, random_theta
 from scipy.optimize import minimize
 
-from sklearn_nn._engine.lbfgs import minimise
+from sklearn_nn._engine.epochs.lbfgs import minimise
+from sklearn_nn._engine.epochs.optimizers import SGD
+from sklearn_nn._engine.epochs.reference import objective_and_gradient
+from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.optimizers import SGD
-from sklearn_nn._engine.reference import objective_and_gradient
-from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Dataset, Problem, TrainingState
 
@@ -202,7 +202,9 @@ def test_interrupt_before_the_first_iterate_is_raised(monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_nn._engine.lbfgs.objective_and_gradient", interrupted)
+    monkeypatch.setattr(
+        "sklearn_nn._engine.epochs.lbfgs.objective_and_gradient", interrupted
+    )
     with pytest.raises(KeyboardInterrupt):
         run(make_problem())
 

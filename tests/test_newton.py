@@ -10,12 +10,12 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array, issparse
 
 from sklearn_nn._engine import newton, passes
+from sklearn_nn._engine.epochs.optimizers import SGD
+from sklearn_nn._engine.epochs.reference import objective_and_gradient
+from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.optimizers import SGD
 from sklearn_nn._engine.passes import Rows
-from sklearn_nn._engine.reference import objective_and_gradient
-from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import (
     Architecture,

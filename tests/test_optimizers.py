@@ -5,8 +5,7 @@ from math import inf, nan, sqrt
 import numpy as np
 import pytest
 
-from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.optimizers import (
+from sklearn_nn._engine.epochs.optimizers import (
     SGD,
     Adam,
     Momentum,
@@ -14,6 +13,7 @@ from sklearn_nn._engine.optimizers import (
     clipped,
     stochastic_gradient_descent,
 )
+from sklearn_nn._engine.objective.penalties import Penalty
 
 OPTIMIZERS = [SGD(), Momentum(0.9), Nesterov(0.9), Adam(0.9, 0.999, 1e-8)]
 every_optimizer = pytest.mark.parametrize(

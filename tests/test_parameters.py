@@ -8,9 +8,9 @@ import pytest
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _parameters
+from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.epochs.schedules import CYCLES, SCHEDULES, Schedule, Steps
 from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.optimizers import SGD, Adam, Momentum, Nesterov
-from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule, Steps
 from sklearn_nn._engine.stopping import StoppingRule
 
 both = pytest.mark.parametrize(

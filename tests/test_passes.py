@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from sklearn_nn._engine import compiled, passes
+from sklearn_nn._engine import passes
 from sklearn_nn._engine.coordinates import Coordinates, standardised
+from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.passes import Rows
 from sklearn_nn._engine.types import Dataset

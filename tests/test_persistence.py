@@ -632,7 +632,7 @@ def test_everything_plain_comes_back():
 
 
 def test_a_class_of_the_package_that_is_no_known_record_is_an_error():
-    from sklearn_nn._engine.schedules import Schedule
+    from sklearn_nn._engine.epochs.schedules import Schedule
 
     model = begun(TRAININGS["mlp, adam"])
     model._checkpoint = replace(model._checkpoint, ended_by=Schedule("constant", 0.1))

@@ -8,7 +8,7 @@ import sklearn
 from scipy.sparse import csr_array
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _inputs
-from sklearn_nn._engine import prediction
+from sklearn_nn._engine.epochs import prediction
 from sklearn_nn._engine.objective.losses import LOSSES
 
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]

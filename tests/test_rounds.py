@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from networks import network_of, random_theta
 
-from sklearn_nn._engine import rounds
+from sklearn_nn._engine.epochs import local_sgd
+from sklearn_nn._engine.epochs.optimizers import SGD, Adam
+from sklearn_nn._engine.epochs.reference import objective_and_gradient
+from sklearn_nn._engine.epochs.schedules import CYCLES, SCHEDULES, Schedule
+from sklearn_nn._engine.epochs.train import train, zero_slots
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
-from sklearn_nn._engine.optimizers import SGD, Adam
-from sklearn_nn._engine.reference import objective_and_gradient
-from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.train import train, zero_slots
 from sklearn_nn._engine.types import Dataset, Problem, TrainingState
 
 TIGHT = {"rtol": 0, "atol": 1e-13}  # a few steps of sums over 60 rows
@@ -32,15 +32,17 @@ class Blocks:
     def train(self, problem, state, part):
         """Return the Sums over the blocks."""
         sums = [
-            rounds.train_block(problem, state, data, number, part)
+            local_sgd.train_block(problem, state, data, number, part)
             for number, data in enumerate(self.datasets)
         ]
         with np.errstate(invalid="ignore"):
-            return rounds.Sums(*(sum(values) for values in zip(*sums, strict=True)))
+            return local_sgd.Sums(*(sum(values) for values in zip(*sums, strict=True)))
 
     def objective(self, problem, theta):
         """Return the mean objective."""
-        sums = [rounds.objective_of_block(problem, theta, data) for data in self.datasets]
+        sums = [
+            local_sgd.objective_of_block(problem, theta, data) for data in self.datasets
+        ]
         return sum(total for _, total in sums) / self.n_samples
 
 
@@ -89,7 +91,7 @@ def cut(data, *places):
 def test_one_block_and_one_round_is_training(data, schedule):
     adam = problem(Adam(0.9, 0.999, 1e-8), batch_size=7, schedule=schedule)
     expected = train(adam, first_state(adam), data, 3).state
-    state = rounds.train(adam, first_state(adam), cut(data), 3, 1).state
+    state = local_sgd.train(adam, first_state(adam), cut(data), 3, 1).state
     np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
     np.testing.assert_allclose(state.slots[1], expected.slots[1], **TIGHT)
     assert (state.step, state.epoch) == (expected.step, expected.epoch) == (27, 3)
@@ -98,7 +100,7 @@ def test_one_block_and_one_round_is_training(data, schedule):
 def test_one_step_of_descent_in_each_block_is_a_step_of_all_rows(data):
     descent = problem(SGD(), batch_size=60)
     expected = train(descent, first_state(descent), data, 4)
-    run = rounds.train(descent, first_state(descent), cut(data, 11, 40), 4, 8)
+    run = local_sgd.train(descent, first_state(descent), cut(data, 11, 40), 4, 8)
     np.testing.assert_allclose(run.state.theta, expected.state.theta, **TIGHT)
     np.testing.assert_allclose(run.curves.objectives, expected.curves.objectives, **TIGHT)
 
@@ -108,7 +110,7 @@ def test_rates_of_rounds_are_those_of_their_place_in_the_epoch(data, schedule):
     descent = problem(SGD(), batch_size=5, schedule=schedule)
     expected = train(descent, first_state(descent), data, 3).state
     # One block in its own order: four rounds of three batches are an epoch.
-    state = rounds.train(descent, first_state(descent), cut(data), 3, 4).state
+    state = local_sgd.train(descent, first_state(descent), cut(data), 3, 4).state
     np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
 
 
@@ -116,14 +118,14 @@ def test_rates_of_rounds_are_those_of_their_place_in_the_epoch(data, schedule):
 def test_curve_has_the_rate_of_the_last_step(data, schedule):
     descent = problem(SGD(), 5, schedule=schedule)
     one = train(descent, first_state(descent), data, 3)
-    other = rounds.train(descent, first_state(descent), cut(data), 3, 4)
+    other = local_sgd.train(descent, first_state(descent), cut(data), 3, 4)
     assert one.curves.learning_rates == other.curves.learning_rates
 
 
 def test_parts_of_an_epoch_are_all_rows_once():
     for n_rows, n_rounds in [(10, 3), (2, 5), (7, 7)]:
         parts = [
-            range(*rounds.bounds(n_rows, rounds.Round(None, number, n_rounds)))
+            range(*local_sgd.bounds(n_rows, local_sgd.Round(None, number, n_rounds)))
             for number in range(n_rounds)
         ]
         assert [row for part in parts for row in part] == list(range(n_rows))
@@ -140,22 +142,22 @@ def test_objective_is_that_of_the_reference(data):
 def test_orders_are_drawn_anew_in_each_epoch_and_repeat(data):
     shuffled = problem(SGD(), batch_size=5, shuffle=True)
     blocks = cut(data, 30)
-    whole = rounds.train(shuffled, first_state(shuffled), blocks, 2, 2).state
-    first = rounds.train(shuffled, first_state(shuffled), blocks, 1, 2).state
+    whole = local_sgd.train(shuffled, first_state(shuffled), blocks, 2, 2).state
+    first = local_sgd.train(shuffled, first_state(shuffled), blocks, 1, 2).state
     np.testing.assert_array_equal(
-        rounds.train(shuffled, first, blocks, 1, 2).state.theta, whole.theta
+        local_sgd.train(shuffled, first, blocks, 1, 2).state.theta, whole.theta
     )
     again = replace(first, random_state=first_state(shuffled).random_state)
-    other = rounds.train(shuffled, again, blocks, 1, 2).state.theta
+    other = local_sgd.train(shuffled, again, blocks, 1, 2).state.theta
     assert not np.array_equal(other, whole.theta)
 
 
 def test_blocks_drop_other_units(data):
     half = cut(data, 30).datasets[0]
     one = replace(problem(SGD(), batch_size=30), dropout=(0.5,), dropout_key=7)
-    part = rounds.Round(None, 0, 1)
+    part = local_sgd.Round(None, 0, 1)
     first, again, second = (
-        rounds.train_block(one, first_state(one), half, block, part).vectors
+        local_sgd.train_block(one, first_state(one), half, block, part).vectors
         for block in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
@@ -166,11 +168,11 @@ def test_one_block_with_dropout_is_training(data):
     dropping = problem(Adam(0.9, 0.999, 1e-8), batch_size=7)
     dropping = replace(dropping, dropout=(0.5,), dropout_key=7)
     expected = train(dropping, first_state(dropping), data, 3).state
-    state = rounds.train(dropping, first_state(dropping), cut(data), 3, 1).state
+    state = local_sgd.train(dropping, first_state(dropping), cut(data), 3, 1).state
     np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
 
 
 def test_divergence_is_an_error(data):
     descent = problem(SGD(), batch_size=5, rate=1e200)
     with pytest.raises(ValueError, match="Training diverged in epoch 1"):
-        rounds.train(descent, first_state(descent), cut(data, 30), 5, 4)
+        local_sgd.train(descent, first_state(descent), cut(data, 30), 5, 4)

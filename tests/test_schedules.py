@@ -5,7 +5,7 @@ from math import cos, pi, sqrt
 import numpy as np
 import pytest
 
-from sklearn_nn._engine.schedules import CYCLES, SCHEDULES, Schedule, Steps
+from sklearn_nn._engine.epochs.schedules import CYCLES, SCHEDULES, Schedule, Steps
 
 every_schedule = pytest.mark.parametrize("name", SCHEDULES)
 every_cycle = pytest.mark.parametrize("name", CYCLES)

@@ -13,8 +13,8 @@ from scipy.optimize import minimize
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._engine.arrays import sigmoid, softmax
+from sklearn_nn._engine.epochs.optimizers import SGD
 from sklearn_nn._engine.objective.losses import LOSSES
-from sklearn_nn._engine.optimizers import SGD
 
 # The textbook's gradient descent: no penalty, no momentum, no stopping rule.
 PLAIN = {"penalty": None, "momentum": 0, "tol": None}

@@ -4,7 +4,7 @@ import numpy as np
 
 import sklearn_nn
 from sklearn_nn import _show_versions
-from sklearn_nn._engine import compiled
+from sklearn_nn._engine.epochs import compiled
 
 
 def printed(capsys):

@@ -6,12 +6,12 @@ from math import inf, log
 import numpy as np
 import pytest
 
-from sklearn_nn._engine import train as training
+from sklearn_nn._engine.epochs import train as training
+from sklearn_nn._engine.epochs.optimizers import SGD, Adam
+from sklearn_nn._engine.epochs.reference import objective_and_gradient, select
+from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.optimizers import SGD, Adam
-from sklearn_nn._engine.reference import objective_and_gradient, select
-from sklearn_nn._engine.schedules import Schedule
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import (
     Architecture,

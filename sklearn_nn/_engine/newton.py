@@ -45,7 +45,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import divergence
+from .epochs import divergence
 from .newton_model import (
     Curvature,
     Place,

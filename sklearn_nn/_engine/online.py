@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import divergence, stream
+from . import stream
+from .epochs import divergence
 from .passes import Rows
 from .types import TrainingRun, empty_curves
 

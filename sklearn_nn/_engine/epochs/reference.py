@@ -10,10 +10,10 @@ for each batch:
 
 from dataclasses import replace
 
-from .arrays import moved_to, namespace, take, take_rows, widened, widest_float
-from .objective import dropout, network
+from ..arrays import moved_to, namespace, take, take_rows, widened, widest_float
+from ..objective import dropout, network
+from ..types import Dataset
 from .optimizers import clipped
-from .types import Dataset
 
 
 def run_epoch(problem, state, data, order, learning_rates):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .arrays import is_finite, namespace, take, to_numpy
+from ..arrays import is_finite, namespace, take, to_numpy
 from .reference import objective_and_gradient, select
 
 # An objective this many times worse than knowing nothing (all logits zero) has diverged,

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import issparse
 from threadpoolctl import ThreadpoolController
 
-from .objective import losses
+from ..objective import losses
 from .optimizers import SGD, Adam, Momentum, Nesterov
 
 try:

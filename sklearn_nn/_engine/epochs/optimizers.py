@@ -9,7 +9,7 @@ so is a fixed point of the iteration an optimum of the objective.
 from dataclasses import dataclass
 from math import sqrt
 
-from .arrays import as_type, namespace, widened
+from ..arrays import as_type, namespace, widened
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import minimize
 
+from ..arrays import alike, to_numpy
+from ..types import TrainingRun, empty_curves
 from . import divergence
-from .arrays import alike, to_numpy
 from .reference import objective_and_gradient, select
-from .types import TrainingRun, empty_curves
 
 
 class StoppedByMonitorError(Exception):

@@ -35,13 +35,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..objective import dropout
+from ..stopping import Decision
+from ..types import Dataset, TrainingRun, empty_curves
 from . import divergence, prediction
-from .objective import dropout
 from .reference import batches, select
 from .schedules import Steps
-from .stopping import Decision
 from .train import n_batches, run_epochs
-from .types import Dataset, TrainingRun, empty_curves
 
 # Rows whose logits are computed at once where only the objective is asked for.
 ROWS_AT_ONCE = 1024

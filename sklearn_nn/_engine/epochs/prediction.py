@@ -1,8 +1,8 @@
 """From fitted layers to predictions, by the fastest way there is."""
 
+from ..arrays import namespace, sigmoid, softmax
+from ..objective.network import forward
 from . import compiled
-from .arrays import namespace, sigmoid, softmax
-from .objective.network import forward
 
 
 def both_classes(logits):

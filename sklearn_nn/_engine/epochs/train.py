@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..stopping import Decision, with_best_theta, with_first_candidate
+from ..types import TrainingRun, TrainingState, Validation, empty_curves
 from . import compiled, divergence, reference
 from .schedules import Steps
-from .stopping import Decision, with_best_theta, with_first_candidate
-from .types import TrainingRun, TrainingState, Validation, empty_curves
 
 # A tiny epoch takes less time than the Python around it: so many are run in one call that
 # this many multiplications, about a millisecond, come together.

@@ -1,0 +1,1 @@
+"""Training in epochs: steps of a learning rate on batches, and L-BFGS on all rows."""
