@@ -13,11 +13,11 @@ from sklearn.utils.metaestimators import available_if
 from . import _array_api, _labels, _outcome, _parameters, _validation
 from ._callbacks import N_FRAMES, CallbackSupportMixin, tasks_of, with_callbacks
 from ._checkpoint import path_parameters
-from ._engine import newton, online
 from ._engine.arrays import moved_to
 from ._engine.epochs import lbfgs
 from ._engine.epochs.train import train
-from ._engine.passes import Rows
+from ._engine.newton import online, steps
+from ._engine.newton.passes import Rows
 from ._engine.types import Curves, TrainingRun
 from ._monitor import Printer, Watchers
 from ._persistence import Persistent
@@ -242,7 +242,7 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
             if one_epoch:
                 return online.learn(problem, state, data, monitor)
             rows = Rows(data, problem.loss)
-            return newton.minimise(problem, state, rows, n_epochs, validate, monitor)
+            return steps.minimise(problem, state, rows, n_epochs, validate, monitor)
         if self.solver == "lbfgs":
             return lbfgs.minimise(
                 problem, state, data, n_epochs, self.max_fun, validate, monitor

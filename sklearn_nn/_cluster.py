@@ -20,7 +20,7 @@ from ._cluster_tasks import (
     trained,
 )
 from ._engine.epochs import local_sgd
-from ._engine.passes import Evaluation, Rows
+from ._engine.newton.passes import Evaluation, Rows
 from ._engine.types import Dataset
 
 # How often a task is run again that has failed (reading a file, say); a worker's death does

@@ -14,7 +14,7 @@ from scipy.sparse import issparse
 from . import _inputs, _labels, _weights
 from ._engine.epochs import local_sgd
 from ._engine.epochs.reference import select
-from ._engine.passes import Rows
+from ._engine.newton.passes import Rows
 
 
 class Summary(NamedTuple):

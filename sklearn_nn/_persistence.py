@@ -19,8 +19,8 @@ from ._checkpoint import (
     Checkpoint,
     constructor_parameters,
 )
-from ._engine import stream
-from ._engine.coordinates import Coordinates
+from ._engine.newton import stream
+from ._engine.newton.coordinates import Coordinates
 from ._engine.objective.activations import ACTIVATIONS
 from ._engine.objective.penalties import Penalty
 from ._engine.types import Architecture, Progress, TrainingState

@@ -21,8 +21,8 @@ from ._checkpoint import path_parameters, resumed_state
 from ._classifier import GradientClassifier, unchanged_on_error
 from ._cluster import Cluster, ClusterRows
 from ._cluster_blocks import blocks_of, prepare
-from ._engine import newton
 from ._engine.epochs import local_sgd
+from ._engine.newton import steps
 from ._logistic import SGDLogisticClassifier
 from ._monitor import Printer
 from ._weights import WeightScale
@@ -204,7 +204,7 @@ def train(estimator, blocks, kept, merges_per_epoch):
     monitor = Printer(estimator.verbose) if estimator.verbose else None
     if _parameters.is_automatic(estimator):
         rows = ClusterRows(blocks, problem.loss)
-        run = newton.minimise(problem, state, rows, n_epochs, None, monitor)
+        run = steps.minimise(problem, state, rows, n_epochs, None, monitor)
     else:
         run = local_sgd.train(problem, state, blocks, n_epochs, merges_per_epoch, monitor)
     if monitor is not None:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from methods import both, every_method, textbook_logistic
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
-from sklearn_nn._engine import newton
 from sklearn_nn._engine.epochs import lbfgs
 from sklearn_nn._engine.epochs import train as training
 from sklearn_nn._engine.epochs.schedules import SCHEDULES
+from sklearn_nn._engine.newton import steps
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 
 CLASSES = [SGDLogisticClassifier, BackpropMLPClassifier]
@@ -709,7 +709,7 @@ def test_interrupt_in_the_first_epoch_leaves_a_fitted_model_as_it_was(
 
 def interrupt_newton(monkeypatch, n):
     """Make the n-th step of Newton's method raise what Ctrl-C does, before its end."""
-    step, n_begun = newton.step, []
+    step, n_begun = steps.step, []
 
     def interrupted(*arguments):
         n_begun.append(None)

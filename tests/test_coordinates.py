@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array, issparse
 
-from sklearn_nn._engine.coordinates import standardised
+from sklearn_nn._engine.newton.coordinates import standardised
 from sklearn_nn._engine.types import Dataset
 
 N_EPS = 100

@@ -9,13 +9,13 @@ import pytest
 from scipy.optimize import minimize
 from scipy.sparse import csr_array, issparse
 
-from sklearn_nn._engine import newton, passes
 from sklearn_nn._engine.epochs.optimizers import SGD
 from sklearn_nn._engine.epochs.reference import objective_and_gradient
 from sklearn_nn._engine.epochs.schedules import Schedule
+from sklearn_nn._engine.newton import passes, steps
+from sklearn_nn._engine.newton.passes import Rows
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.passes import Rows
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import (
     Architecture,
@@ -90,7 +90,7 @@ def run(problem, data, n_steps=200, state=None, validate=None, monitor=None, row
     """Minimise from the start of this file."""
     state = start_of(problem, data) if state is None else state
     rows = Rows(data, problem.loss) if rows is None else rows
-    return newton.minimise(problem, state, rows, n_steps, validate, monitor)
+    return steps.minimise(problem, state, rows, n_steps, validate, monitor)
 
 
 def objective_of(problem, data, theta):
@@ -316,7 +316,7 @@ def test_the_estimate_bounds_the_gap(kind, n_outputs, penalty, tol):
     problem = problem_of(data, penalty, tol=tol)
     result = run(problem, data)
     gap = relative_gap(problem, data, result.state.theta)
-    assert gap <= newton.SAFETY * result.gap + 1e-12
+    assert gap <= steps.SAFETY * result.gap + 1e-12
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 5])
@@ -372,17 +372,17 @@ def test_samples_grow_and_the_last_steps_use_all_rows(penalty, n_outputs):
 def test_sizes_grow_by_the_factor():
     data = data_of(1, 20_000, 10)
     problem = problem_of(data)
-    sizes = newton.begin(problem, start_of(problem, data), Rows(data, problem.loss)).sizes
+    sizes = steps.begin(problem, start_of(problem, data), Rows(data, problem.loss)).sizes
     assert sizes[-1] == 20_000
     assert len(sizes) > 1
     for small, large in pairwise(sizes):
-        assert large / small == pytest.approx(newton.GROWTH, rel=0.01)
+        assert large / small == pytest.approx(steps.GROWTH, rel=0.01)
 
 
 def test_the_first_sample_is_no_smaller_than_a_batch():
     data = data_of(1, 20_000, 10)
     problem = problem_of(data, batch_size=7000)
-    sizes = newton.begin(problem, start_of(problem, data), Rows(data, problem.loss)).sizes
+    sizes = steps.begin(problem, start_of(problem, data), Rows(data, problem.loss)).sizes
     assert list(sizes) == [20_000]
 
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from sklearn_nn._engine import passes
-from sklearn_nn._engine.coordinates import Coordinates, standardised
 from sklearn_nn._engine.epochs import compiled
+from sklearn_nn._engine.newton import passes
+from sklearn_nn._engine.newton.coordinates import Coordinates, standardised
+from sklearn_nn._engine.newton.passes import Rows
 from sklearn_nn._engine.objective.losses import LOSSES
-from sklearn_nn._engine.passes import Rows
 from sklearn_nn._engine.types import Dataset
 
 N_EPS = 100

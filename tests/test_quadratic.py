@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from sklearn_nn._engine.quadratic import Quadratic, minimise, soft_threshold, solve
+from sklearn_nn._engine.newton.quadratic import Quadratic, minimise, soft_threshold, solve
 
 EPS = np.finfo(np.float64).eps
 

@@ -9,8 +9,8 @@ from scipy.sparse import csr_array
 from scipy.special import expit
 from sklearn.linear_model import SGDClassifier
 
-from sklearn_nn._engine import stream
-from sklearn_nn._engine.coordinates import Coordinates
+from sklearn_nn._engine.newton import stream
+from sklearn_nn._engine.newton.coordinates import Coordinates
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.types import Dataset

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..epochs import divergence
+from ..types import TrainingRun, empty_curves
 from . import stream
-from .epochs import divergence
 from .passes import Rows
-from .types import TrainingRun, empty_curves
 
 
 # What is not finite is found by divergence.py, not by NumPy's warnings.

@@ -54,11 +54,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import hstack, issparse
 
+from ..epochs.reference import batches
+from ..objective.losses import LOSSES, Loss
+from ..objective.penalties import Penalty
 from . import quadratic
 from .coordinates import Coordinates
-from .epochs.reference import batches
-from .objective.losses import LOSSES, Loss
-from .objective.penalties import Penalty
 
 # Rows that a memory keeps for each coefficient, and the coefficients that count.
 MEMORIES, MOST_COEFFICIENTS = (np.inf, 100.0, 30.0), 256

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
+from ..epochs import compiled
+from ..epochs.reference import batches, select
+from ..objective.losses import one_hot
 from .coordinates import standardised
-from .epochs import compiled
-from .epochs.reference import batches, select
-from .objective.losses import one_hot
 
 # Rows of a block: a copy of that many in standardised coordinates is all that is made.
 ROWS_AT_ONCE = 1024

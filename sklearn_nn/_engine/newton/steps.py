@@ -45,8 +45,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .epochs import divergence
-from .newton_model import (
+from ..epochs import divergence
+from ..stopping import Decision, with_best_theta, with_first_candidate
+from ..types import TrainingRun, empty_curves
+from .model import (
     Curvature,
     Place,
     Search,
@@ -58,8 +60,6 @@ from .newton_model import (
     sample_of,
     tolerance,
 )
-from .stopping import Decision, with_best_theta, with_first_candidate
-from .types import TrainingRun, empty_curves
 
 # Each sample is so many times as large as the one before.
 GROWTH = 5

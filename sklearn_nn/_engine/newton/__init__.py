@@ -1,0 +1,1 @@
+"""Training without a learning rate: Newton steps for rows in memory, and for a stream."""
