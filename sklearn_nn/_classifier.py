@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
-from . import _array_api, _labels, _outcome, _parameters, _validation
+from . import _outcome, _parameters
 from ._callbacks import N_FRAMES, CallbackSupportMixin, tasks_of, with_callbacks
 from ._checkpoint import path_parameters
+from ._data import array_api, labels, validation
 from ._engine.arrays import moved_to
 from ._engine.epochs import lbfgs
 from ._engine.epochs.train import train
@@ -118,7 +119,7 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
         the first epoch it leaves the estimator as it was.
         """
         self._check_parameters()
-        given = _validation.Given(X_val, y_val, sample_weight_val)
+        given = validation.Given(X_val, y_val, sample_weight_val)
         tasks = tasks_of(self, X, y, sample_weight)
         with unchanged_on_error(self):
             kept = self._kept(one_epoch=False)
@@ -180,7 +181,7 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
             )
 
         def encoding_of(y, kept):
-            return _labels.partial_fit_encoding(y, classes, kept)
+            return labels.partial_fit_encoding(y, classes, kept)
 
         with unchanged_on_error(self):
             kept = self._kept(one_epoch=True)
@@ -227,7 +228,7 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
             if name not in before or value is not before[name]
         }
 
-    def _finish(self, start, run, kept, rows_seen, like=_array_api.NUMPY):
+    def _finish(self, start, run, kept, rows_seen, like=array_api.NUMPY):
         """Set the fitted attributes after a run; for the arguments see `_show`."""
         self._show(start, run, kept, rows_seen, like)
         if kept is None and isinstance(self.random_state, np.random.RandomState):
@@ -254,7 +255,7 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
         best = state.progress.best_theta if self._stops_early() else None
         return state.shown_theta if best is None else best
 
-    def _show(self, start, run, kept, rows_seen, like=_array_api.NUMPY):
+    def _show(self, start, run, kept, rows_seen, like=array_api.NUMPY):
         """Set all fitted attributes.
 
         Parameters
@@ -280,7 +281,7 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
         encoding, architecture = start.encoding, start.architecture
         theta = moved_to(like, self._checkpoint.shown_theta)
         self._show_model(architecture.layers(theta), encoding)
-        self.classes_ = _array_api.labels_at(like, encoding.classes)
+        self.classes_ = array_api.labels_at(like, encoding.classes)
         self.n_iter_ = len(run.curves.objectives)
         self.t_ = run.state.step
         stops_early, best = self._stops_early(), run.state.progress.best

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _array_api, _labels, _weights
 from ._cluster import ClusterBlocks
 from ._cluster_tasks import Asked, Recipe, summary_of
+from ._data import array_api, labels, sample_weights
 
 
 class Block(NamedTuple):
@@ -92,9 +92,9 @@ def prepare(estimator, cluster, blocks, kept):
     found = summaries_of(estimator, cluster, blocks, kept)
     summaries = [summary for _, _, summary in found]
     set_features(estimator, found, kept)
-    encoding = _labels.common_encoding([summary.encoding for summary in summaries])
+    encoding = labels.common_encoding([summary.encoding for summary in summaries])
     if kept is not None:
-        _labels.check_same_classes(encoding, kept.encoding)
+        labels.check_same_classes(encoding, kept.encoding)
     estimator._check_n_classes(encoding)
     by_class, n_rows, mean_weight = weights_of(estimator, summaries, encoding)
     dtype = np.result_type(*[summary.dtype for summary in summaries])
@@ -117,7 +117,7 @@ def unfitted(estimator):
 
 def summaries_of(estimator, cluster, blocks, kept):
     """Return (number, Block, Summary) of each block that has rows."""
-    dtypes = _array_api.FLOATS if kept is None else kept.state.theta.dtype
+    dtypes = array_api.FLOATS if kept is None else kept.state.theta.dtype
     blank = type(estimator)(**estimator.get_params(deep=False))
     asked = Asked(None, (blank, dtypes, estimator._multilabel_allowed))
     everything = range(len(blocks))
@@ -173,7 +173,7 @@ def weights_of(estimator, summaries, encoding):
         Of those rows, sample weight times class weight.
     """
     class_weight = estimator.class_weight
-    _weights.check_one_label(class_weight, encoding)
+    sample_weights.check_one_label(class_weight, encoding)
     n_columns = 1 if encoding.multilabel else len(encoding.classes)
     n_rows, weight = np.zeros((2, len(summaries), n_columns))
     for i, summary in enumerate(summaries):
@@ -184,7 +184,9 @@ def weights_of(estimator, summaries, encoding):
     by_class, of_class = None, weight.sum(axis=0)
     if class_weight is not None:
         total = of_class.sum()
-        by_class = _weights.weight_by_class(class_weight, encoding.classes, of_class, total)
+        by_class = sample_weights.weight_by_class(
+            class_weight, encoding.classes, of_class, total
+        )
         n_rows, of_class = n_rows * (by_class > 0), of_class * by_class
     mean_weight = of_class.sum() / n_rows.sum() if n_rows.any() else 0.0
     if not 0 < mean_weight < np.inf:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from . import _inputs, _labels, _weights
+from ._data import inputs, labels, sample_weights
 from ._engine.epochs import local_sgd
 from ._engine.epochs.reference import select
 from ._engine.newton.passes import Rows
@@ -20,7 +20,7 @@ from ._engine.newton.passes import Rows
 class Summary(NamedTuple):
     """What the client needs to know of a block before training."""
 
-    encoding: _labels.Encoding
+    encoding: labels.Encoding
     n_rows: Any  # (n_classes,) of each class; of weight 0 none count; (1,) if multilabel
     weight: Any  # their sums of weights
     n_features: int
@@ -42,7 +42,7 @@ class Recipe(NamedTuple):
 
     estimator: Any  # not fitted, but for what it knows of the features
     dtype: Any
-    encoding: _labels.Encoding
+    encoding: labels.Encoding
     by_class: Any  # (n_classes,) class weights, or None
     mean_weight: float
 
@@ -59,13 +59,13 @@ def summary_of(block, asked, number):
     if X.shape[0] == 0:
         return None
     try:
-        X, y = _inputs.validate_labelled(estimator, X, y, dtypes, True, multilabel_allowed)
+        X, y = inputs.validate_labelled(estimator, X, y, dtypes, True, multilabel_allowed)
         if weight is not None and not np.any(weight):
             return None
-        y, weight, _ = _weights.drop_weightless(y, weight)
+        y, weight, _ = sample_weights.drop_weightless(y, weight)
     except (TypeError, ValueError) as error:
         return error
-    encoding = _labels.encoding_of(y)
+    encoding = labels.encoding_of(y)
     indices = np.zeros(len(y), int) if y.ndim == 2 else encoding.class_indices(y)
     parts = [X.data, X.indices] if issparse(X) else [X]
     return Summary(
@@ -83,15 +83,15 @@ def dataset_of(block, recipe):
     """Return the Dataset of a block that has been found valid."""
     X, y, weight = block
     estimator, encoding, by_class = recipe.estimator, recipe.encoding, recipe.by_class
-    X = _inputs.validate_rows(estimator, X, recipe.dtype, ensure_all_finite=False)
+    X = inputs.validate_rows(estimator, X, recipe.dtype, ensure_all_finite=False)
     X = at_whole_addresses(X)
-    y = _inputs.plain_labels(y, warn=False)
-    y, weight, rows = _weights.drop_weightless(y, weight)
+    y = inputs.plain_labels(y, warn=False)
+    y, weight, rows = sample_weights.drop_weightless(y, weight)
     if by_class is not None:
         of_row = by_class[encoding.class_indices(y)]
         weight = of_row if weight is None else weight * of_row
-    data = _inputs.make_dataset(X, y, weight, rows, encoding)
-    return _weights.scale_weights(data, recipe.mean_weight)
+    data = inputs.make_dataset(X, y, weight, rows, encoding)
+    return sample_weights.scale_weights(data, recipe.mean_weight)
 
 
 def at_whole_addresses(X):

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.validation import check_is_fitted
 
-from . import _array_api
 from ._classifier import GradientClassifier
+from ._data import array_api
 from ._engine.arrays import to_numpy
 from ._engine.epochs.schedules import SCHEDULES
 from ._engine.objective.penalties import PENALTIES
@@ -17,7 +17,7 @@ from ._parameters import CONSTRAINTS, Interval, StrOptions
 
 def dense(coef):
     """Return coefficients, which a user may have made sparse, as an array."""
-    return coef.toarray() if issparse(coef) else _array_api.own(coef)
+    return coef.toarray() if issparse(coef) else array_api.own(coef)
 
 
 class SGDLogisticClassifier(GradientClassifier):
@@ -370,7 +370,7 @@ class SGDLogisticClassifier(GradientClassifier):
         """
         check_is_fitted(self)
         self.coef_ = csr_matrix(to_numpy(dense(self.coef_)))
-        self.intercept_ = to_numpy(_array_api.own(self.intercept_))
+        self.intercept_ = to_numpy(array_api.own(self.intercept_))
         return self
 
     def densify(self):
@@ -406,8 +406,8 @@ class SGDLogisticClassifier(GradientClassifier):
         return np.zeros(architecture.n_parameters, dtype=dtype)
 
     def _layers(self):
-        return [Layer(dense(self.coef_).T, _array_api.own(self.intercept_))]
+        return [Layer(dense(self.coef_).T, array_api.own(self.intercept_))]
 
     def _show_model(self, layers, encoding):
-        self.coef_ = _array_api.copied(layers[0].weight.T)
-        self.intercept_ = _array_api.copied(layers[0].intercept)
+        self.coef_ = array_api.copied(layers[0].weight.T)
+        self.intercept_ = array_api.copied(layers[0].intercept)

@@ -4,8 +4,8 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from . import _array_api
 from ._classifier import GradientClassifier
+from ._data import array_api
 from ._engine.objective.activations import ACTIVATIONS
 from ._engine.objective.initial import INITS, initial_theta
 from ._engine.objective.penalties import PENALTIES
@@ -481,11 +481,11 @@ class BackpropMLPClassifier(GradientClassifier):
 
     def _layers(self):
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        return [Layer(*map(_array_api.own, pair)) for pair in pairs]
+        return [Layer(*map(array_api.own, pair)) for pair in pairs]
 
     def _show_model(self, layers, encoding):
-        self.coefs_ = [_array_api.copied(layer.weight) for layer in layers]
-        self.intercepts_ = [_array_api.copied(layer.intercept) for layer in layers]
+        self.coefs_ = [array_api.copied(layer.weight) for layer in layers]
+        self.intercepts_ = [array_api.copied(layer.intercept) for layer in layers]
         self.n_layers_ = len(layers) + 1
         self.n_outputs_ = encoding.n_outputs
         self.out_activation_ = encoding.out_activation

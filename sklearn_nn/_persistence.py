@@ -19,15 +19,15 @@ from ._checkpoint import (
     Checkpoint,
     constructor_parameters,
 )
+from ._data.labels import Encoding
+from ._data.sample_weights import WeightScale
 from ._engine.newton import stream
 from ._engine.newton.coordinates import Coordinates
 from ._engine.objective.activations import ACTIVATIONS
 from ._engine.objective.penalties import Penalty
 from ._engine.types import Architecture, Progress, TrainingState
-from ._labels import Encoding
 from ._records import from_arrays, plain, rebuilt, to_arrays
 from ._version import __version__
-from ._weights import WeightScale
 
 # To be raised when what was stored before can no longer be read.
 FORMAT = 1

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from . import _array_api, _inputs
+from ._data import array_api, inputs
 from ._engine.arrays import namespace
 from ._engine.epochs import prediction
 from ._engine.objective.losses import LOSSES
@@ -51,7 +51,7 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         decision = self._checkpoint.encoding.decide(logits)
         if decision.ndim == 2:
             return decision
-        return _array_api.labels_of(self.classes_, decision)
+        return array_api.labels_of(self.classes_, decision)
 
     def predict_proba(self, X):
         """Return the probability of each class.
@@ -116,12 +116,12 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     def _predict(self, X, output, method):
         """Return the `output` of prediction.OUTPUTS for the rows of X."""
         layers = self._layers()
-        _array_api.check_same_place(self, X, layers[0].weight, method)
+        array_api.check_same_place(self, X, layers[0].weight, method)
         # Edited coefficients may be of integer type; X must not become that.
         xp = namespace(layers[0].weight)
         dtype = xp.result_type(layers[0].weight, xp.float32)
         finite_later = xp is np and prediction.looks_for_finite(layers)
-        rows = _inputs.validate_rows(self, X, dtype, ensure_all_finite=not finite_later)
+        rows = inputs.validate_rows(self, X, dtype, ensure_all_finite=not finite_later)
         activations = self._checkpoint.architecture.activations
         if len(layers) != len(activations) + 1:
             raise ValueError(
@@ -132,5 +132,5 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         predicted, finite = prediction.predict(layers, rows, activations, output)
         if finite_later and not finite:
             # It raises, in scikit-learn's words, unless its users assume finite data.
-            _inputs.validate_rows(self, X, dtype, ensure_all_finite=True)
+            inputs.validate_rows(self, X, dtype, ensure_all_finite=True)
         return predicted

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
-from . import _array_api, _inputs, _labels, _parameters, _split, _validation, _weights
+from . import _parameters
 from ._checkpoint import Checkpoint, first_checkpoint, path_parameters, resumed_state
+from ._data import array_api, inputs, labels, sample_weights, split, validation
 from ._engine.arrays import alike, moved_to, numpy_dtype
 from ._engine.epochs.reference import select
 from ._engine.objective import dropout
@@ -34,7 +35,7 @@ class Prepared(NamedTuple):
     def rows_seen(self, state):
         """Return the WeightScale of the rows seen when training has come to `state`."""
         n_rows = self.data.n_samples * max(1, state.epoch - self.state.epoch)
-        return _weights.WeightScale(self.mean_weight, n_rows)
+        return sample_weights.WeightScale(self.mean_weight, n_rows)
 
 
 class Preparation(Predictor):
@@ -82,9 +83,9 @@ class Preparation(Predictor):
 
     def _fit_encoding(self, y, kept):
         """Return the Encoding for `fit`; when going on it must be the kept one."""
-        encoding = _labels.encoding_of(y)
+        encoding = labels.encoding_of(y)
         if kept is not None:
-            _labels.check_same_classes(encoding, kept)
+            labels.check_same_classes(encoding, kept)
         return encoding
 
     def _prepare(self, X, y, sample_weight, encoding_of, kept, given=None):
@@ -105,10 +106,10 @@ class Preparation(Predictor):
         """
         if kept is not None:
             method = "partial_fit" if given is None else "fit"
-            _array_api.check_same_place(self, X, self._layers()[0].weight, method)
+            array_api.check_same_place(self, X, self._layers()[0].weight, method)
         data, encoding = self._dataset(X, y, sample_weight, encoding_of, kept)
         architecture = self._architecture(data.X.shape[1], encoding.n_outputs)
-        rows = _array_api.like(data.X)
+        rows = array_api.like(data.X)
         kept = None if kept is None else kept.moved_to(rows)
         dtype = numpy_dtype(data.X)
         start, theta = self._start(kept, encoding, architecture, dtype, rows)
@@ -118,12 +119,12 @@ class Preparation(Predictor):
         problem = self._problem(start, architecture, encoding, data.n_samples)
         state = resumed_state(start, problem, theta, path_parameters(self))
         validate = None if held_out is None else self._validator(problem, held_out, start)
-        mean_weight, n_samples = _weights.mean_weight(data), data.n_samples
-        scale = start.weight_scale if given is None else _weights.WeightScale()
+        mean_weight, n_samples = sample_weights.mean_weight(data), data.n_samples
+        scale = start.weight_scale if given is None else sample_weights.WeightScale()
         scale = scale.including(mean_weight, n_samples)
-        data = _weights.scale_weights(data, scale.mean)
-        data = _inputs.beside_rows(_inputs.lay_out(data, problem.batch_size))
-        like = _array_api.like(X)
+        data = sample_weights.scale_weights(data, scale.mean)
+        data = inputs.beside_rows(inputs.lay_out(data, problem.batch_size))
+        like = array_api.like(X)
         return Prepared(kept, start, problem, state, data, mean_weight, validate, like)
 
     def _kept(self, one_epoch):
@@ -131,7 +132,7 @@ class Preparation(Predictor):
         goes_on = one_epoch or self.warm_start
         return getattr(self, "_checkpoint", None) if goes_on else None
 
-    def _start(self, kept, encoding, architecture, dtype, like=_array_api.NUMPY):
+    def _start(self, kept, encoding, architecture, dtype, like=array_api.NUMPY):
         """Return the Checkpoint to train from, and theta (n_parameters,) as it is shown.
 
         A new one has arrays like `like`, of this dtype of NumPy.
@@ -146,17 +147,17 @@ class Preparation(Predictor):
 
     def _dataset(self, X, y, sample_weight, encoding_of, kept):
         """Return the Dataset, weights not yet scaled, and its Encoding."""
-        dtype = _array_api.floats_of(X, None if kept is None else kept.state.theta)
-        X, y = _inputs.validate_labelled(
+        dtype = array_api.floats_of(X, None if kept is None else kept.state.theta)
+        X, y = inputs.validate_labelled(
             self, X, y, dtype, kept is None, self._multilabel_allowed
         )
         if _parameters.is_automatic(self):  # its sums over rows are NumPy's and kernels
-            X = _array_api.on_host(X)
-        y, weight, rows = _weights.drop_weightless(y, sample_weight)
+            X = array_api.on_host(X)
+        y, weight, rows = sample_weights.drop_weightless(y, sample_weight)
         encoding = encoding_of(y, None if kept is None else kept.encoding)
         self._check_n_classes(encoding)
-        weight = _weights.combined_weight(weight, self.class_weight, encoding, y)
-        return _inputs.make_dataset(X, y, weight, rows, encoding), encoding
+        weight = sample_weights.combined_weight(weight, self.class_weight, encoding, y)
+        return inputs.make_dataset(X, y, weight, rows, encoding), encoding
 
     def _check_n_classes(self, encoding):
         """Raise ValueError unless there are classes to tell apart."""
@@ -200,16 +201,16 @@ class Preparation(Predictor):
         """
         encoding = start.encoding
         if given.is_complete():
-            return data, _validation.given_dataset(self, given, encoding, data.X), start
+            return data, validation.given_dataset(self, given, encoding, data.X), start
         if not self._stops_early():
             return data, None, start
         rng = np.random.RandomState(0)
         rng.set_state(start.split_random_state)
-        training, validation = _split.split_validation(
+        training, validation = split.split_validation(
             data, encoding, self.validation_fraction, rng
         )
         start = start.after_split(rng.get_state())
-        return _inputs.select_samples(data, training), select(data, validation), start
+        return inputs.select_samples(data, training), select(data, validation), start
 
     def _validator(self, problem, held_out, start):
         """Return the callable theta -> Validation on these rows."""
@@ -218,11 +219,11 @@ class Preparation(Predictor):
             model = copy.copy(self)
             vars(model).pop("feature_names_in_", None)  # its rows have no names any more
             model._checkpoint = start
-            model.classes_ = _array_api.labels_at(theta, start.encoding.classes)
+            model.classes_ = array_api.labels_at(theta, start.encoding.classes)
             model._show_model(problem.architecture.layers(theta), start.encoding)
             return model
 
-        return _validation.validator(
+        return validation.validator(
             problem, held_out, start.encoding, self.scoring, model_at
         )
 

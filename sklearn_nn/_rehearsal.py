@@ -3,7 +3,7 @@
 import copy
 
 from ._classifier import GradientClassifier
-from ._validation import Given
+from ._data.validation import Given
 
 
 def prepared_copy(estimator, X, y, sample_weight, caller, **parameters):

@@ -14,14 +14,14 @@ from sklearn_nn._checkpoint import (
     path_parameters,
     resumed_state,
 )
+from sklearn_nn._data.labels import Encoding
+from sklearn_nn._data.sample_weights import WeightScale
 from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
 from sklearn_nn._engine.epochs.schedules import CYCLES, Schedule
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Problem, Progress
-from sklearn_nn._labels import Encoding
-from sklearn_nn._weights import WeightScale
 
 PARAMETERS = {
     "solver": "sgd",

@@ -7,10 +7,10 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.class_weight import compute_sample_weight
 
-from sklearn_nn import _array_api, _inputs, _labels, _split, _weights
+from sklearn_nn._data import array_api, inputs, labels, sample_weights, split
+from sklearn_nn._data.labels import Encoding
+from sklearn_nn._data.sample_weights import WeightScale
 from sklearn_nn._engine.types import Dataset
-from sklearn_nn._labels import Encoding
-from sklearn_nn._weights import WeightScale
 
 ENCODINGS = {
     "one class": Encoding(np.array([4])),
@@ -55,7 +55,7 @@ def test_classes_decide_the_output(kind, n_outputs, out_activation):
 
 @pytest.mark.parametrize("n_outputs", [1, 2])
 def test_each_label_of_multilabel_has_an_output(n_outputs):
-    encoding = _labels.encoding_of(np.zeros((3, n_outputs)))
+    encoding = labels.encoding_of(np.zeros((3, n_outputs)))
     assert (encoding.n_outputs, encoding.out_activation) == (n_outputs, "logistic")
 
 
@@ -97,14 +97,14 @@ def test_ties_go_to_the_first_class_and_to_no_label(kind):
 
 
 def test_classes_are_sorted():
-    assert _labels.encoding_of(np.array([3, -1, 3, 2])).classes.tolist() == [-1, 2, 3]
+    assert labels.encoding_of(np.array([3, -1, 3, 2])).classes.tolist() == [-1, 2, 3]
 
 
 @every_encoding
 def test_labels_are_not_written_to(kind):
     y = labels_of(kind)
     before = y.copy()
-    _labels.encoding_of(y).encode(y, np.float64)
+    labels.encoding_of(y).encode(y, np.float64)
     np.testing.assert_array_equal(y, before)
 
 
@@ -128,14 +128,14 @@ def test_y_of_another_kind_is_an_error(kind, y):
 
 def test_first_chunk_fixes_the_classes():
     y = np.array([1, 1])
-    first = _labels.partial_fit_encoding(y, [3, 1, 2], None)
+    first = labels.partial_fit_encoding(y, [3, 1, 2], None)
     assert first.classes.tolist() == [1, 2, 3]
-    assert _labels.partial_fit_encoding(y, None, first) is first
+    assert labels.partial_fit_encoding(y, None, first) is first
 
 
 def test_classes_may_be_repeated_in_another_order():
     y, kept = np.array([1, 1]), Encoding(np.array([1, 2]))
-    assert _labels.partial_fit_encoding(y, [2, 1], kept) is kept
+    assert labels.partial_fit_encoding(y, [2, 1], kept) is kept
 
 
 # X and y.
@@ -146,32 +146,32 @@ def test_classes_may_be_repeated_in_another_order():
     [(np.float32, np.float32), (np.float64, np.float64), (np.int8, np.float64)],
 )
 def test_float32_is_kept_and_all_else_becomes_float64(given, expected):
-    X, _ = _inputs.validate_labelled(
-        BaseEstimator(), np.ones((2, 1), given), [0, 1], _array_api.FLOATS, True, False
+    X, _ = inputs.validate_labelled(
+        BaseEstimator(), np.ones((2, 1), given), [0, 1], array_api.FLOATS, True, False
     )
     assert X.dtype == expected
 
 
 def test_valid_x_is_not_copied():
     given = make_rows()
-    X, _ = _inputs.validate_labelled(
-        BaseEstimator(), given, [0, 1, 0, 1, 0, 1], _array_api.FLOATS, True, False
+    X, _ = inputs.validate_labelled(
+        BaseEstimator(), given, [0, 1, 0, 1, 0, 1], array_api.FLOATS, True, False
     )
     assert X is given
 
 
 def test_a_column_as_y_warns():
     with pytest.warns(DataConversionWarning):
-        _, y = _inputs.validate_labelled(
-            BaseEstimator(), make_rows(2), [[0], [1]], _array_api.FLOATS, True, True
+        _, y = inputs.validate_labelled(
+            BaseEstimator(), make_rows(2), [[0], [1]], array_api.FLOATS, True, True
         )
     assert y.tolist() == [0, 1]
 
 
 def test_sparse_indicators_become_dense():
     indicators = np.array([[1, 0], [1, 1]])
-    _, y = _inputs.validate_labelled(
-        BaseEstimator(), make_rows(2), csr_array(indicators), _array_api.FLOATS, True, True
+    _, y = inputs.validate_labelled(
+        BaseEstimator(), make_rows(2), csr_array(indicators), array_api.FLOATS, True, True
     )
     np.testing.assert_array_equal(y, indicators)
 
@@ -181,45 +181,54 @@ def test_sparse_indicators_become_dense():
 
 def test_no_weights_are_no_rows_to_choose():
     y = np.array([0, 1])
-    assert _weights.drop_weightless(y, None) == (y, None, None)
+    assert sample_weights.drop_weightless(y, None) == (y, None, None)
 
 
 def test_positive_weights_keep_all_rows():
     y = np.array([0, 1])
-    kept, weight, rows = _weights.drop_weightless(y, [1, 2])
+    kept, weight, rows = sample_weights.drop_weightless(y, [1, 2])
     assert kept is y
     assert weight.tolist() == [1.0, 2.0]
     assert rows is None
 
 
 def test_rows_of_weight_zero_are_left_out():
-    y, weight, rows = _weights.drop_weightless(np.array([5, 6, 7, 8]), [0, 0.5, -0.0, 2])
+    y, weight, rows = sample_weights.drop_weightless(
+        np.array([5, 6, 7, 8]), [0, 0.5, -0.0, 2]
+    )
     assert (y.tolist(), weight.tolist(), rows.tolist()) == ([6, 8], [0.5, 2], [1, 3])
 
 
 def test_no_weights_times_no_class_weights_are_none():
     encoding = ENCODINGS["two classes"]
-    assert _weights.combined_weight(None, None, encoding, labels_of("two classes")) is None
+    assert (
+        sample_weights.combined_weight(None, None, encoding, labels_of("two classes"))
+        is None
+    )
 
 
 def test_class_weights_are_multiplied():
     y = np.array(["yes", "no", "yes"])
     weight = np.array([1.0, 2.0, 3.0])
     weight.flags.writeable = False
-    combined = _weights.combined_weight(weight, {"yes": 10}, ENCODINGS["two classes"], y)
+    combined = sample_weights.combined_weight(
+        weight, {"yes": 10}, ENCODINGS["two classes"], y
+    )
     assert combined.tolist() == [10, 2, 30]  # 1 for the class that is not named
 
 
 def test_balanced_is_by_hand():
     y = np.array(["no", "no", "no", "yes"])
-    combined = _weights.combined_weight(None, "balanced", ENCODINGS["two classes"], y)
+    combined = sample_weights.combined_weight(None, "balanced", ENCODINGS["two classes"], y)
     # 4 rows / 2 classes / 3 rows, and 4 / 2 / 1.
     np.testing.assert_allclose(combined, [2 / 3, 2 / 3, 2 / 3, 2], rtol=1e-15)
 
 
 def test_balanced_is_scikit_learns():
     y = np.random.RandomState(0).choice([-1, 0, 5], size=40)
-    combined = _weights.combined_weight(None, "balanced", ENCODINGS["three classes"], y)
+    combined = sample_weights.combined_weight(
+        None, "balanced", ENCODINGS["three classes"], y
+    )
     expected = compute_sample_weight("balanced", y)
     # Two divisions in another order.
     np.testing.assert_allclose(combined, expected, rtol=1e-15)
@@ -228,8 +237,10 @@ def test_balanced_is_scikit_learns():
 def test_balanced_counts_a_weight_as_a_repetition():
     y, counts = np.array(["no", "no", "yes"]), np.array([1, 3, 2])
     encoding = ENCODINGS["two classes"]
-    weighted = _weights.combined_weight(1.0 * counts, "balanced", encoding, y)
-    repeated = _weights.combined_weight(None, "balanced", encoding, np.repeat(y, counts))
+    weighted = sample_weights.combined_weight(1.0 * counts, "balanced", encoding, y)
+    repeated = sample_weights.combined_weight(
+        None, "balanced", encoding, np.repeat(y, counts)
+    )
     # A weight of 3 has three times the weight of one of its repetitions.
     first_of_each = np.array([0, 1, 4])
     np.testing.assert_allclose(weighted / counts, repeated[first_of_each], rtol=1e-15)
@@ -266,33 +277,33 @@ def test_scale_given_is_not_changed():
 def test_mean_weight_neither_over_nor_underflows(size):
     data = Dataset(make_rows(3), np.zeros(3), size * np.array([0.5, 1.0, 1.5]))
     # Three roundings, and size itself.
-    assert _weights.mean_weight(data) == pytest.approx(size, rel=1e-15)
+    assert sample_weights.mean_weight(data) == pytest.approx(size, rel=1e-15)
 
 
 def test_mean_weight_without_weights_is_one():
-    assert _weights.mean_weight(Dataset(make_rows(), np.zeros(6))) == 1
+    assert sample_weights.mean_weight(Dataset(make_rows(), np.zeros(6))) == 1
 
 
 def test_scaled_weights_have_mean_one():
     data = Dataset(make_rows(3), np.zeros(3), np.array([1.0, 2.0, 6.0]))
     data.sample_weight.flags.writeable = False
-    scaled = _weights.scale_weights(data, _weights.mean_weight(data))
+    scaled = sample_weights.scale_weights(data, sample_weights.mean_weight(data))
     np.testing.assert_allclose(scaled.sample_weight, [1 / 3, 2 / 3, 2], rtol=1e-15)
 
 
 def test_scaled_weights_have_the_dtype_of_x():
     data = Dataset(make_rows(3).astype(np.float32), np.zeros(3), np.ones(3))
-    assert _weights.scale_weights(data, 2.0).sample_weight.dtype == np.float32
+    assert sample_weights.scale_weights(data, 2.0).sample_weight.dtype == np.float32
 
 
 def test_no_weights_stay_none():
     data = Dataset(make_rows(), np.zeros(6))
-    assert _weights.scale_weights(data, 1.0) is data
+    assert sample_weights.scale_weights(data, 1.0) is data
 
 
 def test_no_weights_after_weighted_chunks_are_ones_on_their_scale():
     data = Dataset(make_rows(2), np.zeros(2))
-    assert _weights.scale_weights(data, 4.0).sample_weight.tolist() == [0.25, 0.25]
+    assert sample_weights.scale_weights(data, 4.0).sample_weight.tolist() == [0.25, 0.25]
 
 
 # Rows are chosen without a copy of X.
@@ -300,7 +311,7 @@ def test_no_weights_after_weighted_chunks_are_ones_on_their_scale():
 
 def test_selected_rows_share_memory_with_x():
     data = Dataset(make_rows(), np.arange(6), np.arange(6.0))
-    selected = _inputs.select_samples(data, np.array([4, 1]))
+    selected = inputs.select_samples(data, np.array([4, 1]))
     assert selected.X is data.X
     assert selected.rows.tolist() == [4, 1]
     assert selected.y.tolist() == selected.sample_weight.tolist() == [4, 1]
@@ -308,13 +319,13 @@ def test_selected_rows_share_memory_with_x():
 
 def test_rows_of_selected_rows_are_rows_of_x():
     data = Dataset(make_rows(), np.arange(3), None, np.array([1, 3, 5]))
-    assert _inputs.select_samples(data, np.array([2, 0])).rows.tolist() == [5, 1]
+    assert inputs.select_samples(data, np.array([2, 0])).rows.tolist() == [5, 1]
 
 
 def test_rows_of_positive_weight_share_memory_with_x():
     X, y = make_rows(4), np.array([-1, 5, 0])
     rows = np.array([0, 2, 3])
-    data = _inputs.make_dataset(
+    data = inputs.make_dataset(
         X, y, np.array([1.0, 0.0, 2.0]), rows, ENCODINGS["three classes"]
     )
     assert data.X is X
@@ -325,7 +336,7 @@ def test_rows_of_positive_weight_share_memory_with_x():
 
 def test_dataset_of_all_rows_names_none():
     X = make_rows(4)
-    data = _inputs.make_dataset(
+    data = inputs.make_dataset(
         X, labels_of("three classes"), np.ones(4), None, ENCODINGS["three classes"]
     )
     assert data.X is X
@@ -334,19 +345,19 @@ def test_dataset_of_all_rows_names_none():
 
 def test_lay_out_leaves_several_batches_as_they_are():
     data = Dataset(make_rows(order="F"), np.zeros(3), None, np.array([1, 3, 5]))
-    assert _inputs.lay_out(data, 2) is data
+    assert inputs.lay_out(data, 2) is data
 
 
 @pytest.mark.parametrize("batch_size", [6, 500])
 def test_lay_out_of_all_rows_in_c_order_is_no_copy(batch_size):
     data = Dataset(make_rows(), np.zeros(6))
-    assert np.shares_memory(_inputs.lay_out(data, batch_size).X, data.X)
+    assert np.shares_memory(inputs.lay_out(data, batch_size).X, data.X)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_lay_out_gathers_the_rows_of_one_batch(order):
     data = Dataset(make_rows(order=order), np.zeros(3), None, np.array([5, 1, 3]))
-    laid_out = _inputs.lay_out(data, 3)
+    laid_out = inputs.lay_out(data, 3)
     assert laid_out.X.tolist() == [[10, 11], [2, 3], [6, 7]]
     assert laid_out.X.flags.c_contiguous
     assert laid_out.rows is None
@@ -354,14 +365,14 @@ def test_lay_out_gathers_the_rows_of_one_batch(order):
 
 def test_lay_out_of_fortran_order_is_in_c_order():
     data = Dataset(make_rows(order="F"), np.zeros(6))
-    laid_out = _inputs.lay_out(data, 6)
+    laid_out = inputs.lay_out(data, 6)
     assert laid_out.X.flags.c_contiguous
     np.testing.assert_array_equal(laid_out.X, data.X)
 
 
 def test_lay_out_keeps_sparse_rows_sparse():
     data = Dataset(csr_array(make_rows()), np.zeros(2), None, np.array([4, 0]))
-    np.testing.assert_array_equal(_inputs.lay_out(data, 2).X.toarray(), make_rows()[[4, 0]])
+    np.testing.assert_array_equal(inputs.lay_out(data, 2).X.toarray(), make_rows()[[4, 0]])
 
 
 # The validation split.
@@ -374,7 +385,7 @@ def split(counts, fraction, seed=0, rows=None):
     encoding = Encoding(np.arange(len(counts)))
     data = Dataset(None, encoding.encode(y, np.float64), None, rows)
     rng = np.random.RandomState(seed)
-    return *_split.split_validation(data, encoding, fraction, rng), y
+    return *split.split_validation(data, encoding, fraction, rng), y
 
 
 # (rows of each class, fraction): the rarest has just enough for one row on either side.
@@ -447,7 +458,7 @@ def test_split_is_in_positions_not_in_rows_of_x():
 
 def test_multilabel_is_split_without_strata():
     data = Dataset(None, np.eye(10)[:, :3])  # each label stands once
-    training, validation = _split.split_validation(
+    training, validation = split.split_validation(
         data, ENCODINGS["multilabel"], 0.3, np.random.RandomState(0)
     )
     assert (len(training), len(validation)) == (7, 3)

@@ -7,7 +7,8 @@ import pytest
 import sklearn
 from scipy.sparse import csr_array
 
-from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _inputs
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn._data import inputs
 from sklearn_nn._engine.epochs import prediction
 from sklearn_nn._engine.objective.losses import LOSSES
 
@@ -103,7 +104,7 @@ def test_predictions_are_the_same_after_validate_data(monkeypatch, model, method
 
 def counting_validation(monkeypatch):
     """Return a list that grows by one entry for each call of validate_data."""
-    calls, validate_data = [], _inputs.validate_data
+    calls, validate_data = [], inputs.validate_data
 
     def counted(*arguments, **keywords):
         calls.append(None)

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
 
-from . import _array_api
-from ._engine.arrays import numpy_dtype
+from .._engine.arrays import numpy_dtype
+from . import array_api
 
 
 def positive_rows(weight):
@@ -42,7 +42,7 @@ def drop_weightless(y, sample_weight):
     if sample_weight is None:
         return y, None, None
     sample_weight = _check_sample_weight(
-        _array_api.on_host(sample_weight), y, dtype=np.float64, ensure_non_negative=True
+        array_api.on_host(sample_weight), y, dtype=np.float64, ensure_non_negative=True
     )
     check_finite_weight(sample_weight, "sample_weight")  # numbers pass unchecked
     rows = positive_rows(sample_weight)

@@ -6,10 +6,10 @@ from sklearn import get_config
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-from . import _array_api
-from ._engine.arrays import alike, detached, moved_to, numpy_dtype, take_rows
-from ._engine.types import Dataset
-from ._weights import positive_rows
+from .._engine.arrays import alike, detached, moved_to, numpy_dtype, take_rows
+from .._engine.types import Dataset
+from . import array_api
+from .sample_weights import positive_rows
 
 
 def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
@@ -33,7 +33,7 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
     X, y = validate_data(
         estimator,
         detached(X),
-        _array_api.on_host(y),
+        array_api.on_host(y),
         accept_sparse="csr",
         dtype=dtype,
         reset=reset,
@@ -51,14 +51,14 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
 
 def validate_validation(estimator, X, y, rows):
     """Return X_val, beside `rows` to train on if they are foreign, and y_val as ndarray."""
-    stays_on_host = not _array_api.is_foreign(rows)
+    stays_on_host = not array_api.is_foreign(rows)
     if stays_on_host:
-        X = _array_api.on_host(X)
-    dtype = _array_api.floats_of(X, rows)
+        X = array_api.on_host(X)
+    dtype = array_api.floats_of(X, rows)
     X = validate_data(estimator, detached(X), accept_sparse="csr", dtype=dtype, reset=False)
     if not stays_on_host:
         X = alike(rows, X.toarray() if issparse(X) else X)
-    y = _array_api.on_host(y)
+    y = array_api.on_host(y)
     y = check_array(y, ensure_2d=False, dtype=None, accept_sparse=True, input_name="y_val")
     return X, plain_labels(y, warn=True)
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import unique_labels
 
-from . import _array_api
-from ._engine.arrays import as_type, namespace
+from .._engine.arrays import as_type, namespace
+from . import array_api
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def partial_fit_encoding(y, classes, kept):
                 f"come; this call has the labels {encoding_of(y).classes.tolist()}."
             )
         return kept
-    classes = unique_labels(_array_api.on_host(classes))
+    classes = unique_labels(array_api.on_host(classes))
     given = Encoding(classes, multilabel=y.ndim == 2)
     if given.multilabel and not np.array_equal(given.classes, np.arange(y.shape[1])):
         raise ValueError(

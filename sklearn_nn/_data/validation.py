@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from sklearn.metrics import accuracy_score, check_scoring
 from sklearn.utils.validation import check_consistent_length
 
-from . import _array_api, _inputs, _weights
-from ._engine.arrays import namespace, to_numpy, widened
-from ._engine.epochs import prediction
-from ._engine.epochs.reference import select
-from ._engine.types import Validation
+from .._engine.arrays import namespace, to_numpy, widened
+from .._engine.epochs import prediction
+from .._engine.epochs.reference import select
+from .._engine.types import Validation
+from . import array_api, inputs, sample_weights
 
 
 class Given(NamedTuple):
@@ -64,9 +64,9 @@ def given_dataset(estimator, given, encoding, rows):
         If they are not valid, or y_val has a label that is not among the classes.
     """
     with naming_validation_rows():
-        X, y = _inputs.validate_validation(estimator, given.X, given.y, rows)
+        X, y = inputs.validate_validation(estimator, given.X, given.y, rows)
         check_consistent_length(X, y)
-        y, weight, places = _weights.drop_weightless(y, given.sample_weight)
+        y, weight, places = sample_weights.drop_weightless(y, given.sample_weight)
     unseen = [] if encoding.multilabel or y.ndim == 2 else encoding.unseen(y)
     if len(unseen):
         raise ValueError(
@@ -74,7 +74,7 @@ def given_dataset(estimator, given, encoding, rows):
             f"{encoding.classes.tolist()}. Leave these rows out of X_val and y_val, or add "
             "rows with these labels to X and y."
         )
-    data = _inputs.make_dataset(X, y, weight, places, encoding)
+    data = inputs.make_dataset(X, y, weight, places, encoding)
     return select(data, slice(0, data.n_samples))
 
 
@@ -141,7 +141,7 @@ def validator(problem, data, encoding, scoring, model_at):
         return -loss
 
     # Few of scikit-learn's metrics take arrays of other libraries: they see the host's.
-    X, labels = _array_api.on_host(data.X), encoding.labels(targets)
+    X, labels = array_api.on_host(data.X), encoding.labels(targets)
     weights = {} if weight is None else {"sample_weight": weight}
 
     def scored(theta, logits, loss):
@@ -149,7 +149,7 @@ def validator(problem, data, encoding, scoring, model_at):
         scorer = check_scoring(model, scoring)
         return checked_score(scorer(model, X, labels, **weights), scoring)
 
-    data = _inputs.beside_rows(data)
+    data = inputs.beside_rows(data)
     if scoring is None:
         return Validator(problem, data, accuracy)
     return Validator(problem, data, minus_loss if scoring == "loss" else scored)

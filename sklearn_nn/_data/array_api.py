@@ -8,7 +8,7 @@ Where the setting is off, all that comes is made an ndarray, as everywhere in sc
 import numpy as np
 from sklearn import get_config
 
-from ._engine.arrays import (
+from .._engine.arrays import (
     are_together,
     library,
     moved_to,
