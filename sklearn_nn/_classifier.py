@@ -12,7 +12,6 @@ from sklearn.utils.metaestimators import available_if
 
 from . import _outcome, _parameters
 from ._callbacks import N_FRAMES, CallbackSupportMixin, tasks_of, with_callbacks
-from ._checkpoint import path_parameters
 from ._data import array_api, labels, validation
 from ._engine.arrays import moved_to
 from ._engine.epochs import lbfgs
@@ -21,8 +20,9 @@ from ._engine.newton import online, steps
 from ._engine.newton.passes import Rows
 from ._engine.types import Curves, TrainingRun
 from ._monitor import Printer, Watchers
-from ._persistence import Persistent
 from ._preparation import Preparation
+from ._storage.checkpoint import path_parameters
+from ._storage.persistence import Persistent
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from . import _parameters
-from ._checkpoint import Checkpoint, first_checkpoint, path_parameters, resumed_state
 from ._data import array_api, inputs, labels, sample_weights, split, validation
 from ._engine.arrays import alike, moved_to, numpy_dtype
 from ._engine.epochs.reference import select
@@ -18,6 +17,12 @@ from ._engine.objective import dropout
 from ._engine.objective.losses import LOSSES
 from ._engine.types import Dataset, Problem, TrainingState
 from ._predictor import Predictor
+from ._storage.checkpoint import (
+    Checkpoint,
+    first_checkpoint,
+    path_parameters,
+    resumed_state,
+)
 
 
 class Prepared(NamedTuple):

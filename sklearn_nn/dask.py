@@ -16,7 +16,6 @@ side by side and averaging them (_engine/rounds.py).
 from numbers import Integral
 
 from . import _parameters
-from ._checkpoint import path_parameters, resumed_state
 from ._classifier import GradientClassifier, unchanged_on_error
 from ._cluster import Cluster, ClusterRows
 from ._cluster_blocks import blocks_of, prepare
@@ -26,6 +25,7 @@ from ._engine.epochs import local_sgd
 from ._engine.newton import steps
 from ._logistic import SGDLogisticClassifier
 from ._monitor import Printer
+from ._storage.checkpoint import path_parameters, resumed_state
 
 
 def fit(estimator, X, y, sample_weight=None, *, client=None, merges_per_epoch=8):

@@ -10,7 +10,7 @@ from pathlib import Path
 from sklearn.datasets import load_iris
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
-from sklearn_nn._persistence import FORMAT
+from sklearn_nn._storage.persistence import FORMAT
 
 FOLDER = Path(__file__).parent / "data"
 IRIS = load_iris()

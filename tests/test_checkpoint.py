@@ -7,13 +7,6 @@ import numpy as np
 import pytest
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
-from sklearn_nn._checkpoint import (
-    NOT_THE_PATH,
-    changed_parameters,
-    first_checkpoint,
-    path_parameters,
-    resumed_state,
-)
 from sklearn_nn._data.labels import Encoding
 from sklearn_nn._data.sample_weights import WeightScale
 from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
@@ -22,6 +15,13 @@ from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Problem, Progress
+from sklearn_nn._storage.checkpoint import (
+    NOT_THE_PATH,
+    changed_parameters,
+    first_checkpoint,
+    path_parameters,
+    resumed_state,
+)
 
 PARAMETERS = {
     "solver": "sgd",

@@ -21,8 +21,9 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
-from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _persistence
-from sklearn_nn._records import plain, rebuilt
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn._storage import persistence
+from sklearn_nn._storage.plain import plain, rebuilt
 
 CLASSES = (
     "sklearn_nn._logistic.SGDLogisticClassifier",
@@ -180,8 +181,8 @@ def all_of(model):
     def leaf(value, name):
         return "generator" if isinstance(value, np.random.RandomState) else value
 
-    everything = {**_persistence.fitted_attributes(model), "kept": model._checkpoint}
-    return plain(everything, _persistence.RECORDS, leaf)
+    everything = {**persistence.fitted_attributes(model), "kept": model._checkpoint}
+    return plain(everything, persistence.RECORDS, leaf)
 
 
 def assert_same(given, wanted, X):
@@ -478,20 +479,20 @@ def later_release(monkeypatch):
     """Return a function that adds a parameter, and a field to two records."""
 
     @dataclass(frozen=True)
-    class TrainingState(_persistence.TrainingState):
+    class TrainingState(persistence.TrainingState):
         temperature: float = 2.0
 
-    fields, defaults = zip(*_persistence.Progress._field_defaults.items(), strict=True)
+    fields, defaults = zip(*persistence.Progress._field_defaults.items(), strict=True)
     Progress = namedtuple("Progress", (*fields, "n_cooled"), defaults=(*defaults, 5))
 
     def arrive():
         readers = {
-            **_persistence.READERS,
+            **persistence.READERS,
             "TrainingState": TrainingState,
             "Progress": Progress,
         }
         monkeypatch.setattr(_persistence, "READERS", readers)
-        records = (*_persistence.RECORDS, TrainingState, Progress)
+        records = (*persistence.RECORDS, TrainingState, Progress)
         monkeypatch.setattr(_persistence, "RECORDS", records)
         for estimator in (SGDLogisticClassifier, BackpropMLPClassifier):
             constraints = {**estimator._parameter_constraints, "cooling": ["boolean"]}
@@ -538,7 +539,7 @@ def test_a_pickle_of_a_release_with_more_fields_is_an_error_that_names_them(late
     model = begun(TRAININGS["mlp, sgd"])
     content = model.__getstate__()
     content["_checkpoint"]["fields"]["state"]["fields"]["temperature"] = 3.0
-    content[_persistence.ORIGIN]["version"] = "9.9.9"
+    content[persistence.ORIGIN]["version"] = "9.9.9"
     says = r"TrainingState .*temperature.* stored by sklearn_nn 9\.9\.9, and this is"
     with pytest.raises(ValueError, match=says):
         MLP().__setstate__(content)
@@ -565,7 +566,7 @@ def test_a_pickle_of_each_format_loads_and_goes_on(name, written):
 
 def test_the_present_format_is_stored():
     for name in stored.MODELS:
-        assert (stored.FOLDER / f"{name}_format_{_persistence.FORMAT}.pickle").exists()
+        assert (stored.FOLDER / f"{name}_format_{persistence.FORMAT}.pickle").exists()
 
 
 # Copies.

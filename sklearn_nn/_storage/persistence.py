@@ -14,20 +14,16 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from ._checkpoint import (
-    NOT_THE_PATH,
-    Checkpoint,
-    constructor_parameters,
-)
-from ._data.labels import Encoding
-from ._data.sample_weights import WeightScale
-from ._engine.newton import stream
-from ._engine.newton.coordinates import Coordinates
-from ._engine.objective.activations import ACTIVATIONS
-from ._engine.objective.penalties import Penalty
-from ._engine.types import Architecture, Progress, TrainingState
-from ._records import from_arrays, plain, rebuilt, to_arrays
-from ._version import __version__
+from .._data.labels import Encoding
+from .._data.sample_weights import WeightScale
+from .._engine.newton import stream
+from .._engine.newton.coordinates import Coordinates
+from .._engine.objective.activations import ACTIVATIONS
+from .._engine.objective.penalties import Penalty
+from .._engine.types import Architecture, Progress, TrainingState
+from .._version import __version__
+from .checkpoint import NOT_THE_PATH, Checkpoint, constructor_parameters
+from .plain import from_arrays, plain, rebuilt, to_arrays
 
 # To be raised when what was stored before can no longer be read.
 FORMAT = 1

@@ -18,7 +18,7 @@ from dataclasses import is_dataclass
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
-from ._engine.arrays import to_numpy
+from .._engine.arrays import to_numpy
 
 PLAIN = (type(None), bool, int, float, str)
 STRUCTURE = "structure"  # the name of what says how the arrays of a flat dict belong

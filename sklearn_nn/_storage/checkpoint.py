@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ._data.labels import Encoding
-from ._data.sample_weights import WeightScale
-from ._engine.arrays import are_equal, are_together, moved_to
-from ._engine.epochs.train import zero_slots
-from ._engine.types import Architecture, Progress, TrainingState
-from ._parameters import has_cycle
+from .._data.labels import Encoding
+from .._data.sample_weights import WeightScale
+from .._engine.arrays import are_equal, are_together, moved_to
+from .._engine.epochs.train import zero_slots
+from .._engine.types import Architecture, Progress, TrainingState
+from .._parameters import has_cycle
 
 # Parameters that only say how long to train and what to print: the path stays the same.
 # But `max_iter` is the length of a cycle of learning rates.

@@ -1,0 +1,1 @@
+"""How models are stored and resumed: checkpoints, pickles and arrays."""
