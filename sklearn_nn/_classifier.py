@@ -10,8 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
-from . import _outcome, _parameters
-from ._callbacks import N_FRAMES, CallbackSupportMixin, tasks_of, with_callbacks
+from . import _parameters
 from ._data import array_api, labels, validation
 from ._engine.arrays import moved_to
 from ._engine.epochs import lbfgs
@@ -19,7 +18,9 @@ from ._engine.epochs.train import train
 from ._engine.newton import online, steps
 from ._engine.newton.passes import Rows
 from ._engine.types import Curves, TrainingRun
-from ._monitor import Printer, Watchers
+from ._monitoring import convergence
+from ._monitoring.callbacks import N_FRAMES, CallbackSupportMixin, tasks_of, with_callbacks
+from ._monitoring.verbose import Printer, Watchers
 from ._preparation import Preparation
 from ._storage.checkpoint import path_parameters
 from ._storage.persistence import Persistent
@@ -322,13 +323,13 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
 
         `stacklevel` is that of the user's call.
         """
-        interruption = _outcome.interruption(run)
+        interruption = convergence.interruption(run)
         if interruption is not None:
             warnings.warn(interruption, stacklevel=stacklevel)
         has_cycle = _parameters.has_cycle(self) and self.solver != "lbfgs"
         if has_cycle and run.ended_by == "max_iter":
             run = run._replace(ended_by="cycle")  # which was to last so long
-        shortfall = _outcome.shortfall(
+        shortfall = convergence.shortfall(
             run,
             self.max_iter,
             self.tol,

@@ -24,7 +24,7 @@ from ._data.sample_weights import WeightScale
 from ._engine.epochs import local_sgd
 from ._engine.newton import steps
 from ._logistic import SGDLogisticClassifier
-from ._monitor import Printer
+from ._monitoring.verbose import Printer
 from ._storage.checkpoint import path_parameters, resumed_state
 
 

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_nn import BackpropMLPClassifier
-from sklearn_nn._callbacks import MOST_TASKS
+from sklearn_nn._monitoring.callbacks import MOST_TASKS
 
 callback = pytest.importorskip("sklearn.callback", reason="came with scikit-learn 1.9")
 

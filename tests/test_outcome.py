@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine.types import Progress, TrainingRun, TrainingState, empty_curves
-from sklearn_nn._outcome import CLEARLY_WORSE, interruption, shortfall
+from sklearn_nn._monitoring.convergence import CLEARLY_WORSE, interruption, shortfall
 
 
 def run_that(ended_by, last_loss=0.5, improvement=0.001, first_loss=0.7):
