@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from sklearn.neural_network import MLPClassifier
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, check_gradient
-from sklearn_nn import _gradient_check as module
+from sklearn_nn._checks import gradient as module
 from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 

@@ -7,14 +7,14 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
-from ._engine.arrays import to_numpy
-from ._engine.epochs.optimizers import SGD
-from ._engine.epochs.reference import objective_and_gradient, select
-from ._engine.epochs.train import run_epochs
-from ._engine.objective import network
-from ._engine.types import Dataset, TrainingState
-from ._logistic import SGDLogisticClassifier
-from ._rehearsal import prepared_copy
+from .._engine.arrays import to_numpy
+from .._engine.epochs.optimizers import SGD
+from .._engine.epochs.reference import objective_and_gradient, select
+from .._engine.epochs.train import run_epochs
+from .._engine.objective import network
+from .._engine.types import Dataset, TrainingState
+from .._logistic import SGDLogisticClassifier
+from .dry_run import prepared_copy
 
 # Where the rounding error of a central difference, eps J / h, meets its own, h^2 J''' / 6.
 STEP = float(np.cbrt(np.finfo(np.float64).eps))

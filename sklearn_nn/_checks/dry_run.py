@@ -2,8 +2,8 @@
 
 import copy
 
-from ._classifier import GradientClassifier
-from ._data.validation import Given
+from .._classifier import GradientClassifier
+from .._data.validation import Given
 
 
 def prepared_copy(estimator, X, y, sample_weight, caller, **parameters):

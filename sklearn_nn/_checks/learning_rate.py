@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._engine.epochs.reference import batches
-from ._engine.epochs.train import draw_order, generator, run_epochs
-from ._rehearsal import prepared_copy
+from .._engine.epochs.reference import batches
+from .._engine.epochs.train import draw_order, generator, run_epochs
+from .dry_run import prepared_copy
 
 # Share of the past in the running mean of the losses: it reaches back over about 10 steps.
 # fastai's 0.98 reaches back over 50 of the 100 steps, which hides where the loss turns.

@@ -1,0 +1,1 @@
+"""What can be checked before training: the gradient and the learning rate."""
