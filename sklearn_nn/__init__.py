@@ -2,14 +2,14 @@
 
 from ._checks.gradient import check_gradient
 from ._checks.learning_rate import learning_rate_range_test
-from ._learning_rate_display import LearningRateDisplay
+from ._display.learning_rate import LearningRateDisplay
+from ._display.loss_curve import LossCurveDisplay
+from ._display.weights import WeightsDisplay
 from ._logistic import SGDLogisticClassifier
-from ._loss_display import LossCurveDisplay
 from ._mlp import BackpropMLPClassifier
 from ._onnx import to_onnx
 from ._show_versions import show_versions
 from ._version import __version__ as __version__
-from ._weights_display import WeightsDisplay
 
 __all__ = [
     "BackpropMLPClassifier",

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._pyplot import pyplot
+from .pyplot import pyplot
 
 # Inches: width, height of the losses, height of each further curve.
 WIDTH, LOSS_HEIGHT, CURVE_HEIGHT = 6.4, 3.6, 1.7

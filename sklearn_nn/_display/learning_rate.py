@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ._checks.learning_rate import learning_rate_range_test
-from ._pyplot import pyplot
+from .._checks.learning_rate import learning_rate_range_test
+from .pyplot import pyplot
 
 # Room above the smoothed curve where it falls, as a share of its height.
 ROOM = 0.25

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
-from ._engine.arrays import to_numpy
-from ._pyplot import pyplot
+from .._engine.arrays import to_numpy
+from .pyplot import pyplot
 
 # So many can be told apart: pictures; bars of one feature, by colour; bars, with the spaces
 # between features, on a page.
