@@ -15,17 +15,17 @@ side by side and averaging them (_engine/rounds.py).
 
 from numbers import Integral
 
-from . import _parameters
-from ._classifier import GradientClassifier, unchanged_on_error
+from .. import _parameters
+from .._classifier import GradientClassifier, unchanged_on_error
+from .._data.array_api import NUMPY
+from .._data.sample_weights import WeightScale
+from .._engine.epochs import local_sgd
+from .._engine.newton import steps
+from .._logistic import SGDLogisticClassifier
+from .._monitoring.verbose import Printer
+from .._storage.checkpoint import path_parameters, resumed_state
+from ._blocks import blocks_of, prepare
 from ._cluster import Cluster, ClusterRows
-from ._cluster_blocks import blocks_of, prepare
-from ._data.array_api import NUMPY
-from ._data.sample_weights import WeightScale
-from ._engine.epochs import local_sgd
-from ._engine.newton import steps
-from ._logistic import SGDLogisticClassifier
-from ._monitoring.verbose import Printer
-from ._storage.checkpoint import path_parameters, resumed_state
 
 
 def fit(estimator, X, y, sample_weight=None, *, client=None, merges_per_epoch=8):

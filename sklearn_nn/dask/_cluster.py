@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse, vstack
 
-from ._cluster_tasks import (
+from .._engine.epochs import local_sgd
+from .._engine.newton.passes import Evaluation, Rows
+from .._engine.types import Dataset
+from ._tasks import (
     Asked,
     Recipe,
     added,
@@ -19,9 +22,6 @@ from ._cluster_tasks import (
     product_of,
     trained,
 )
-from ._engine.epochs import local_sgd
-from ._engine.newton.passes import Evaluation, Rows
-from ._engine.types import Dataset
 
 # How often a task is run again that has failed (reading a file, say); a worker's death does
 # not count, Dask has its own limit for that (distributed.scheduler.allowed-failures).

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from ._data import inputs, labels, sample_weights
-from ._engine.epochs import local_sgd
-from ._engine.epochs.reference import select
-from ._engine.newton.passes import Rows
+from .._data import inputs, labels, sample_weights
+from .._engine.epochs import local_sgd
+from .._engine.epochs.reference import select
+from .._engine.newton.passes import Rows
 
 
 class Summary(NamedTuple):

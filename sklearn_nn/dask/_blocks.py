@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._data import array_api, labels, sample_weights
 from ._cluster import ClusterBlocks
-from ._cluster_tasks import Asked, Recipe, summary_of
-from ._data import array_api, labels, sample_weights
+from ._tasks import Asked, Recipe, summary_of
 
 
 class Block(NamedTuple):
