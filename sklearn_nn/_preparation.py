@@ -211,11 +211,11 @@ class Preparation(Predictor):
             return data, None, start
         rng = np.random.RandomState(0)
         rng.set_state(start.split_random_state)
-        training, validation = split.split_validation(
+        training, held_out = split.split_validation(
             data, encoding, self.validation_fraction, rng
         )
         start = start.after_split(rng.get_state())
-        return inputs.select_samples(data, training), select(data, validation), start
+        return inputs.select_samples(data, training), select(data, held_out), start
 
     def _validator(self, problem, held_out, start):
         """Return the callable theta -> Validation on these rows."""

@@ -461,8 +461,8 @@ def test_a_state_needs_valid_parameters():
 
 
 def test_a_newer_state_says_which_release_reads_it(monkeypatch):
-    monkeypatch.setattr(_persistence, "FORMAT", 2)
-    monkeypatch.setattr(_persistence, "__version__", "9.9.9")
+    monkeypatch.setattr(persistence, "FORMAT", 2)
+    monkeypatch.setattr(persistence, "__version__", "9.9.9")
     model = begun(TRAININGS["mlp, adam"])
     state, pickled = model.get_state(), pickle.dumps(model)
     monkeypatch.undo()
@@ -491,9 +491,9 @@ def later_release(monkeypatch):
             "TrainingState": TrainingState,
             "Progress": Progress,
         }
-        monkeypatch.setattr(_persistence, "READERS", readers)
+        monkeypatch.setattr(persistence, "READERS", readers)
         records = (*persistence.RECORDS, TrainingState, Progress)
-        monkeypatch.setattr(_persistence, "RECORDS", records)
+        monkeypatch.setattr(persistence, "RECORDS", records)
         for estimator in (SGDLogisticClassifier, BackpropMLPClassifier):
             constraints = {**estimator._parameter_constraints, "cooling": ["boolean"]}
             monkeypatch.setattr(estimator, "_parameter_constraints", constraints)

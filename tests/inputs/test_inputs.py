@@ -378,7 +378,7 @@ def test_lay_out_keeps_sparse_rows_sparse():
 # The validation split.
 
 
-def split(counts, fraction, seed=0, rows=None):
+def parts_of(counts, fraction, seed=0, rows=None):
     """Return the parts of rows with so many of each class, and the class indices."""
     y = np.repeat(np.arange(len(counts)), counts)
     np.random.RandomState(1).shuffle(y)
@@ -406,14 +406,14 @@ every_split = pytest.mark.parametrize(("counts", "fraction"), SPLITTABLE, ids=st
 @every_split
 @pytest.mark.parametrize("seed", range(10))
 def test_no_class_is_missing_from_either_part(counts, fraction, seed):
-    training, validation, y = split(counts, fraction, seed)
+    training, validation, y = parts_of(counts, fraction, seed)
     for part in (training, validation):
         assert set(y[part]) == set(range(len(counts)))
 
 
 @every_split
 def test_each_class_has_its_share_of_the_validation_rows(counts, fraction):
-    _, validation, y = split(counts, fraction)
+    _, validation, y = parts_of(counts, fraction)
     in_validation = np.bincount(y[validation], minlength=len(counts))
     # Whole rows, and their total is rounded up.
     assert np.all(np.abs(in_validation - fraction * np.array(counts)) <= 1)
@@ -421,7 +421,7 @@ def test_each_class_has_its_share_of_the_validation_rows(counts, fraction):
 
 @every_split
 def test_parts_are_all_rows_once_in_order(counts, fraction):
-    training, validation, y = split(counts, fraction)
+    training, validation, y = parts_of(counts, fraction)
     assert sorted([*training, *validation]) == list(range(len(y)))
     assert np.all(np.diff(training) > 0)
     assert np.all(np.diff(validation) > 0)
@@ -432,7 +432,7 @@ def test_parts_are_all_rows_once_in_order(counts, fraction):
 def test_a_class_of_few_rows_is_in_both_parts_or_an_error(counts, fraction):
     for seed in range(10):
         try:
-            training, validation, y = split(counts, fraction, seed)
+            training, validation, y = parts_of(counts, fraction, seed)
         except ValueError as refusal:
             message = str(refusal)
         else:
@@ -442,18 +442,18 @@ def test_a_class_of_few_rows_is_in_both_parts_or_an_error(counts, fraction):
 
 
 def test_same_seed_gives_the_same_split():
-    first, second = split([60, 30, 10], 0.2, seed=5), split([60, 30, 10], 0.2, seed=5)
+    first, second = parts_of([60, 30, 10], 0.2, seed=5), parts_of([60, 30, 10], 0.2, seed=5)
     np.testing.assert_array_equal(first[1], second[1])
 
 
 def test_other_seed_gives_another_split():
-    first, second = split([60, 30, 10], 0.2, seed=5), split([60, 30, 10], 0.2, seed=6)
+    first, second = parts_of([60, 30, 10], 0.2, seed=5), parts_of([60, 30, 10], 0.2, seed=6)
     assert np.any(first[1] != second[1])
 
 
 def test_split_is_in_positions_not_in_rows_of_x():
-    by_row = split([6, 6], 0.5, rows=np.arange(100, 112))
-    np.testing.assert_array_equal(by_row[1], split([6, 6], 0.5)[1])
+    by_row = parts_of([6, 6], 0.5, rows=np.arange(100, 112))
+    np.testing.assert_array_equal(by_row[1], parts_of([6, 6], 0.5)[1])
 
 
 def test_multilabel_is_split_without_strata():
@@ -466,9 +466,9 @@ def test_multilabel_is_split_without_strata():
 
 def test_a_class_of_one_row_is_an_error():
     with pytest.raises(ValueError, match=r"the classes \[1\] have 1 row"):
-        split([10, 1, 10], 0.5)
+        parts_of([10, 1, 10], 0.5)
 
 
 def test_classes_without_rows_may_be_missing():
-    training, validation, _ = split([6, 0, 6], 0.5)
+    training, validation, _ = parts_of([6, 0, 6], 0.5)
     assert len(training) == len(validation) == 6

@@ -14,7 +14,7 @@ from sklearn_nn._engine.epochs.schedules import SCHEDULES
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.initial import INITS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 GENERATED = {"_build", "auto_examples", "auto_tutorials", "generated"}
 PAGES = [

@@ -74,7 +74,7 @@ def outcome(model, method, X):
 @pytest.mark.parametrize("X", BAD.values(), ids=list(BAD))
 def test_errors_are_those_of_validate_data(monkeypatch, model, method, X):
     ours = outcome(model, method, X)
-    monkeypatch.setattr(_inputs, "is_plain", lambda *arguments: False)
+    monkeypatch.setattr(inputs, "is_plain", lambda *arguments: False)
     monkeypatch.setattr(prediction, "looks_for_finite", lambda layers: False)
     assert ours == outcome(model, method, X)
 
@@ -98,7 +98,7 @@ GOOD = {
 @pytest.mark.parametrize("X", GOOD.values(), ids=list(GOOD))
 def test_predictions_are_the_same_after_validate_data(monkeypatch, model, method, X):
     ours = getattr(model, method)(X)
-    monkeypatch.setattr(_inputs, "is_plain", lambda *arguments: False)
+    monkeypatch.setattr(inputs, "is_plain", lambda *arguments: False)
     np.testing.assert_array_equal(ours, getattr(model, method)(X))
 
 
@@ -110,7 +110,7 @@ def counting_validation(monkeypatch):
         calls.append(None)
         return validate_data(*arguments, **keywords)
 
-    monkeypatch.setattr(_inputs, "validate_data", counted)
+    monkeypatch.setattr(inputs, "validate_data", counted)
     return calls
 
 
@@ -138,7 +138,7 @@ def test_everything_else_is_validated_once(monkeypatch, model, name):
 @every_model
 def test_plain_arrays_are_validated_with_array_api_dispatch(monkeypatch, model):
     calls = counting_validation(monkeypatch)
-    monkeypatch.setattr(_inputs, "get_config", lambda: {"array_api_dispatch": True})
+    monkeypatch.setattr(inputs, "get_config", lambda: {"array_api_dispatch": True})
     model.predict_proba(GOOD["float64"])
     assert len(calls) == 1
 

@@ -718,7 +718,7 @@ def interrupt_newton(monkeypatch, n):
             raise KeyboardInterrupt
         return result
 
-    monkeypatch.setattr(newton, "step", interrupted)
+    monkeypatch.setattr(steps, "step", interrupted)
 
 
 def interrupted_in_step_4(monkeypatch, **parameters):

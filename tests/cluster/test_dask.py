@@ -23,10 +23,7 @@ distributed = pytest.importorskip("distributed")
 
 from dask import delayed  # noqa: E402
 
-from sklearn_nn.dask import (
-    _cluster,  # noqa: E402
-    fit,  # noqa: E402
-)
+from sklearn_nn.dask import _cluster, fit  # noqa: E402
 
 MEMORY_LIMIT = 320 * 2**20  # bytes of each of two processes, 170 MB of them Python itself
 TOL = 1e-10  # coefficients then agree to about its root

@@ -1,6 +1,6 @@
-"""Models whose training is cut, as tests/data holds them in pickles of each format.
+"""Models whose training is cut, as the folder data beside this file holds them in pickles of each format.
 
-`python tests/stored.py` writes those of the present format, which then is not to change any
+`python tests/storage/stored.py` writes those of the present format, which then is not to change any
 more: run it after the last change before a release, and add the new files.
 """
 
