@@ -1,0 +1,97 @@
+"""Training under l1 ends at the optimum, where every optimizer stays."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from methods import textbook_logistic
+
+from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.objective.penalties import Penalty
+
+# The fixed point under l1 is the optimum.
+
+L1_STEPS = {
+    "sgd": {"solver": "sgd", "momentum": 0, "learning_rate_init": 0.3},
+    "polyak": {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.05},
+    "nesterov": {"solver": "sgd", "nesterovs_momentum": True, "learning_rate_init": 0.05},
+    "adam": {"solver": "adam", "learning_rate_init": 0.003},
+}
+
+
+def l1_model(X, y, penalty, step, n_epochs):
+    """Return a model trained by full batches, and the strengths (l1, l2) of its penalty."""
+    alpha, l1_ratio = 0.02, 0.6
+    model = textbook_logistic(
+        penalty,
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        batch_size="full",
+        max_iter=n_epochs,
+        tol=None,
+        **L1_STEPS[step],
+    )
+    l1 = alpha if penalty == "l1" else alpha * l1_ratio
+    return model.fit(X, y), l1, alpha - l1
+
+
+def smooth_gradient(model, X, y, l2):
+    """Return the gradient of loss plus l2 at the model, by the textbook's formula."""
+    residual = model.predict_proba(X) - (y[:, None] == model.classes_)
+    residual = residual[:, -len(model.intercept_) :]
+    return residual.T @ X / len(y) + l2 * model.coef_, residual.mean(axis=0)
+
+
+@pytest.mark.parametrize("step", L1_STEPS)
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+@pytest.mark.parametrize("name", ["breast_cancer", "iris"])
+def test_l1_training_ends_at_the_optimum(step, penalty, name, standardised):
+    X, y = standardised(name)
+    n_epochs = {"l1": 20_000, "elasticnet": 8_000}[penalty]
+    if step == "adam":
+        n_epochs *= 3
+    model, l1, l2 = l1_model(X, y, penalty, step, n_epochs)
+    gradient, intercept_gradient = smooth_gradient(model, X, y, l2)
+    # Optimality: gradient = -l1 sign(w) where w is not 0, and at most l1 where it is.
+    active = model.coef_ != 0
+    violation = np.where(
+        active, np.abs(gradient + l1 * np.sign(model.coef_)), np.abs(gradient) - l1
+    )
+    # Adam's step does not shrink with the gradient, so that it hovers near the optimum.
+    assert violation.max() < (1e-4 if step == "adam" else 1e-6) * l1
+    assert np.abs(intercept_gradient).max() < 1e-4 * l1
+    assert 0 < active.sum() < active.size  # some weights are exactly 0
+
+
+@pytest.fixture(scope="module")
+def l1_optimum(standardised):
+    """Return a function name -> (model, l1, gradient) at the optimum under l1."""
+
+    @cache
+    def train(name):
+        X, y = standardised(name)
+        model, l1, _ = l1_model(X, y, "l1", "nesterov", 20_000)
+        return model, l1, smooth_gradient(model, X, y, 0.0)[0]
+
+    return train
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "iris"])
+@pytest.mark.parametrize("learning_rate", [1e-3, 0.1])
+@pytest.mark.parametrize(
+    "optimizer",
+    [SGD(), Momentum(0.9), Nesterov(0.9), Adam(0.9, 0.999, 1e-8)],
+    ids=lambda optimizer: type(optimizer).__name__,
+)
+def test_l1_optimum_is_a_fixed_point(optimizer, learning_rate, name, l1_optimum):
+    model, l1, gradient = l1_optimum(name)
+    theta, g = model.coef_.ravel(), gradient.ravel()
+    # The memory of an optimizer that has seen this gradient for ever.
+    slots = [(), (0 * g,), (g, g * g)][optimizer.n_slots]
+    moved, slots_after = optimizer.step(
+        theta, slots, g, learning_rate, 10**6, Penalty(l1=l1).proximal
+    )
+    # The optimum itself is known to 1e-14; Adam divides by gradients down to 2e-3.
+    np.testing.assert_allclose(moved, theta, rtol=0, atol=1e-11)
+    for before, after in zip(slots, slots_after, strict=True):
+        np.testing.assert_allclose(after, before, rtol=0, atol=1e-11)

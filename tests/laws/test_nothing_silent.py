@@ -1,0 +1,87 @@
+"""Nothing goes wrong silently: divergence raises, unfinished training warns."""
+
+import numpy as np
+import pytest
+from law_models import parameters_of
+from methods import both, textbook_logistic
+from sklearn.datasets import load_wine
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_nn import BackpropMLPClassifier
+
+# Law 7. Nothing silent.
+
+
+@both
+def test_divergence_is_an_error_that_names_epoch_and_rate(estimator_class, rows):
+    X, y, _ = rows()
+    model = estimator_class(solver="sgd", learning_rate=1e6, alpha=1.0, random_state=0)
+    with pytest.raises(ValueError, match=r"diverged in epoch \d+.*learning rate 1e\+06"):
+        model.fit(X, y)
+
+
+@both
+def test_divergence_in_the_last_step_is_an_error(estimator_class, rows):
+    X, y, _ = rows()
+    # One full-batch step: the loss before it is fine, the parameters after it are not.
+    model = estimator_class(
+        solver="sgd", learning_rate=1e308, max_iter=1, tol=None, random_state=0
+    )
+    with pytest.raises(ValueError, match="diverged in epoch 1"):
+        model.fit(1e3 * X, y)
+
+
+@both
+def test_divergence_leaves_a_fitted_model_as_it_was(estimator_class, rows):
+    X, y, _ = rows()
+    model = estimator_class(solver="sgd", max_iter=3, tol=None, random_state=0)
+    model.fit(X, y)
+    before, attributes = parameters_of(model), set(vars(model))
+    with pytest.raises(ValueError, match="diverged"):
+        model.set_params(learning_rate=1e6, alpha=1.0, max_iter=50).fit(X[:, :4], y)
+    np.testing.assert_array_equal(parameters_of(model), before)
+    assert set(vars(model)) == attributes
+    assert model.n_features_in_ == X.shape[1]
+
+
+@both
+def test_finite_divergence_is_an_error(estimator_class, rows):
+    X, y, _ = rows(n_classes=2)
+    # A rate just too large for the penalty doubles the weights in each step: the loss
+    # stays finite for a thousand epochs and must be caught long before.
+    model = estimator_class(
+        solver="sgd", momentum=0, learning_rate=0.3, alpha=10.0, max_iter=500, tol=None
+    )
+    with pytest.raises(ValueError, match=r"diverged in epoch \d+: objective [\d.e+]+,"):
+        model.set_params(random_state=0).fit(X, y)
+
+
+@both
+def test_finite_divergence_in_the_last_step_is_an_error(estimator_class, rows):
+    X, y, _ = rows()
+    # The loss before the only step is fine; after it, it would be beyond 1e10 nats.
+    model = estimator_class(solver="sgd", max_iter=1, tol=None, random_state=0)
+    model.set_params(
+        learning_rate=1.0 if estimator_class is BackpropMLPClassifier else 0.05
+    )
+    with pytest.raises(ValueError, match="diverged in epoch 1"):
+        model.fit(1e8 * X, y)
+
+
+@both
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_running_out_of_epochs_warns_with_the_improvement(
+    estimator_class, early_stopping, rows
+):
+    X, y, _ = rows()
+    model = estimator_class(max_iter=2, random_state=0, early_stopping=early_stopping)
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=2 .* improved .* tol=0.0001"):
+        model.fit(X, y)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"solver": "adam"}, {"early_stopping": True}])
+def test_training_that_makes_the_model_worse_warns(parameters):
+    X, y = load_wine(return_X_y=True)  # features up to 1680: the steps are far too long
+    model = textbook_logistic(random_state=0, **parameters)
+    with pytest.warns(ConvergenceWarning, match=r"worse than the first's, 1\.1, and"):
+        model.fit(X, y)
