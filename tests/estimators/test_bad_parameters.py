@@ -1,0 +1,239 @@
+"""Bad constructor parameters raise with their name and with what came."""
+
+import re
+
+import numpy as np
+import pytest
+from methods import every_method
+from small_models import (
+    CLASSES,
+    X,
+    coefficients,
+    every_class,
+    partial_fit,
+    small,
+    warm_fit,
+    y,
+)
+
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+
+# Early stopping and solvers
+
+
+def labels_of(counts):
+    """Return labels 0, 1, ... repeated so many times."""
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+def early_stopping_fit(estimator_class, labels, validation_fraction):
+    """Fit with early stopping on one random feature column."""
+    model = small(
+        estimator_class, early_stopping=True, validation_fraction=validation_fraction
+    )
+    return model.fit(np.random.RandomState(1).randn(len(labels), 1), labels)
+
+
+COUNTS = [[18, 2], [97, 3], [9, 9], [500, 7], [50, 40, 3], [40, 11, 11], [3] * 10]
+# The first fraction, 1 row in 100, is too small for each of these.
+every_count = pytest.mark.parametrize("counts", COUNTS, ids=str)
+
+
+@every_method
+@every_count
+def test_split_that_loses_a_class_names_it(estimator_class, counts):
+    rare = np.flatnonzero(np.array(counts) == min(counts)).tolist()
+    message = rf"validation_fraction=0\.01 .*{re.escape(str(rare))}, have {min(counts)} of"
+    with pytest.raises(ValueError, match=message):
+        early_stopping_fit(estimator_class, labels_of(counts), 0.01)
+
+
+@every_method
+@every_count
+@pytest.mark.parametrize("end", ["at least", "at most"])
+def test_split_works_with_the_fraction_that_the_error_states(estimator_class, counts, end):
+    with pytest.raises(ValueError, match=rf"must be .*{end} 0\.\d+") as raised:
+        early_stopping_fit(estimator_class, labels_of(counts), 0.01)
+    fraction = float(re.search(rf"{end} (0\.\d+)", str(raised.value)).group(1))
+    model = early_stopping_fit(estimator_class, labels_of(counts), fraction)
+    assert len(model.validation_scores_) == 3
+
+
+@every_method
+def test_split_that_leaves_too_little_to_train_on_raises(estimator_class):
+    with pytest.raises(ValueError, match=r"validation_fraction=0\.99 .*at most 0\.\d+"):
+        early_stopping_fit(estimator_class, labels_of([50, 50]), 0.99)
+
+
+@every_method
+@pytest.mark.parametrize("fraction", [0.1, 0.5])
+def test_early_stopping_with_a_class_of_one_row_raises(estimator_class, fraction):
+    with pytest.raises(ValueError, match=r"2 rows of each class.*classes \[1\] have 1 row"):
+        early_stopping_fit(estimator_class, labels_of([30, 1, 9]), fraction)
+
+
+def test_early_stopping_splits_multilabel_unstratified():
+    rare = np.zeros((24, 2), dtype=int)
+    rare[0, 0] = rare[:12, 1] = 1
+    model = small(BackpropMLPClassifier, early_stopping=True).fit(X, rare)
+    assert len(model.validation_scores_) == 3
+
+
+@every_method
+def test_early_stopping_in_partial_fit_raises(estimator_class):
+    model = small(estimator_class, early_stopping=True)
+    with pytest.raises(ValueError, match=r"partial_fit.*early_stopping=True"):
+        partial_fit(model, X, y)
+
+
+def test_lbfgs_has_no_partial_fit():
+    assert not hasattr(small(BackpropMLPClassifier, solver="lbfgs"), "partial_fit")
+
+
+def test_adamw_has_partial_fit():
+    assert hasattr(small(BackpropMLPClassifier, solver="adamw"), "partial_fit")
+
+
+def test_adamw_is_unknown_to_logistic():
+    with pytest.raises(ValueError, match=r"'solver' parameter .*'sgd'.*Got 'adamw'"):
+        small(SGDLogisticClassifier, solver="adamw").fit(X, y)
+
+
+@every_method
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_other_solvers_have_partial_fit(estimator_class, solver):
+    assert hasattr(small(estimator_class, solver=solver), "partial_fit")
+
+
+@pytest.mark.parametrize("sizes", [(5,), (4, 4), ()])
+@pytest.mark.parametrize("train", [warm_fit, partial_fit])
+def test_going_on_with_other_hidden_sizes_raises(train, sizes):
+    model = small(BackpropMLPClassifier).fit(X, y).set_params(hidden_layer_sizes=sizes)
+    with pytest.raises(ValueError, match=r"expected .*got .*warm_start=False"):
+        train(model, X, y)
+
+
+# Constructor parameters
+
+BOOLS = [True, np.True_]
+NOT_POSITIVE = [0.0, -0.1, np.nan, np.inf, "0.1", None, [0.1], 1j, *BOOLS]
+NEGATIVE = [-0.1, np.nan, np.inf, "0.1", None, [0.1], 1j, *BOOLS]
+NOT_A_SHARE = [-0.1, 1.1, np.nan, "0.5", None, [0.5], *BOOLS]
+NOT_A_COUNT = [0, -1, 1.5, np.nan, "10", None, [10], *BOOLS]
+NOT_A_FLAG = [0, 1, "yes", None, [True]]
+NOT_A_NAME = ["unknown", 1, [], *BOOLS]
+BAD_SIZES = [(0,), (5, -1), (2.5,), (np.nan,), (None,), ("5",), ((2, 3),), [True]]
+BAD_NAMES = [[1], [None], ["unknown"], {"relu"}, {"relu": 1}, [["relu"]], ["relu"] * 2]
+BAD_RATES = [[1.0], [-0.1], [np.nan], [True], ["0.5"], [[0.5]], {0.5}, [0.5, 0.5], []]
+BAD_CLASS_WEIGHTS = [{0: value} for value in (-1.0, np.nan, np.inf, "big", None, [1.0])]
+
+# Values of wrong type and of wrong range for every parameter of both classes.
+BAD_VALUES = {
+    "activation": [*NOT_A_NAME, None, "softmax", "RELU", *BAD_NAMES],
+    "alpha": NEGATIVE,
+    "average": [-1, 0.5, np.nan, "yes", None, [1]],
+    "batch_size": [*NOT_A_COUNT, np.inf],
+    "beta_1": [*NOT_A_SHARE, 1.0],
+    "beta_2": [*NOT_A_SHARE, 1.0],
+    "class_weight": [*BAD_CLASS_WEIGHTS, "heavy", 3, 0.5, [1.0, 2.0], *BOOLS],
+    "dropout": [1, 1.0, -0.1, np.nan, np.inf, "0.1", None, 1j, *BOOLS, *BAD_RATES],
+    "early_stopping": NOT_A_FLAG,
+    "epsilon": NOT_POSITIVE,
+    "fit_intercept": NOT_A_FLAG,
+    "hidden_layer_sizes": [0, -3, 2.5, None, "5", *BOOLS, *BAD_SIZES],
+    "init": [*NOT_A_NAME, None, "HE", "random"],
+    "l1_ratio": NOT_A_SHARE,
+    "learning_rate": [*NOT_POSITIVE, "optimal", "CONSTANT", "AUTO", "auto"],
+    "learning_rate_init": NOT_POSITIVE,
+    "loss": [*NOT_A_NAME, None, "hinge"],
+    "max_fun": [*NOT_A_COUNT, np.inf],
+    "max_gradient_norm": [v for v in NOT_POSITIVE if v is not None],
+    "max_iter": [*NOT_A_COUNT, np.inf],
+    "momentum": NOT_A_SHARE,
+    "n_iter_no_change": [*NOT_A_COUNT, -np.inf],
+    "nesterovs_momentum": NOT_A_FLAG,
+    "penalty": [*NOT_A_NAME, "none", "L2"],
+    "power_t": NEGATIVE,
+    "random_state": [-1, 2**32, 0.5, "seed", [0], np.random.default_rng(0), *BOOLS],
+    "shuffle": NOT_A_FLAG,
+    "solver": [*NOT_A_NAME, None, "newton", "SGD"],
+    "tol": [-1e-4, np.nan, np.inf, "1e-4", [1e-4], *BOOLS],
+    "validation_fraction": [*NOT_A_SHARE, 0.0, 1.0],
+    "scoring": ["nothing", 1.0, True, ["accuracy"]],
+    "verbose": [-1, 0.5, "loud", None],
+    "warm_start": NOT_A_FLAG,
+    "warmup_fraction": [-0.1, 1.0, np.nan, np.inf, "0.1", [0.1], 1j, *BOOLS],
+}
+# What only BackpropMLPClassifier refuses.
+GOOD_IN_LOGISTIC = [("learning_rate", "auto"), ("learning_rate_init", None)]
+
+
+@every_class
+def test_every_parameter_has_bad_values(estimator_class):
+    assert set(estimator_class().get_params()) - set(BAD_VALUES) == set()
+
+
+def test_bad_values_belong_to_parameters():
+    names = {name for each in CLASSES for name in each().get_params()}
+    assert set(BAD_VALUES) == names
+
+
+def is_bad(estimator_class, name, value):
+    """Say whether this class refuses a value of the table."""
+    if estimator_class is BackpropMLPClassifier or not isinstance(value, str | None):
+        return True
+    return (name, value) not in GOOD_IN_LOGISTIC
+
+
+def bad_parameters():
+    """Yield each class with each bad value of each of its parameters."""
+    for estimator_class in CLASSES:
+        for name in estimator_class().get_params():
+            values = BAD_VALUES.get(name, [])
+            for value in (v for v in values if is_bad(estimator_class, name, v)):
+                label = f"{estimator_class.__name__}-{name}-{type(value).__name__}-"
+                shown = "" if isinstance(value, np.random.Generator) else repr(value)
+                yield pytest.param(estimator_class, name, value, id=label + shown)
+
+
+@pytest.mark.parametrize(("name", "value"), GOOD_IN_LOGISTIC)
+def test_values_that_only_mlp_refuses_are_good_in_logistic(name, value):
+    model = small(SGDLogisticClassifier, **{name: value}).fit(X, y)
+    assert np.all(np.isfinite(coefficients(model)))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(("estimator_class", "name", "value"), list(bad_parameters()))
+def test_bad_parameter_is_named_with_what_came(estimator_class, name, value, method):
+    model = small(estimator_class, **{name: value})
+    train = {"fit": model.fit, "partial_fit": model.partial_fit}[method]
+    arguments = () if method == "fit" else ([0, 1],)
+    with pytest.raises((ValueError, TypeError)) as raised:
+        train(X, y, *arguments)
+    message = str(raised.value)
+    assert (name in message, repr(value) in message) == (True, True), message
+
+
+@every_class
+def test_unknown_solver_lists_the_known(estimator_class):
+    with pytest.raises(ValueError, match=r"'solver'.*('sgd'.*'adam'|'adam'.*'sgd').*'sag'"):
+        small(estimator_class, solver="sag").fit(X, y)
+
+
+def test_lbfgs_is_unknown_to_logistic():
+    with pytest.raises(ValueError, match=r"'solver' parameter .*'sgd'.*Got 'lbfgs'"):
+        small(SGDLogisticClassifier, solver="lbfgs").fit(X, y)
+
+
+@every_method
+@pytest.mark.parametrize("flag", BOOLS)
+def test_learning_rate_true_says_what_it_may_be(estimator_class, flag):
+    message = r"'learning_rate' .*'constant'.*float in the range.*Got (np\.)?True"
+    with pytest.raises(ValueError, match=message):
+        small(estimator_class, learning_rate=flag).fit(X, y)
+
+
+def test_hidden_layer_of_zero_units_says_what_it_may_be():
+    message = r"hidden_layer_sizes must hold integers >= 1.*got \(0,\).*Use \(\)"
+    with pytest.raises(ValueError, match=message):
+        small(BackpropMLPClassifier, hidden_layer_sizes=(0,)).fit(X, y)
