@@ -1,7 +1,7 @@
-"""Models whose training is cut, as the folder data beside this file holds them in pickles of each format.
+"""Models whose training is cut, as the folder data holds them in pickles of each format.
 
-`python tests/storage/stored.py` writes those of the present format, which then is not to change any
-more: run it after the last change before a release, and add the new files.
+`python tests/storage/stored.py` writes those of the present format, which then is not to
+change any more: run it after the last change before a release, and add the new files.
 """
 
 import pickle
