@@ -31,10 +31,6 @@ def make_problem(activation, loss, n_outputs):
         architecture=Architecture((4, 5, 3, n_outputs), (activation, activation)),
         loss=loss,
         penalty=PENALTIES["l2"](0.1, 0.0),
-        optimizer=SGD(),
-        schedule=None,  # the gradient needs none
-        stopping_rule=None,
-        batch_size=10,
     )
 
 

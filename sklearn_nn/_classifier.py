@@ -1,29 +1,25 @@
-"""The class behind both estimators: fit, partial_fit and fitted attributes."""
+"""The class behind both estimators: fit, partial_fit, and how models are stored."""
 
-import copy
-import warnings
+from abc import abstractmethod
 from contextlib import contextmanager
-from dataclasses import replace
-from math import isnan
 
-import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
-from . import _parameters
-from ._data import array_api, labels, validation
-from ._engine.arrays import moved_to
-from ._engine.epochs import lbfgs
-from ._engine.epochs.train import train
-from ._engine.newton import online, steps
-from ._engine.newton.passes import Rows
-from ._engine.types import Curves, TrainingRun
+from . import _fitted, _parameters, _training
+from ._data import labels, validation
+from ._methods import method_of
 from ._monitoring import convergence
-from ._monitoring.callbacks import N_FRAMES, CallbackSupportMixin, tasks_of, with_callbacks
-from ._monitoring.verbose import Printer, Watchers
-from ._preparation import Preparation
-from ._storage.checkpoint import path_parameters
-from ._storage.persistence import Persistent
+from ._monitoring.callbacks import (
+    N_FRAMES,
+    CallbackSupportMixin,
+    tasks_of,
+    with_callbacks,
+)
+from ._monitoring.monitors import MonitorList
+from ._monitoring.verbose import Printer
+from ._predictor import Predictor
+from ._storage import persistence
 
 
 @contextmanager
@@ -38,17 +34,9 @@ def unchanged_on_error(estimator):
         raise
 
 
-def longer(curve, n_before, more):
-    """Return a curve of `n_before` epochs (None if NaN throughout) and `more` as a list."""
-    # All epochs of a run have a value or none has.
-    if curve is None and (not more or isnan(more[-1])):
-        return None
-    return [*([np.nan] * n_before if curve is None else curve), *more]
-
-
-def has_epochs(estimator):
-    """Say whether the solver works in epochs, which `partial_fit` needs."""
-    if estimator.solver == "lbfgs":
+def works_in_epochs(estimator):
+    """Say whether the method works in epochs, which `partial_fit` needs."""
+    if not method_of(estimator, one_epoch=True).works_in_epochs:
         raise AttributeError(
             "partial_fit needs solver='sgd', 'adam' or 'adamw': solver='lbfgs' works on "
             "all rows at once."
@@ -56,8 +44,30 @@ def has_epochs(estimator):
     return True
 
 
-class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
+class GradientClassifier(CallbackSupportMixin, Predictor):
     """Classifier trained by gradients; abstract, see the two classes of the package."""
+
+    # They are made when they are asked for, so that training does not copy them.
+    loss_curve_ = _fitted.curve_of("loss_curve_")
+    learning_rate_curve_ = _fitted.curve_of("learning_rate_curve_")
+    validation_loss_curve_ = _fitted.curve_of("validation_loss_curve_")
+    validation_scores_ = _fitted.curve_of("validation_scores_")
+
+    @abstractmethod
+    def _architecture(self, n_features, n_outputs):
+        """Return the Architecture of the model."""
+
+    @abstractmethod
+    def _objective(self):
+        """Return the Objective: what is particular to the class in what is minimised."""
+
+    @abstractmethod
+    def _initial_theta(self, architecture, rng, dtype):
+        """Return the parameters (n_parameters,) that training starts from."""
+
+    @abstractmethod
+    def _show_model(self, layers, encoding):
+        """Set the attributes that hold the model to copies of `layers`."""
 
     @with_callbacks
     def fit(
@@ -119,19 +129,20 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
         Ctrl-C ends training with the model of the last finished epoch and a warning; in
         the first epoch it leaves the estimator as it was.
         """
-        self._check_parameters()
-        given = validation.Given(X_val, y_val, sample_weight_val)
+        _parameters.check(self)
+        method, given = method_of(self), validation.Given(X_val, y_val, sample_weight_val)
         tasks = tasks_of(self, X, y, sample_weight)
         with unchanged_on_error(self):
-            kept = self._kept(one_epoch=False)
-            prepared = self._prepare(X, y, sample_weight, self._fit_encoding, kept, given)
+            prepared = _training.prepare(
+                self, method, X, y, sample_weight, _training.fit_encoding, given
+            )
             run = self._train(prepared, tasks)
         if tasks is not None and tasks.error is not None:
             raise tasks.error
-        self._warn(run, stacklevel=3 + N_FRAMES)
+        convergence.warn(self, method, run, stacklevel=3 + N_FRAMES)
         return self
 
-    @available_if(has_epochs)
+    @available_if(works_in_epochs)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch over the rows given, in mini-batches.
 
@@ -169,7 +180,7 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
             As `fit`; and if the first call has no `classes`, y has a label that is not
             among them, `early_stopping` is True, or `class_weight` is 'balanced'.
         """
-        self._check_parameters()
+        _parameters.check(self)
         if self.early_stopping:
             raise ValueError(
                 "partial_fit does not support early_stopping=True, because it trains on "
@@ -184,157 +195,102 @@ class GradientClassifier(Persistent, CallbackSupportMixin, Preparation):
         def encoding_of(y, kept):
             return labels.partial_fit_encoding(y, classes, kept)
 
+        method = method_of(self, one_epoch=True)
         with unchanged_on_error(self):
-            kept = self._kept(one_epoch=True)
-            prepared = self._prepare(X, y, sample_weight, encoding_of, kept)
-            self._train(prepared, one_epoch=True)
+            prepared = _training.prepare(self, method, X, y, sample_weight, encoding_of)
+            self._train(prepared)
         return self
 
-    def _train(self, prepared, tasks=None, one_epoch=False):
+    def _train(self, prepared, tasks=None):
         """Train, set the fitted attributes and return the TrainingRun.
 
         Parameters
         ----------
         prepared : Prepared
         tasks : Tasks, or None if nobody calls back
-        one_epoch : bool
-            Whether this is a `partial_fit`.
         """
         monitors = [Printer(self.verbose)] if self.verbose else []
         if tasks is not None:
             monitors.append(tasks)
-            tasks.begin(lambda *so_far: self._attributes_at(prepared, *so_far))
-        monitor = Watchers(monitors) if monitors else None
-        run = self._run(prepared, monitor, one_epoch)
-        if one_epoch:
-            run = run._replace(ended_by="max_iter")
+            tasks.begin(lambda *so_far: _fitted.attributes_at(self, prepared, *so_far))
+        monitor = MonitorList(monitors) if monitors else None
+        run = _training.run(prepared, monitor)
         rows_seen = prepared.rows_seen(run.state)
-        self._finish(prepared.start, run, prepared.kept, rows_seen, prepared.like)
+        _fitted.finish(self, prepared.method, prepared.start, run, rows_seen, prepared.like)
         if monitor is not None:
             monitor.end()
         return run
 
-    def _attributes_at(self, prepared, state, curves):
-        """Return the fitted attributes as if training had ended at this epoch."""
-        model = copy.copy(self)
-        # What callbacks have is theirs: curves that no longer grow.
-        curves = Curves(*(list(curve) for curve in curves))
-        run = TrainingRun(state, curves, curves.objectives[-1], np.nan, "max_iter")
-        rows_seen = prepared.rows_seen(state)
-        model._show(prepared.start, run, prepared.kept, rows_seen, prepared.like)
-        before = vars(self)
-        return {
-            name: value
-            for name, value in vars(model).items()
-            if name not in before or value is not before[name]
-        }
+    def get_state(self):
+        """Return all that was learned, and all that training needs to go on, as arrays.
 
-    def _finish(self, start, run, kept, rows_seen, like=array_api.NUMPY):
-        """Set the fitted attributes after a run; for the arguments see `_show`."""
-        self._show(start, run, kept, rows_seen, like)
-        if kept is None and isinstance(self.random_state, np.random.RandomState):
-            # As everywhere in scikit-learn, fitting has used the user's generator.
-            self.random_state.set_state(run.state.random_state)
+        For a store without pickle: `np.savez(file, **model.get_state())`, and
+        `model.set_state(np.load(file))` on an estimator with the same parameters, which
+        are not in it. It predicts the same, and `partial_fit` and `warm_start` go on bit
+        for bit.
 
-    def _run(self, prepared, monitor, one_epoch):
-        """Return the TrainingRun of the solver."""
-        problem, state, data = prepared.problem, prepared.state, prepared.data
-        n_epochs, validate = 1 if one_epoch else self.max_iter, prepared.validate
-        if _parameters.is_automatic(self):
-            if one_epoch:
-                return online.learn(problem, state, data, monitor)
-            rows = Rows(data, problem.loss)
-            return steps.minimise(problem, state, rows, n_epochs, validate, monitor)
-        if self.solver == "lbfgs":
-            return lbfgs.minimise(
-                problem, state, data, n_epochs, self.max_fun, validate, monitor
-            )
-        return train(problem, state, data, n_epochs, validate, monitor)
+        Returns
+        -------
+        state : dict of str -> ndarray
+            Copies, none of type object: numbers, strings, under 'structure' a text in
+            JSON that says how they belong together, and under 'origin' the class, the
+            format and the release. Of a model of another array library (PyTorch's
+            tensors, say) they are NumPy's too, and so is the model that gets them.
 
-    def _theta_to_show(self, state):
-        """Return the best parameters if they were looked for, else the last."""
-        best = state.progress.best_theta if self._stops_early() else None
-        return state.shown_theta if best is None else best
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
+        TypeError
+            If a fitted attribute has been set to what no array can hold.
 
-    def _show(self, start, run, kept, rows_seen, like=array_api.NUMPY):
-        """Set all fitted attributes.
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_nn import SGDLogisticClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> state = SGDLogisticClassifier().fit(X, y).get_state()
+        >>> SGDLogisticClassifier().set_state(state).score(X, y)
+        0.98
+        """
+        check_is_fitted(self)
+        return persistence.state_of(self)
+
+    def set_state(self, state):
+        """Make the model that of `get_state`; see there.
 
         Parameters
         ----------
-        start : Checkpoint
-            From which the run began.
-        run : TrainingRun
-        kept : Checkpoint or None
-            `start`, unless the run has begun a new model.
-        rows_seen : WeightScale
-            Of the rows that the run has seen.
-        like : array
-            Attributes get its library and its device.
+        state : mapping of str -> ndarray
+            From `get_state` of an estimator of this class with the same constructor
+            parameters: where others differ from those that training had, they act as
+            after `set_params` on the fitted model. Its arrays are copied.
+
+        Returns
+        -------
+        self : estimator
+            The estimator, fitted as the one that the state is from. A RandomState that it
+            was given stays where it is: training goes on with that of the state.
+
+        Raises
+        ------
+        ValueError
+            If the state is of another class or a newer format, lacks something, or has
+            other layers than the parameters say. The estimator stays as it was.
         """
-        self._checkpoint = replace(
-            start,
-            state=run.state,
-            shown_theta=self._theta_to_show(run.state),
-            parameters=path_parameters(self),
-            ended_by=run.ended_by,
-            weight_scale=start.weight_scale.including(*rows_seen),
-        )
-        encoding, architecture = start.encoding, start.architecture
-        theta = moved_to(like, self._checkpoint.shown_theta)
-        self._show_model(architecture.layers(theta), encoding)
-        self.classes_ = array_api.labels_at(like, encoding.classes)
-        self.n_iter_ = len(run.curves.objectives)
-        self.t_ = run.state.step
-        stops_early, best = self._stops_early(), run.state.progress.best
-        self.best_loss_ = None if stops_early else best
-        self.best_validation_score_ = -best if stops_early else None
-        self._show_curves(run, kept)
-        self.loss_ = run.last_loss
-        if stops_early:
-            self.loss_ = self.loss_curve_[self.best_epoch_ - 1]
+        persistence.restore(self, state)
+        return self
 
-    def _show_curves(self, run, kept):
-        """Set the curves, longer by those of the run, and which epoch the model is of."""
-        if kept is None:
-            self.loss_curve_, self.best_epoch_ = [], None
-            self.learning_rate_curve_ = None
-            self.validation_loss_curve_ = self.validation_scores_ = None
-        curves, n, best_epoch = run.curves, len(self.loss_curve_), self.best_epoch_
-        self.loss_curve_ = [*self.loss_curve_, *curves.objectives]
-        self.learning_rate_curve_ = longer(
-            self.learning_rate_curve_, n, curves.learning_rates
-        )
-        self.validation_loss_curve_ = longer(
-            self.validation_loss_curve_, n, curves.validation_losses
-        )
-        self.validation_scores_ = longer(
-            self.validation_scores_, n, curves.validation_scores
-        )
-        self.best_epoch_ = None
-        if self._stops_early():
-            # Epochs are counted over all calls; the run's are the last of them.
-            n_left = run.state.epoch - run.state.progress.best_epoch
-            is_new = n_left < len(curves.objectives)
-            before = n if best_epoch is None else best_epoch
-            self.best_epoch_ = len(self.loss_curve_) - n_left if is_new else before
+    def __copy__(self):
+        # As Python would without __getstate__; callbacks ask for a copy in every epoch.
+        copied = type(self).__new__(type(self))
+        vars(copied).update(vars(self))
+        if "_history" in vars(self):
+            copied._history = self._history.shared()
+        return copied
 
-    def _warn(self, run, stacklevel=3):
-        """Warn if training ended before it should have, or nowhere.
+    def __getstate__(self):
+        return persistence.to_pickle(super().__getstate__())
 
-        `stacklevel` is that of the user's call.
-        """
-        interruption = convergence.interruption(run)
-        if interruption is not None:
-            warnings.warn(interruption, stacklevel=stacklevel)
-        has_cycle = _parameters.has_cycle(self) and self.solver != "lbfgs"
-        if has_cycle and run.ended_by == "max_iter":
-            run = run._replace(ended_by="cycle")  # which was to last so long
-        shortfall = convergence.shortfall(
-            run,
-            self.max_iter,
-            self.tol,
-            criterion="validation score" if self._stops_early() else "objective",
-            by_lbfgs=self.solver == "lbfgs",
-        )
-        if shortfall is not None:
-            warnings.warn(shortfall, ConvergenceWarning, stacklevel=stacklevel)
+    def __setstate__(self, state):
+        super().__setstate__(persistence.from_pickle(state, type(self)))

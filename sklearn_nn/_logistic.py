@@ -12,7 +12,7 @@ from ._engine.arrays import to_numpy
 from ._engine.epochs.schedules import SCHEDULES
 from ._engine.objective.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
-from ._parameters import CONSTRAINTS, Interval, StrOptions
+from ._parameters import CONSTRAINTS, Interval, Objective, StrOptions
 
 
 def dense(coef):
@@ -387,20 +387,10 @@ class SGDLogisticClassifier(GradientClassifier):
     def _architecture(self, n_features, n_outputs):
         return Architecture((n_features, n_outputs), fit_intercept=bool(self.fit_intercept))
 
-    def _loss_name(self):
-        return "log_loss"
-
-    def _penalty(self):
-        return PENALTIES[self.penalty](float(self.alpha), float(self.l1_ratio))
-
-    def _average_from(self):
-        return int(self.average)  # True is 1: from the first step
-
-    def _max_gradient_norm(self):
-        return None
-
-    def _dropout(self):
-        return ()
+    def _objective(self):
+        penalty = PENALTIES[self.penalty](float(self.alpha), float(self.l1_ratio))
+        # average=True is 1: from the first step.
+        return Objective(penalty, average_from=int(self.average))
 
     def _initial_theta(self, architecture, rng, dtype):
         return np.zeros(architecture.n_parameters, dtype=dtype)

@@ -10,7 +10,8 @@ from ._engine.objective.activations import ACTIVATIONS
 from ._engine.objective.initial import INITS, initial_theta
 from ._engine.objective.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
-from ._parameters import CONSTRAINTS, Interval, StrOptions
+from ._methods import method_of
+from ._parameters import CONSTRAINTS, Interval, Objective, StrOptions
 
 
 class BackpropMLPClassifier(GradientClassifier):
@@ -382,11 +383,6 @@ class BackpropMLPClassifier(GradientClassifier):
         self.init = init
         self.dropout = dropout
 
-    def _check_parameters(self):
-        super()._check_parameters()
-        self._checked_activations()
-        self._dropout()
-
     def _checked_hidden_layer_sizes(self):
         """Return `hidden_layer_sizes` as a tuple of positive ints, or raise."""
         sizes = self.hidden_layer_sizes
@@ -404,11 +400,11 @@ class BackpropMLPClassifier(GradientClassifier):
             )
         return tuple(int(size) for size in sizes)
 
-    def _checked_activations(self):
+    def _checked_activations(self, hidden):
         """Return `activation` as a tuple of names, one for each hidden layer, or raise."""
         names = self.activation
         if isinstance(names, str):
-            names = [names] * len(self._checked_hidden_layer_sizes())
+            names = [names] * len(hidden)
         valid = np.ndim(names) == 1 and all(
             isinstance(name, str) and name in ACTIVATIONS for name in names
         )
@@ -417,13 +413,13 @@ class BackpropMLPClassifier(GradientClassifier):
                 f"activation must be one of {sorted(ACTIVATIONS)}, or hold one of them for "
                 f"each hidden layer; got {self.activation!r}."
             )
-        return self._one_per_hidden_layer("activation", names)
+        return self._one_per_hidden_layer("activation", names, hidden)
 
-    def _dropout(self):
+    def _checked_dropout(self, hidden):
         """Return `dropout` as a tuple, one for each hidden layer, () for none, or raise."""
         rates = self.dropout
         if isinstance(rates, Real):
-            rates = [rates] * len(self._checked_hidden_layer_sizes())
+            rates = [rates] * len(hidden)
         valid = np.ndim(rates) == 1 and all(
             isinstance(rate, Real) and not isinstance(rate, bool) and 0 <= rate < 1
             for rate in rates
@@ -433,8 +429,9 @@ class BackpropMLPClassifier(GradientClassifier):
                 "dropout must be a number in [0, 1), or hold one for each hidden layer (1 "
                 f"would leave all units out); got {self.dropout!r}."
             )
-        rates = self._one_per_hidden_layer("dropout", [float(rate) for rate in rates])
-        if any(rates) and self.solver == "lbfgs":
+        rates = [float(rate) for rate in rates]
+        rates = self._one_per_hidden_layer("dropout", rates, hidden)
+        if any(rates) and not method_of(self).works_in_epochs:
             raise ValueError(
                 f"dropout={self.dropout!r} does not go with solver='lbfgs', which compares "
                 "values of the objective: under dropout they are random. Set dropout=0.0, "
@@ -442,9 +439,9 @@ class BackpropMLPClassifier(GradientClassifier):
             )
         return rates if any(rates) else ()
 
-    def _one_per_hidden_layer(self, parameter, values):
+    def _one_per_hidden_layer(self, parameter, values, hidden):
         """Return `values` as a tuple, or raise if there are not as many as layers."""
-        n_layers = len(self._checked_hidden_layer_sizes())
+        n_layers = len(hidden)
         if len(values) != n_layers:
             raise ValueError(
                 f"{parameter} must have one entry for each hidden layer: got "
@@ -456,20 +453,16 @@ class BackpropMLPClassifier(GradientClassifier):
     def _architecture(self, n_features, n_outputs):
         hidden = self._checked_hidden_layer_sizes()
         sizes = (n_features, *hidden, n_outputs)
-        return Architecture(sizes, self._checked_activations())
+        return Architecture(sizes, self._checked_activations(hidden))
 
-    def _loss_name(self):
-        return self.loss
-
-    def _penalty(self):
-        name = "decay" if self.solver == "adamw" else "l2"
-        return PENALTIES[name](float(self.alpha), 0.0)
-
-    def _average_from(self):
-        return 0
-
-    def _max_gradient_norm(self):
-        return None if self.max_gradient_norm is None else float(self.max_gradient_norm)
+    def _objective(self):
+        name, longest = "decay" if self.solver == "adamw" else "l2", self.max_gradient_norm
+        return Objective(
+            penalty=PENALTIES[name](float(self.alpha), 0.0),
+            loss=self.loss,
+            max_gradient_norm=None if longest is None else float(longest),
+            dropout=self._checked_dropout(self._checked_hidden_layer_sizes()),
+        )
 
     def _initial_theta(self, architecture, rng, dtype):
         names, last = architecture.activations, self.activation

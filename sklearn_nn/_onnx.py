@@ -9,6 +9,7 @@ float32 and float64: of Elu and Softplus it has no float64.
 
 import numpy as np
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 from ._classifier import GradientClassifier
 from ._engine.arrays import to_numpy
@@ -170,7 +171,7 @@ def to_onnx(estimator):
 def check_exportable(estimator):
     """Raise TypeError or NotFittedError unless this is a fitted model of the package."""
     if isinstance(estimator, GradientClassifier):
-        estimator._check_fitted()
+        check_is_fitted(estimator)
         return
     advice = "Convert estimators of other packages with skl2onnx."
     if isinstance(estimator, Pipeline):

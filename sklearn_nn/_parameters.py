@@ -5,6 +5,7 @@ module is private in name, and was checked with scikit-learn 1.6 to 1.9.
 """
 
 from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
@@ -13,16 +14,24 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     Options,
     StrOptions,
+    validate_parameter_constraints,
 )
 
-from ._engine.epochs.optimizers import SGD, Adam, stochastic_gradient_descent
+from ._engine.epochs.lbfgs import LBFGSSettings
+from ._engine.epochs.optimizers import Adam, stochastic_gradient_descent
+from ._engine.epochs.records import EpochSettings
 from ._engine.epochs.schedules import CYCLES, SCHEDULES, Schedule
+from ._engine.newton.records import NewtonSettings
+from ._engine.objective import dropout
+from ._engine.objective.penalties import Penalty
 from ._engine.stopping import StoppingRule
 
 # MLPClassifier's: large enough that NumPy's overhead is small beside the arithmetic.
 AUTO_BATCH_SIZE = 200
 # Rows of the first sample of Newton's method: up to so many, all of them take no time.
 AUTO_SAMPLE_SIZE = 1000
+# What else schedules are called.
+OTHER_NAMES = {"auto": "constant"}
 # First step of a named schedule where learning_rate_init is None.
 DEFAULT_RATE = 0.05
 
@@ -69,9 +78,10 @@ def check_booleans(estimator):
     as a step of size 1.
     """
     for name, constraints in estimator._parameter_constraints.items():
+        if not isinstance(getattr(estimator, name), (bool, np.bool_)):
+            continue
         value = getattr(estimator, name)
-        accepts_bool = "boolean" in constraints or "verbose" in constraints
-        if isinstance(value, (bool, np.bool_)) and not accepts_bool:
+        if "boolean" not in constraints and "verbose" not in constraints:
             expected = ", ".join(str(constraint) for constraint in constraints)
             raise InvalidParameterError(
                 f"The {name!r} parameter of {type(estimator).__name__} must not be a "
@@ -92,17 +102,80 @@ def check_class_weight(estimator):
             )
 
 
+def constructor_parameters(estimator):
+    """Return (name, value) of each; `get_params` reads a signature, which takes long."""
+    return [(name, getattr(estimator, name)) for name in estimator._parameter_constraints]
+
+
+def check(estimator):
+    """Raise InvalidParameterError or ValueError for a parameter that makes no sense."""
+    # As scikit-learn's _validate_params does, but get_params would read a signature.
+    validate_parameter_constraints(
+        estimator._parameter_constraints,
+        dict(constructor_parameters(estimator)),
+        caller_name=type(estimator).__name__,
+    )
+    check_booleans(estimator)
+    check_class_weight(estimator)
+    # What is particular to a class it checks itself, where it makes something of it.
+    estimator._architecture(1, 1)
+    estimator._objective()
+
+
+class Objective(NamedTuple):
+    """What is particular to a class in the objective and in the steps that lower it."""
+
+    penalty: Penalty
+    loss: str = "log_loss"  # the first part of a key of LOSSES
+    average_from: int = 0  # first step whose parameters are averaged; 0: none
+    max_gradient_norm: float | None = None
+    dropout: tuple = ()
+
+
+def epoch_settings(estimator, objective, n_samples, random_state):
+    """Return the EpochSettings for so many rows.
+
+    `random_state` is that from which a model begins, of which the masks of dropout are a
+    function. All numbers become Python's here and in the other functions: a NumPy scalar
+    (from a grid made by np.logspace, say) would turn float32 parameters into float64.
+    """
+    rates = objective.dropout
+    return EpochSettings(
+        optimizer=optimizer_of(estimator),
+        schedule=schedule_of(estimator),
+        stopping_rule=stopping_rule_of(estimator),
+        batch_size=batch_size_of(estimator, n_samples, AUTO_BATCH_SIZE),
+        shuffle=estimator.shuffle,
+        average_from=objective.average_from,
+        early_stopping=estimator.early_stopping,
+        max_gradient_norm=objective.max_gradient_norm,
+        dropout=rates,
+        dropout_key=dropout.key_of(random_state) if rates else 0,
+    )
+
+
+def lbfgs_settings(estimator, objective, n_samples, random_state):
+    """Return the LBFGSSettings; the other arguments have no say."""
+    return LBFGSSettings(tol_of(estimator), int(estimator.max_fun))
+
+
+def newton_settings(estimator, objective, n_samples, random_state):
+    """Return the NewtonSettings for so many rows; other arguments have no say."""
+    n_first_rows = batch_size_of(estimator, n_samples, AUTO_SAMPLE_SIZE)
+    rule = stopping_rule_of(estimator) if estimator.early_stopping else None
+    return NewtonSettings(tol_of(estimator), n_first_rows, rule)
+
+
+def tol_of(estimator):
+    """Return `tol` as a number; None is so low that nothing is within it."""
+    return -np.inf if estimator.tol is None else float(estimator.tol)
+
+
 def optimizer_of(estimator):
     """Return the optimizer that `solver` and its parameters name.
 
-    All numbers become Python floats here and in the other functions: a NumPy scalar (from
-    a grid made by np.logspace, say) would turn float32 parameters into float64.
-
-    L-BFGS is not a step but a loop of scipy's; it leaves no memory behind, like SGD. Of
-    'adamw' the step is Adam's: what makes the difference is its penalty.
+    Of 'adamw' the step is Adam's: what makes the difference is its penalty.
     """
-    if estimator.solver == "lbfgs":
-        return SGD()
     if estimator.solver in ("adam", "adamw"):
         return Adam(
             float(estimator.beta_1), float(estimator.beta_2), float(estimator.epsilon)
@@ -110,14 +183,6 @@ def optimizer_of(estimator):
     return stochastic_gradient_descent(
         float(estimator.momentum), estimator.nesterovs_momentum
     )
-
-
-def is_automatic(estimator):
-    """Say whether the estimator finds its steps itself, without a learning rate.
-
-    A user who gives 'auto' a first step wants that step.
-    """
-    return estimator.learning_rate == "auto" and estimator.learning_rate_init is None
 
 
 def has_cycle(estimator):
@@ -128,12 +193,12 @@ def has_cycle(estimator):
 def schedule_of(estimator):
     """Return the schedule; a number as `learning_rate` is a constant step of that size.
 
-    'auto' with a first step is 'constant'; without one it takes no step of a schedule.
+    'auto' is a schedule only where it has a first step.
     """
     if not isinstance(estimator.learning_rate, str):
         return Schedule("constant", float(estimator.learning_rate))
     first = estimator.learning_rate_init
-    name = "constant" if estimator.learning_rate == "auto" else estimator.learning_rate
+    name = OTHER_NAMES.get(estimator.learning_rate, estimator.learning_rate)
     first = DEFAULT_RATE if first is None else float(first)
     warmup = estimator.warmup_fraction
     warmup = CYCLES.get(name, 0.0) if warmup is None else float(warmup)
@@ -144,17 +209,15 @@ def schedule_of(estimator):
 def stopping_rule_of(estimator):
     """Return the stopping rule; tol=None never stops, as in SGDClassifier."""
     return StoppingRule(
-        tol=-np.inf if estimator.tol is None else estimator.tol,
+        tol=tol_of(estimator),
         n_iter_no_change=estimator.n_iter_no_change,
         lowers_rate=estimator.learning_rate == "adaptive",
     )
 
 
-def batch_size_of(estimator, n_samples):
-    """Return the number of rows in a batch."""
+def batch_size_of(estimator, n_samples, auto):
+    """Return the number of rows in a batch, at most `auto` for 'auto'."""
     if estimator.batch_size == "full":
         return n_samples
-    if estimator.batch_size == "auto":
-        size = AUTO_SAMPLE_SIZE if is_automatic(estimator) else AUTO_BATCH_SIZE
-        return min(size, n_samples)
-    return min(int(estimator.batch_size), n_samples)
+    size = auto if estimator.batch_size == "auto" else int(estimator.batch_size)
+    return min(size, n_samples)

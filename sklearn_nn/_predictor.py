@@ -16,6 +16,7 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     """The part of both estimators that predicts; abstract."""
 
     _multilabel_allowed = False
+    _smallest_n_classes = 1
 
     @abstractmethod
     def _layers(self):

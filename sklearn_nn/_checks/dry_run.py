@@ -2,8 +2,10 @@
 
 import copy
 
+from .. import _parameters, _training
 from .._classifier import GradientClassifier
 from .._data.validation import Given
+from .._methods import method_of
 
 
 def prepared_copy(estimator, X, y, sample_weight, caller, **parameters):
@@ -34,12 +36,12 @@ def prepared_copy(estimator, X, y, sample_weight, caller, **parameters):
             f"{type(estimator).__name__}. Of a pipeline pass the last step, pipeline[-1], "
             "and X as the steps before it have transformed it."
         )
-    rehearsing = copy.copy(estimator).set_params(early_stopping=False, **parameters)
-    rehearsing._check_parameters()
-    kept = rehearsing._kept(one_epoch=False)
+    dry = copy.copy(estimator).set_params(early_stopping=False, **parameters)
+    _parameters.check(dry)
 
     def encoding_of(y, kept):  # a few rows of a fitted model may lack a class
-        return rehearsing._fit_encoding(y, None) if kept is None else kept
+        return _training.fit_encoding(y, None) if kept is None else kept
 
     # No rows are held out, and weights are scaled as by `fit`.
-    return rehearsing._prepare(X, y, sample_weight, encoding_of, kept, Given())
+    given = Given()
+    return _training.prepare(dry, method_of(dry), X, y, sample_weight, encoding_of, given)

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from .._engine.arrays import to_numpy
 from .._engine.epochs.optimizers import SGD
+from .._engine.epochs.records import EpochMemory, EpochSettings
 from .._engine.epochs.reference import objective_and_gradient, select
 from .._engine.epochs.train import run_epochs
 from .._engine.objective import network
@@ -180,10 +181,11 @@ def check_gradient(
     prepared = prepared_copy(
         estimator, X, y, sample_weight, "check_gradient", warm_start=True
     )
-    problem = smooth_full_batch(prepared.problem, prepared.data.n_samples)
+    problem, penalty = prepared.problem, prepared.problem.penalty
+    problem = replace(problem, penalty=replace(penalty, l1=0.0))
     architecture, data = problem.architecture, in_float64(prepared.data)
     theta = prepared.state.theta
-    if prepared.kept is not None:  # what the user sees, not an average's origin
+    if prepared.start.goes_on:  # what the user sees, not an average's origin
         theta = architecture.flatten(estimator._layers())
     theta = to_numpy(theta).astype(np.float64)
     rng = check_random_state(random_state)
@@ -201,19 +203,6 @@ def check_count(n_parameters):
         raise TypeError(text)
     if n_parameters < 1:
         raise ValueError(text)
-
-
-def smooth_full_batch(problem, n_samples):
-    """Return the Problem whose single step of size 1 is along the gradient without l1."""
-    return replace(
-        problem,
-        penalty=replace(problem.penalty, l1=0.0),
-        optimizer=SGD(),
-        batch_size=n_samples,
-        average_from=0,
-        max_gradient_norm=None,
-        dropout=(),
-    )
 
 
 def in_float64(data):
@@ -249,9 +238,10 @@ def chosen_parameters(architecture, n_parameters, rng):
 
 def gradient_of_a_step(problem, theta, data):
     """Return dJ/dtheta (n_parameters,), by which a step of size 1 changes theta."""
-    state = TrainingState(theta=theta, slots=(), random_state=())
+    settings = EpochSettings(SGD(), None, None, batch_size=data.n_samples)
+    state = TrainingState(theta=theta, random_state=(), memory=EpochMemory(slots=()))
     with np.errstate(over="ignore"):
-        new, _ = run_epochs(problem, state, data, None, np.array([1.0]))
+        new, _ = run_epochs(problem, settings, state, data, None, np.array([1.0]))
     return theta - new.theta
 
 

@@ -140,7 +140,7 @@ def learning_rate_range_test(
         "learning_rate_range_test",
         learning_rate=float(smallest_rate),
     )
-    if estimator.solver == "lbfgs":
+    if not prepared.method.works_in_epochs:
         raise ValueError(
             "A range test needs a solver that takes steps of a learning rate; got "
             "solver='lbfgs', which finds the length of its steps itself. Set "
@@ -179,12 +179,14 @@ def take_steps(prepared, rates):
     learning_rates, losses, smoothed_losses : ndarray of shape (n_steps_taken,)
         All finite, at least one.
     """
-    problem, state, data = prepared.problem, prepared.state, prepared.data
-    batches = endless_batches(problem, state, data)
+    problem, settings, state = prepared.problem, prepared.settings, prepared.state
+    batches = endless_batches(settings, state, prepared.data)
     taken, mean, lowest = [], 0.0, np.inf
     for t, (rate, batch) in enumerate(zip(rates, batches, strict=False), start=1):
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            state, [loss] = run_epochs(problem, state, batch, None, np.array([rate]))
+            state, [loss] = run_epochs(
+                problem, settings, state, batch, None, np.array([rate])
+            )
         if not np.isfinite(loss):
             break
         # mean_t = SMOOTHING * mean_{t-1} + (1 - SMOOTHING) * loss_t,  divided by
@@ -206,12 +208,12 @@ def take_steps(prepared, rates):
     return np.array(taken).T
 
 
-def endless_batches(problem, state, data):
+def endless_batches(settings, state, data):
     """Yield mini-batches, epoch after epoch, in the orders that training would draw."""
-    rng = generator(problem, data, state.random_state)
+    rng = generator(settings, data, state.random_state)
     while True:
-        order = draw_order(problem, data, rng)
-        yield from batches(data, order, problem.batch_size)
+        order = draw_order(settings, data, rng)
+        yield from batches(data, order, settings.batch_size)
 
 
 def suggestion_of(rates, losses, smoothed):

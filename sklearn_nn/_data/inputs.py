@@ -6,7 +6,7 @@ from sklearn import get_config
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-from .._engine.arrays import alike, detached, moved_to, numpy_dtype, take_rows
+from .._engine.arrays import alike, detached, moved_to, numpy_dtype
 from .._engine.types import Dataset
 from . import array_api
 from .sample_weights import positive_rows
@@ -116,17 +116,6 @@ def make_dataset(X, y, weight, rows, encoding):
     data = Dataset(X, encoding.encode(y, numpy_dtype(X)), weight, rows)
     positions = None if weight is None else positive_rows(weight)
     return data if positions is None else select_samples(data, positions)
-
-
-def lay_out(data, batch_size):
-    """Return `data` as C-contiguous rows in their order if one batch holds them all.
-
-    That batch is then gathered once and not in every epoch.
-    """
-    if batch_size < data.n_samples:
-        return data
-    rows = slice(None) if data.rows is None else data.rows
-    return data._replace(X=take_rows(data.X, rows), rows=None)
 
 
 def beside_rows(data):

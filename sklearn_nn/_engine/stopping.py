@@ -16,6 +16,18 @@ class Decision(Enum):
     STOP = "stop"
 
 
+class EndedBy(Enum):
+    """Why training ended. Checkpoints hold the value."""
+
+    MAX_ITER = "max_iter"  # all epochs that were asked for are done
+    STOPPING_RULE = "stopping_rule"
+    MONITOR = "monitor"
+    INTERRUPT = "interrupt"  # Ctrl-C
+    MAX_FUN = "max_fun"  # of L-BFGS
+    STALLED = "stalled"  # of L-BFGS and Newton: no lower point was found
+    SEPARABLE = "separable"  # of Newton: there is no optimum
+
+
 @dataclass(frozen=True)
 class StoppingRule:
     """Stop after `n_iter_no_change` epochs in a row without an improvement of `tol`.
@@ -76,13 +88,13 @@ class StoppingRule:
         return progress, decision, n_judged
 
 
-def with_first_candidate(problem, state, validate):
+def with_first_candidate(state, validate):
     """Return the state with its parameters as the best so far, if training goes on.
 
     A model that has been trained must not end with worse parameters than it had. Their
     score is that on the present validation rows, which need not be those of the last call.
     """
-    if not problem.early_stopping or state.epoch == 0:
+    if state.epoch == 0:
         return state
     theta = state.progress.best_theta
     theta = state.shown_theta if theta is None else theta

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .arrays import as_type, namespace
+from .arrays import namespace
 
 
 class Layer(NamedTuple):
@@ -94,21 +94,11 @@ class Dataset(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """What is minimised and how: fixed while training runs."""
+    """What is minimised. How it is minimised is up to the settings of a method."""
 
     architecture: Architecture
     loss: Any  # losses.Loss
     penalty: Any  # penalties.Penalty
-    optimizer: Any  # of optimizers.py
-    schedule: Any  # schedules.Schedule
-    stopping_rule: Any  # stopping.StoppingRule
-    batch_size: int  # rows a step; more than there are means all
-    shuffle: bool = True
-    average_from: int = 0  # first step whose theta is averaged; 0 = no averaging
-    early_stopping: bool = False  # whether the validation score decides, not the objective
-    max_gradient_norm: float | None = None  # longer gradients are clipped; None: none are
-    dropout: tuple = ()  # part of each hidden layer's units left out of a step; () = none
-    dropout_key: int = 0  # of the masks; see dropout.py
 
 
 class Progress(NamedTuple):
@@ -124,31 +114,28 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingState:
-    """All that changes during training: with it, training can be cut anywhere."""
+    """All that changes during training: with it, training can be cut anywhere.
+
+    There are three vectors of parameters. `theta` is where the next step begins.
+    `shown_theta` is what the model predicts with: the average of `theta` over the steps
+    where one is kept, else `theta` itself. `progress.best_theta` is the `shown_theta` of
+    the epoch with the best validation score, kept only with early stopping.
+    """
 
     theta: Any  # (n_parameters,)
-    slots: tuple  # the optimizer's memory, vectors of shape (n_parameters,)
     random_state: tuple  # of numpy's RandomState.get_state()
-    n_slot_updates: int = 0  # steps since the slots began at zero
     step: int = 0  # updates of theta
-    epoch: int = 0  # passes over the data
-    average: Any = None  # (n_parameters,) in float64, mean of `n_averaged` thetas
-    n_averaged: int = 0
-    n_sampled: int = 0  # rows of the sample of the next Newton step; 0: none taken yet
-    n_curvature: int = 0  # rows of its Hessian
-    damping: float = 0.1  # what is added to it
-    promised: float = np.inf  # decrease that was promised for the last Newton step
-    # What the rows seen say to a stream: of online.py a stream.StreamState, of Newton's
-    # method the arguments of stream.begin_at after theta.
-    past: Any = None
+    epoch: int = 0  # entries that each curve has got: passes over the data, or iterations
     progress: Progress = field(default_factory=Progress)
+    # What the method remembers, a record of its own: epochs.records.EpochMemory,
+    # newton.records.NewtonMemory or newton.stream.StreamMemory. None before training, and
+    # for L-BFGS, whose memory is scipy's.
+    memory: Any = None
 
     @property
     def shown_theta(self):
-        """The parameters that the model predicts with: the average once it has begun."""
-        if not self.n_averaged:
-            return self.theta
-        return as_type(self.average, self.theta.dtype)
+        """The parameters that the model predicts with."""
+        return self.theta if self.memory is None else self.memory.shown(self.theta)
 
 
 class Validation(NamedTuple):
@@ -189,16 +176,13 @@ def empty_curves():
 
 
 class TrainingRun(NamedTuple):
-    """What one call of `train` did."""
+    """What one call of `loop.run` did."""
 
     state: TrainingState
     curves: Curves
-    last_loss: float  # the last epoch's, or for L-BFGS that of the final theta
+    last_loss: float  # the last epoch's, or for L-BFGS and Newton that of the final theta
     zero_logits_loss: float  # that of knowing nothing
-    # 'max_iter', 'stopping_rule', 'monitor', 'interrupt'; of L-BFGS 'max_fun'; of L-BFGS
-    # and Newton 'stalled' where they found no lower point along their direction; of
-    # Newton 'separable' where there is no optimum.
-    ended_by: str
+    ended_by: Any  # stopping.EndedBy
     gap: float | None = None  # of Newton: estimate of (J - J*) / J
 
 

@@ -1,59 +1,92 @@
 """What the end of a training run means to a user: nothing, or a warning."""
 
+import warnings
 from math import isfinite
+
+from sklearn.exceptions import ConvergenceWarning
+
+from .. import _parameters
+from .._engine.stopping import EndedBy
 
 # Steps on mini-batches make the objective noisy; beyond this factor it is no noise.
 CLEARLY_WORSE = 1.1
 
 REASONS = {
-    "cycle": "The cycle of learning rates is over",
-    "max_iter": "max_iter={max_iter} was reached before convergence",
-    "max_fun": "max_fun evaluations were made before convergence",
-    "stalled": "no lower point was found along the search direction",
-    "separable": "The rows can be told apart without error, and without a penalty there is "
-    "no optimum: larger coefficients are always better",
+    EndedBy.MAX_ITER: "max_iter={max_iter} was reached before convergence",
+    EndedBy.MAX_FUN: "max_fun evaluations were made before convergence",
+    EndedBy.STALLED: "no lower point was found along the search direction",
+    EndedBy.SEPARABLE: "The rows can be told apart without error, and without a penalty "
+    "there is no optimum: larger coefficients are always better",
+    EndedBy.STOPPING_RULE: "The stopping rule ended training",
 }
-ADVICE = {
-    "lbfgs": "Raise max_iter and max_fun, accept more (tol), or scale the features.",
-    "epochs": (
-        "Train longer (max_iter), accept less (tol), take other steps "
-        "(learning_rate_init), or scale the features."
-    ),
-}
+CYCLE_IS_OVER = "The cycle of learning rates is over"
+
+
+def warn(estimator, method, run, stacklevel):
+    """Warn if training was interrupted, or ended before it should have.
+
+    Parameters
+    ----------
+    estimator : GradientClassifier
+    method : Method
+        That has trained it.
+    run : TrainingRun
+    stacklevel : int
+        Of the user's call, seen from here.
+    """
+    interrupted = interruption(run)
+    if interrupted is not None:
+        warnings.warn(interrupted, stacklevel=stacklevel)
+    text = shortfall(
+        run,
+        method,
+        estimator.max_iter,
+        estimator.tol,
+        by_score=method.stops_early(estimator),
+        # A cycle of learning rates was to last so long.
+        is_cycle=_parameters.has_cycle(estimator) and method.works_in_epochs,
+    )
+    if text is not None:
+        warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
 
 
 def interruption(run):
     """Return the warning after Ctrl-C, or None if there was none."""
-    if run.ended_by != "interrupt":
+    if run.ended_by is not EndedBy.INTERRUPT:
         return None
     n_epochs = len(run.curves.objectives)
     return f"Training was interrupted; the model is that of {n_epochs} finished epochs."
 
 
-def shortfall(run, max_iter, tol, criterion, by_lbfgs):
+def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):
     """Return the warning that training has not reached its goal, or None.
 
     Parameters
     ----------
     run : TrainingRun
+    method : Method
     max_iter : int
     tol : float, or None for a user who wants no stopping rule and no warning
-    criterion : str
-        What the stopping rule looked at.
-    by_lbfgs : bool
+    by_score : bool
+        Whether the stopping rule looked at a validation score, not at the objective.
+    is_cycle : bool
+        Whether `max_iter` was the length of a cycle of learning rates.
     """
     worse = ends_worse(run)
-    if tol is None or run.ended_by in ("interrupt", "monitor"):
+    if tol is None or run.ended_by in (EndedBy.INTERRUPT, EndedBy.MONITOR):
         return None
-    if run.ended_by in ("stopping_rule", "cycle") and not worse:
+    is_over = is_cycle and run.ended_by is EndedBy.MAX_ITER
+    if (is_over or run.ended_by is EndedBy.STOPPING_RULE) and not worse:
         return None
-    reason = REASONS.get(run.ended_by, "The stopping rule ended training")
+    reason = CYCLE_IS_OVER if is_over else REASONS[run.ended_by]
+    reason = reason.format(max_iter=max_iter)
     if run.gap is not None:
-        if run.ended_by in ("max_iter", "stalled") and run.gap <= tol:
+        if run.ended_by in (EndedBy.MAX_ITER, EndedBy.STALLED) and run.gap <= tol:
             return None
-        return newton_shortfall(run, reason.format(max_iter=max_iter), tol)
-    unit, improvement = "iteration" if by_lbfgs else "epoch", last_improvement(run)
-    text = f"{reason.format(max_iter=max_iter)}: the last {unit} improved the {criterion} "
+        return newton_shortfall(run, method, reason, tol)
+    unit, improvement = method.unit, last_improvement(run)
+    criterion = "validation score" if by_score else "objective"
+    text = f"{reason}: the last {unit} improved the {criterion} "
     text += f"by {improvement}, with tol={tol:g}. "
     if worse:
         text += (
@@ -62,17 +95,17 @@ def shortfall(run, max_iter, tol, criterion, by_lbfgs):
             f"{run.zero_logits_loss:.3g}: the steps may be too long for these features or "
             "this alpha. "
         )
-    return text + ADVICE["lbfgs" if by_lbfgs else "epochs"]
+    return text + method.advice
 
 
-def newton_shortfall(run, reason, tol):
+def newton_shortfall(run, method, reason, tol):
     """Return the warning that learning_rate='auto' has not reached its goal."""
-    if run.ended_by == "separable":
+    if run.ended_by is EndedBy.SEPARABLE:
         loss = f"training has stopped at a loss of {run.last_loss:.3g}"
         return f"{reason}. Set alpha > 0 (with a penalty); {loss}."
     return (
         f"{reason}: the objective is estimated to be {run.gap:.3g} of itself above its "
-        f"optimum, with tol={tol:g}. Train longer (max_iter) or accept more (tol)."
+        f"optimum, with tol={tol:g}. {method.advice}"
     )
 
 

@@ -61,29 +61,3 @@ class Printer:
 def interval(epoch):
     """Return how many epochs a line stands for: 1 up to 100, 10 up to 1000, and so on."""
     return 10 ** max(0, len(str(epoch - 1)) - 2)
-
-
-class Watchers:
-    """Several monitors as one; all are told, and any can stop training."""
-
-    def __init__(self, monitors):
-        self.monitors = monitors
-
-    def epoch_begin(self):
-        """Return True to stop before this epoch."""
-        wishes = [monitor.epoch_begin() for monitor in self.monitors]
-        return any(wishes)
-
-    def epoch_end(self, state, curves):
-        """Return True to stop after this epoch."""
-        wishes = [monitor.epoch_end(state, curves) for monitor in self.monitors]
-        return any(wishes)
-
-    def n_unwatched(self, epoch):
-        """Return how many epochs after this one none need be told of."""
-        return min(monitor.n_unwatched(epoch) for monitor in self.monitors)
-
-    def end(self):
-        """Tell all that no epoch follows."""
-        for monitor in self.monitors:
-            monitor.end()

@@ -9,13 +9,16 @@ import numpy as np
 from .._data.labels import Encoding
 from .._data.sample_weights import WeightScale
 from .._engine.arrays import are_equal, are_together, moved_to
-from .._engine.epochs.train import zero_slots
+from .._engine.epochs.records import EpochMemory
+from .._engine.stopping import EndedBy
 from .._engine.types import Architecture, Progress, TrainingState
-from .._parameters import has_cycle
+from .._parameters import constructor_parameters, has_cycle
 
 # Parameters that only say how long to train and what to print: the path stays the same.
 # But `max_iter` is the length of a cycle of learning rates.
 NOT_THE_PATH = ("max_iter", "verbose")
+# Types of which a copy is the same; to ask for one takes as long as much of a tiny fit.
+UNCHANGEABLE = (int, float, str, bool, type(None))
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Checkpoint:
     state: TrainingState
     shown_theta: Any  # (n_parameters,), what was last made attributes
     parameters: dict  # of the constructor at the last call; see `path_parameters`
-    ended_by: str  # of the last call's TrainingRun; 'max_iter' after partial_fit
+    ended_by: str  # value of the last call's EndedBy; MAX_ITER's after partial_fit
     weight_scale: WeightScale  # of all rows seen
     split_random_state: tuple  # from which each validation split is drawn
     encoding: Encoding
@@ -43,11 +46,13 @@ class Checkpoint:
         By `sklearn.utils._array_api.move_estimator_to` (1.9).
         """
         state, best = self.state, self.state.progress.best_theta
+        memory = state.memory
+        if isinstance(memory, EpochMemory):  # others stay on the host
+            memory = memory.converted(converter)
         state = replace(
             state,
             theta=converter(state.theta),
-            slots=tuple(converter(slot) for slot in state.slots),
-            average=None if state.average is None else converter(state.average),
+            memory=memory,
             progress=state.progress._replace(
                 best_theta=None if best is None else converter(best)
             ),
@@ -68,20 +73,15 @@ class Checkpoint:
 def first_checkpoint(theta, random_state, parameters, encoding, architecture):
     """Return the checkpoint of a model that has not been trained: all begins at `theta`."""
     return Checkpoint(
-        state=TrainingState(theta=theta, slots=(), random_state=random_state),
+        state=TrainingState(theta=theta, random_state=random_state),
         shown_theta=theta,
         parameters=parameters,
-        ended_by="max_iter",
+        ended_by=EndedBy.MAX_ITER.value,
         weight_scale=WeightScale(),
         split_random_state=random_state,
         encoding=encoding,
         architecture=architecture,
     )
-
-
-def constructor_parameters(estimator):
-    """Return (name, value) of each; `get_params` reads a signature, which takes long."""
-    return [(name, getattr(estimator, name)) for name in estimator._parameter_constraints]
 
 
 def path_parameters(estimator):
@@ -90,7 +90,9 @@ def path_parameters(estimator):
     return {
         name: value
         # A copied generator or scorer would no longer be the same, which is its identity.
-        if isinstance(value, np.random.RandomState) or callable(value)
+        if type(value) in UNCHANGEABLE
+        or isinstance(value, np.random.RandomState)
+        or callable(value)
         else copy.deepcopy(value)
         for name, value in constructor_parameters(estimator)
         if name not in not_the_path
@@ -99,6 +101,8 @@ def path_parameters(estimator):
 
 def changed_parameters(before, now):
     """Return the names of the parameters that are not what they were, or were not there."""
+    if before is now:  # a model that begins
+        return set()
     return {
         name
         for name, value in now.items()
@@ -116,13 +120,15 @@ def are_same(one, other):
     return np.array_equal(one, other)
 
 
-def resumed_state(checkpoint, problem, theta, parameters):
+def resumed_state(checkpoint, method, settings, theta, parameters):
     """Return the state from which the next call goes on (or the first begins).
 
     Parameters
     ----------
     checkpoint : Checkpoint
-    problem : Problem
+    method : Method
+        Of the coming call. Where another one has trained so far, its memory begins anew.
+    settings : EpochSettings, NewtonSettings or LBFGSSettings
         Of the coming call.
     theta : array of shape (n_parameters,)
         What the fitted attributes hold now; if a user has edited them, training goes on
@@ -130,31 +136,28 @@ def resumed_state(checkpoint, problem, theta, parameters):
     parameters : dict
         `path_parameters` of the coming call.
     """
-    state = checkpoint.state
+    state, progress = checkpoint.state, checkpoint.state.progress
     changed = changed_parameters(checkpoint.parameters, parameters)
-    counters_go_on = checkpoint.ended_by == "max_iter" and not changed
-    anew = Progress(rate_factor=resumed_rate_factor(checkpoint, changed))
-    if not are_equal(theta, checkpoint.shown_theta):
-        state = replace(state, theta=theta, average=None, n_averaged=0, progress=anew)
-    elif state.progress.best_theta is not None and not counters_go_on:
-        # Early stopping has shown its best parameters, and that search is over.
-        best = state.progress.best_theta
-        state = replace(state, theta=best, average=None, n_averaged=0)
-    if not counters_go_on:
-        state = replace(state, progress=anew)
-    if "average" in changed:
-        state = replace(state, average=None, n_averaged=0)
+    is_edited = not are_equal(theta, checkpoint.shown_theta)
+    counters_go_on = checkpoint.ended_by == EndedBy.MAX_ITER.value and not changed
+    # Early stopping has shown its best parameters, and that search is over.
+    is_best = progress.best_theta is not None and not counters_go_on
+    if not is_edited:
+        theta = progress.best_theta if is_best else state.theta
+    if is_edited or not counters_go_on:
+        progress = Progress(rate_factor=resumed_rate_factor(checkpoint, changed))
+    forgets_average = is_edited or is_best or "average" in changed
     # Intercepts that are no longer trained must not be moved by old gradients.
-    other_memory = not changed.isdisjoint({"solver", "fit_intercept"})
-    if other_memory or len(state.slots) != problem.optimizer.n_slots:
-        slots = zero_slots(problem, state.theta)
-        state = replace(state, slots=slots, n_slot_updates=0)
-    return state
+    forgets_slots = not changed.isdisjoint({"solver", "fit_intercept"})
+    memory = method.resumed_memory(
+        state.memory, settings, theta, forgets_average, forgets_slots
+    )
+    return replace(state, theta=theta, progress=progress, memory=memory)
 
 
 def resumed_rate_factor(checkpoint, changed):
     """Return the factor of 'adaptive': kept unless at its end, or the rate is another."""
-    if checkpoint.ended_by == "stopping_rule":
+    if checkpoint.ended_by == EndedBy.STOPPING_RULE.value:
         return 1.0
     if not changed.isdisjoint({"solver", "learning_rate", "learning_rate_init"}):
         return 1.0

@@ -9,184 +9,128 @@ import copy
 import inspect
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from numbers import Integral, Real
+from types import UnionType
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from .. import _parameters
 from .._data.labels import Encoding
 from .._data.sample_weights import WeightScale
+from .._engine.epochs.records import EpochMemory
 from .._engine.newton import stream
 from .._engine.newton.coordinates import Coordinates
+from .._engine.newton.records import KnownRows, NewtonMemory
 from .._engine.objective.activations import ACTIVATIONS
 from .._engine.objective.penalties import Penalty
-from .._engine.types import Architecture, Progress, TrainingState
+from .._engine.types import Architecture, Curves, Progress, TrainingState
+from .._monitoring.history import History
+from .._parameters import constructor_parameters
 from .._version import __version__
-from .checkpoint import NOT_THE_PATH, Checkpoint, constructor_parameters
+from .checkpoint import NOT_THE_PATH, Checkpoint
 from .plain import from_arrays, plain, rebuilt, to_arrays
 
-# To be raised when what was stored before can no longer be read.
+# To be raised when what was stored before can no longer be read. The first release has 1.
 FORMAT = 1
-# All that a checkpoint may consist of.
+# What the methods of training remember.
+MEMORIES = (EpochMemory, NewtonMemory, stream.StreamMemory)
+# All that a checkpoint and a history may consist of.
 RECORDS = (
     Checkpoint,
     TrainingState,
     Progress,
+    *MEMORIES,
+    KnownRows,
+    Coordinates,
+    Penalty,
     Architecture,
     Encoding,
     WeightScale,
-    stream.StreamState,
-    Coordinates,
-    Penalty,
+    History,
 )
-
-
-def architecture_of(layer_sizes, activation=None, **fields):
-    """Return the Architecture of stored fields; the first code had one activation."""
-    if activation is not None:
-        fields["activations"] = (activation,) * (len(layer_sizes) - 2)
-    return Architecture(layer_sizes, **fields)
-
-
-# A class that has lost or renamed a field since gets a function here instead, which takes
-# the fields as they were stored.
-READERS = {
-    **{record.__name__: record for record in RECORDS},
-    "Architecture": architecture_of,
-}
-# Fitted attributes that the first code did not set, and what stands for them.
-NEW_ATTRIBUTES = {
-    "best_epoch_": lambda state: None,
-    "learning_rate_curve_": lambda state: None,
-    "loss_": lambda state: state["loss_curve_"][-1],
-    "validation_loss_curve_": lambda state: None,
-}
+# A class that has lost or renamed a field gets a function here instead, which takes the
+# fields as they were stored.
+READERS = {record.__name__: record for record in RECORDS}
 # What a field of a record may be, by its annotation: NumPy's numbers, too.
-KINDS = {int: Integral, float: Real, **{kind: kind for kind in (str, bool, tuple, dict)}}
-# Where a pickle says which format it has; those of the first code do not.
+KINDS = {int: Integral, float: Real, Any: object}
+# Attributes that are made of records.
+OF_RECORDS = ("_checkpoint", "_history")
+# Where a pickle says which format it has.
 ORIGIN = "_sklearn_nn_origin"
 
 
-class Persistent:
-    """Mixin of both estimators: how they are copied, pickled and kept in arrays."""
+def state_of(estimator):
+    """Return what `get_state` does; the estimator is fitted."""
+    learned = {
+        "fitted": fitted_attributes(estimator),
+        "checkpoint": estimator._checkpoint,
+        "history": estimator._history.trimmed(),
+    }
+    arrays = to_arrays(learned, RECORDS, own_objects(estimator))
+    origin = (type(estimator).__name__, str(FORMAT), __version__)
+    return {**arrays, "origin": np.array(origin)}
 
-    def get_state(self):
-        """Return all that was learned, and all that training needs to go on, as arrays.
 
-        For a store without pickle: `np.savez(file, **model.get_state())`, and
-        `model.set_state(np.load(file))` on an estimator with the same parameters, which
-        are not in it. It predicts the same, and `partial_fit` and `warm_start` go on bit
-        for bit.
-
-        Returns
-        -------
-        state : dict of str -> ndarray
-            Copies, none of type object: numbers, strings, under 'structure' a text in
-            JSON that says how they belong together, and under 'origin' the class, the
-            format and the release. Of a model of another array library (PyTorch's
-            tensors, say) they are NumPy's too, and so is the model that gets them.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator has not been fitted.
-        TypeError
-            If a fitted attribute has been set to what no array can hold.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sklearn_nn import SGDLogisticClassifier
-        >>> X, y = load_iris(return_X_y=True)
-        >>> state = SGDLogisticClassifier().fit(X, y).get_state()
-        >>> SGDLogisticClassifier().set_state(state).score(X, y)
-        0.98
-        """
-        self._check_fitted()
-        learned = {"fitted": fitted_attributes(self), "checkpoint": self._checkpoint}
-        arrays = to_arrays(learned, RECORDS, own_objects(self))
-        origin = (type(self).__name__, str(FORMAT), __version__)
-        return {**arrays, "origin": np.array(origin)}
-
-    def set_state(self, state):
-        """Make the model that of `get_state`; see there.
-
-        Parameters
-        ----------
-        state : mapping of str -> ndarray
-            From `get_state` of an estimator of this class with the same constructor
-            parameters: where others differ from those that training had, they act as
-            after `set_params` on the fitted model. Its arrays are copied.
-
-        Returns
-        -------
-        self : estimator
-            The estimator, fitted as the one that the state is from. A RandomState that it
-            was given stays where it is: training goes on with that of the state.
-
-        Raises
-        ------
-        ValueError
-            If the state is of another class or a newer format, lacks something, or has
-            other layers than the parameters say. The estimator stays as it was.
-        """
-        self._check_parameters()
-        restored = copy.copy(self)
-        for name in fitted_attributes(self):
-            delattr(restored, name)
-        try:
-            version = checked_origin(state["origin"], type(self).__name__)
-            with naming_release(version):
-                learned = from_arrays(state, READERS, own_objects(self))
-                checkpoint = with_new_parameters(learned["checkpoint"], type(self))
-                vars(restored).update(with_new_attributes(learned["fitted"]))
-                restored._checkpoint = checkpoint
-                check_consistent(restored)
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
-            # A state that was cut or edited may fail anywhere.
-            raise ValueError(
-                f"The state does not fit {type(self).__name__}: {reason(error)}. Expected "
-                "what get_state of an estimator with the same class and parameters "
-                "returned; the estimator is as it was."
-            ) from error
-        vars(self).clear()
-        vars(self).update(vars(restored))
-        return self
-
-    def __copy__(self):
-        # As Python would without __getstate__; callbacks ask for a copy in every epoch.
-        copied = type(self).__new__(type(self))
-        vars(copied).update(vars(self))
-        return copied
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        # A sparse matrix, too, is to skops a class that has to be trusted.
-        made_plain = [
-            name
-            for name, value in state.items()
-            if name == "_checkpoint" or isinstance(value, csr_matrix)
-        ]
-        state |= {name: plain(state[name], RECORDS) for name in made_plain}
-        origin = {"format": FORMAT, "version": __version__, "plain": made_plain}
-        return {**state, ORIGIN: origin}
-
-    def __setstate__(self, state):
-        state = dict(state)
-        origin = state.pop(ORIGIN, None)
-        if origin is None:  # the first code left records as they were
-            version, made_plain = "0.1.0", [n for n in state if n == "_checkpoint"]
-            # They may lack a field of today.
-            state |= {name: plain(state[name], RECORDS) for name in made_plain}
-        else:
-            version, made_plain = origin["version"], origin["plain"]
-            check_format(origin["format"], version)
+def restore(estimator, state):
+    """Make the estimator the model of `state_of`, or raise ValueError and leave it."""
+    _parameters.check(estimator)
+    restored = copy.copy(estimator)
+    for name in fitted_attributes(estimator):
+        delattr(restored, name)
+    try:
+        version = checked_origin(state["origin"], type(estimator).__name__)
         with naming_release(version):
-            state |= {name: rebuilt(state[name], READERS) for name in made_plain}
-        if "_checkpoint" in state:
-            checkpoint = with_new_parameters(state["_checkpoint"], type(self))
-            state = with_new_attributes({**state, "_checkpoint": checkpoint})
-        super().__setstate__({**new_parameters(state, type(self)), **state})
+            learned = from_arrays(state, READERS, own_objects(estimator))
+            checkpoint = with_new_parameters(learned["checkpoint"], type(estimator))
+            vars(restored).update(learned["fitted"])
+            restored._checkpoint, restored._history = checkpoint, learned["history"]
+            check_consistent(restored)
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        # A state that was cut or edited may fail anywhere.
+        raise ValueError(
+            f"The state does not fit {type(estimator).__name__}: {reason(error)}. Expected "
+            "what get_state of an estimator with the same class and parameters "
+            "returned; the estimator is as it was."
+        ) from error
+    vars(estimator).clear()
+    vars(estimator).update(vars(restored))
+
+
+def to_pickle(attributes):
+    """Return the attributes of an estimator as a pickle has them: in plain containers."""
+    state = dict(attributes)
+    if "_history" in state:
+        state["_history"] = state["_history"].trimmed()
+    # A sparse matrix, too, is to skops a class that has to be trusted.
+    made_plain = [
+        name
+        for name, value in state.items()
+        if name in OF_RECORDS or isinstance(value, csr_matrix)
+    ]
+    state |= {name: plain(state[name], RECORDS) for name in made_plain}
+    origin = {"format": FORMAT, "version": __version__, "plain": made_plain}
+    return {**state, ORIGIN: origin}
+
+
+def from_pickle(state, estimator_class):
+    """Return the attributes of an estimator from what `to_pickle` has returned."""
+    state = dict(state)
+    if ORIGIN not in state:
+        raise ValueError(
+            f"This is no pickle of {estimator_class.__name__}: it does not say in which "
+            "format it is. Expected what pickle.dumps of an estimator returned."
+        )
+    origin = state.pop(ORIGIN)
+    check_format(origin["format"], origin["version"])
+    with naming_release(origin["version"]):
+        state |= {name: rebuilt(state[name], READERS) for name in origin["plain"]}
+    if "_checkpoint" in state:
+        checkpoint = with_new_parameters(state["_checkpoint"], estimator_class)
+        state["_checkpoint"] = checkpoint
+    return {**new_parameters(state, estimator_class), **state}
 
 
 @contextmanager
@@ -210,12 +154,6 @@ def fitted_attributes(estimator):
         for name, value in vars(estimator).items()
         if name.endswith("_") and not name.startswith("_")
     }
-
-
-def with_new_attributes(known):
-    """Return {name: value} with the fitted attributes that came with a later release."""
-    missing = [name for name in NEW_ATTRIBUTES if name not in known]
-    return {**known, **{name: NEW_ATTRIBUTES[name](known) for name in missing}}
 
 
 def own_objects(estimator):
@@ -280,39 +218,83 @@ def check_consistent(estimator):
         raise ValueError(f"it has the activations {unknown}, which are not known here")
     check_equal("classes_", list(estimator.classes_), list(encoding.classes))
     architecture.flatten(estimator._layers())  # raises if the shapes are others
-    state, shape = checkpoint.state, (architecture.n_parameters,)
-    vectors = [state.theta, checkpoint.shown_theta, *state.slots]
-    vectors += [v for v in (state.average, state.progress.best_theta) if v is not None]
-    for vector in vectors:
-        check_equal("shape of a vector of parameters", vector.shape, shape)
-        check_equal("kind of its numbers", vector.dtype.kind, "f")
+    state = checkpoint.state
+    check_vectors(architecture, state.theta, checkpoint.shown_theta)
+    check_vectors(architecture, state.progress.best_theta)
+    check_memory(state.memory, architecture)
     for random_state in (state.random_state, checkpoint.split_random_state):
         np.random.RandomState(0).set_state(random_state)  # raises if it is none
-    check_past(state.past, n_features, architecture.layer_sizes[-1])
+    history = estimator._history
+    check_kinds(history)
+    wanted = len(Curves._fields), history.n_epochs
+    check_equal("shape of the curves", np.shape(history.values), wanted)
+
+
+def check_vectors(architecture, *vectors):
+    """Raise ValueError unless all that are not None are like theta."""
+    for vector in vectors:
+        if vector is not None:
+            shape = (architecture.n_parameters,)
+            check_equal("shape of a vector of parameters", vector.shape, shape)
+            check_equal("kind of its numbers", vector.dtype.kind, "f")
+
+
+def check_memory(memory, architecture):
+    """Raise ValueError unless what a method remembers is of a model of this shape."""
+    if memory is None:
+        return
+    if not isinstance(memory, MEMORIES):
+        raise ValueError(f"it has a memory of no method, {memory!r}")
+    check_kinds(memory)
+    n_features, n_outputs = architecture.layer_sizes[0], architecture.layer_sizes[-1]
+    if isinstance(memory, EpochMemory):
+        check_vectors(architecture, *memory.slots, memory.average)
+        return
+    if isinstance(memory, stream.StreamMemory):
+        arrays, wanted = memory, stream.begin(n_features, n_outputs)
+    elif memory.rows is None:
+        return
+    else:
+        arrays = (*memory.rows.coordinates, memory.rows.diagonal)
+        one, all_parameters = np.zeros(n_features), np.zeros((n_features + 1, n_outputs))
+        wanted = (one, one, all_parameters)
+    shapes = [[np.shape(array) for array in each] for each in (arrays, wanted)]
+    check_equal("shapes of what is known of rows", *shapes)
+
+
+@cache
+def kinds_of(record_class):
+    """Return {field: (classes that its value may have, their name)} of a record.
+
+    Annotations may be strings. One that is not understood is an error: a field that is not
+    checked would be found too late.
+    """
+
+    def kinds(annotation):
+        if isinstance(annotation, UnionType):
+            return sum(map(kinds, get_args(annotation)), start=())
+        kind = KINDS.get(annotation, annotation)
+        if not isinstance(kind, type):
+            raise TypeError(
+                f"{record_class.__name__} has a field of the type {annotation!r}, which "
+                "cannot be checked: use a class, Any, or a union of them."
+            )
+        return (kind,)
+
+    hints = get_type_hints(record_class)
+    return {
+        name: (kinds(annotation), getattr(annotation, "__name__", str(annotation)))
+        for name, annotation in hints.items()
+    }
 
 
 def check_kinds(*records):
     """Raise ValueError unless numbers, strings and tuples stand where they should."""
     for record in records:
-        for name, kind in type(record).__annotations__.items():
+        for name, (kinds, wanted) in kinds_of(type(record)).items():
             value = getattr(record, name)
-            if not isinstance(value, KINDS.get(kind, object)):
-                raise ValueError(f"{name} should be {kind.__name__}, and it is {value!r}")
-
-
-def check_past(past, n_features, n_outputs):
-    """Raise ValueError unless what is known of rows is of a model of this shape."""
-    if past is None:
-        return
-    if isinstance(past, stream.StreamState):
-        arrays, wanted = past, stream.begin(n_features, n_outputs)
-    else:
-        coordinates, diagonal, _, _ = past
-        arrays = (*coordinates, diagonal)
-        one, all_parameters = np.zeros(n_features), np.zeros((n_features + 1, n_outputs))
-        wanted = (one, one, all_parameters)
-    shapes = [[np.shape(array) for array in each] for each in (arrays, wanted)]
-    check_equal("shapes of what is known of rows", *shapes)
+            if not isinstance(value, kinds):
+                raise ValueError(f"{name} should be {wanted}, and it is {value!r}")
 
 
 def check_equal(name, given, wanted):

@@ -8,9 +8,9 @@ return, always in the order of the blocks. No worker keeps anything that Dask co
 compute again, so that a worker that dies costs its tasks and no more. Blocks are loaded for
 each pass and then forgotten, unless the caller has persisted them.
 
-The logistic model is fitted by Newton's method (_engine/newton.py), which asks for sums
+The logistic model is fitted by Newton's method (_engine/newton), which asks for sums
 over all rows and so has the same optimum wherever they lie; networks by training blocks
-side by side and averaging them (_engine/rounds.py).
+side by side and averaging them (_engine/epochs/local_sgd.py).
 """
 
 from numbers import Integral
@@ -18,14 +18,13 @@ from numbers import Integral
 from .. import _parameters
 from .._classifier import GradientClassifier, unchanged_on_error
 from .._data.array_api import NUMPY
-from .._data.sample_weights import WeightScale
-from .._engine.epochs import local_sgd
-from .._engine.newton import steps
 from .._logistic import SGDLogisticClassifier
-from .._monitoring.verbose import Printer
-from .._storage.checkpoint import path_parameters, resumed_state
+from .._methods import NEWTON, method_of
+from .._monitoring import convergence
+from .._training import resumed_checkpoint
 from ._blocks import blocks_of, prepare
-from ._cluster import Cluster, ClusterRows
+from ._cluster import Cluster
+from ._training import train
 
 
 def fit(estimator, X, y, sample_weight=None, *, client=None, merges_per_epoch=8):
@@ -127,16 +126,17 @@ def fit(estimator, X, y, sample_weight=None, *, client=None, merges_per_epoch=8)
             "estimator must be a SGDLogisticClassifier or BackpropMLPClassifier; got "
             f"{estimator!r}."
         )
-    estimator._check_parameters()
-    check_supported(estimator, merges_per_epoch)
+    _parameters.check(estimator)
+    method = method_of(estimator)
+    check_supported(estimator, method, merges_per_epoch)
     with unchanged_on_error(estimator):
-        kept = estimator._kept(one_epoch=False)
-        if kept is not None:  # a model of tensors becomes one of NumPy's arrays
-            kept = kept.moved_to(NUMPY)
+        checkpoint = resumed_checkpoint(estimator, one_epoch=False)
+        if checkpoint is not None:  # a model of tensors becomes one of NumPy's arrays
+            checkpoint = checkpoint.moved_to(NUMPY)
         cluster, blocks = Cluster(client), blocks_of(X, y, sample_weight)
-        blocks = prepare(estimator, cluster, blocks, kept)
-        run = train(estimator, blocks, kept, merges_per_epoch)
-    estimator._warn(run)
+        blocks = prepare(estimator, cluster, blocks, checkpoint)
+        run = train(estimator, method, blocks, checkpoint, merges_per_epoch)
+    convergence.warn(estimator, method, run, stacklevel=3)
     return estimator
 
 
@@ -161,7 +161,7 @@ def client_to_use(client):
         ) from error
 
 
-def check_supported(estimator, merges_per_epoch):
+def check_supported(estimator, method, merges_per_epoch):
     """Raise ValueError for parameters with which blocks cannot be trained."""
     is_logistic = isinstance(estimator, SGDLogisticClassifier)
     if getattr(estimator, "_skl_callbacks", []):
@@ -174,14 +174,14 @@ def check_supported(estimator, merges_per_epoch):
             "early_stopping=True is not supported on a cluster. Set early_stopping=False; "
             "the stopping rule then looks at the objective."
         )
-    if is_logistic and not _parameters.is_automatic(estimator):
+    if is_logistic and method is not NEWTON:
         raise ValueError(
             "On a cluster SGDLogisticClassifier trains with learning_rate='auto' and "
             "learning_rate_init=None, whose result does not depend on where the rows lie; "
             f"got learning_rate={estimator.learning_rate!r} and "
             f"learning_rate_init={estimator.learning_rate_init!r}."
         )
-    if estimator.solver == "lbfgs":
+    if not method.works_in_epochs:
         raise ValueError(
             "solver='lbfgs' is not supported on a cluster. Set solver='adam' or 'sgd'."
         )
@@ -190,26 +190,3 @@ def check_supported(estimator, merges_per_epoch):
         raise ValueError(
             f"merges_per_epoch must be an integer >= 1; got {merges_per_epoch!r}."
         )
-
-
-def train(estimator, blocks, kept, merges_per_epoch):
-    """Train on the blocks and set the fitted attributes; return the TrainingRun."""
-    recipe, encoding, n_samples = blocks.recipe, blocks.recipe.encoding, blocks.n_samples
-    n_features = estimator.n_features_in_
-    architecture = estimator._architecture(n_features, encoding.n_outputs)
-    start, theta = estimator._start(kept, encoding, architecture, recipe.dtype)
-    problem = estimator._problem(start, architecture, encoding, n_samples)
-    state = resumed_state(start, problem, theta, path_parameters(estimator))
-    n_epochs = estimator.max_iter
-    monitor = Printer(estimator.verbose) if estimator.verbose else None
-    if _parameters.is_automatic(estimator):
-        rows = ClusterRows(blocks, problem.loss)
-        run = steps.minimise(problem, state, rows, n_epochs, None, monitor)
-    else:
-        run = local_sgd.train(problem, state, blocks, n_epochs, merges_per_epoch, monitor)
-    if monitor is not None:
-        monitor.end()
-    n_rows_seen = n_samples * max(1, run.state.epoch - state.epoch)
-    rows_seen = WeightScale(recipe.mean_weight, n_rows_seen)
-    estimator._finish(start, run, kept, rows_seen)
-    return run

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._data import array_api, labels, sample_weights
+from .._training import check_n_classes
 from ._cluster import ClusterBlocks
 from ._tasks import Asked, Recipe, summary_of
 
@@ -95,7 +96,7 @@ def prepare(estimator, cluster, blocks, kept):
     encoding = labels.common_encoding([summary.encoding for summary in summaries])
     if kept is not None:
         labels.check_same_classes(encoding, kept.encoding)
-    estimator._check_n_classes(encoding)
+    check_n_classes(estimator, encoding)
     by_class, n_rows, mean_weight = weights_of(estimator, summaries, encoding)
     dtype = np.result_type(*[summary.dtype for summary in summaries])
     recipe = Recipe(unfitted(estimator), dtype, encoding, by_class, mean_weight)

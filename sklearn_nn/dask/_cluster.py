@@ -1,7 +1,7 @@
-"""The rows of a cluster, as newton.py and local_sgd.py ask about them: only sums travel."""
+"""The rows of a cluster, as the engine asks about them: only sums travel."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -123,10 +123,9 @@ class ClusterBlocks:
         """Return the sums over all blocks of what the function returns."""
         return self.cluster.total(self.each(function, question, others))
 
-    def train(self, problem, state, part):
+    def train(self, problem, settings, state, part):
         """Return the local_sgd.Sums over all blocks after a round."""
-        state = replace(state, past=None)  # which may be large, and is not asked for
-        return local_sgd.Sums(*self.sums(trained, (problem, state, part)))
+        return local_sgd.Sums(*self.sums(trained, (problem, settings, state, part)))
 
     def objective(self, problem, theta):
         """Return the mean objective of all rows."""
@@ -173,7 +172,7 @@ class Probabilities:
 
 
 class ClusterRows:
-    """The rows of all blocks, as newton.py asks about them; see passes.Rows."""
+    """The rows of all blocks, as newton/steps.py asks about them; see passes.Rows."""
 
     def __init__(self, blocks, loss):
         self.blocks = blocks

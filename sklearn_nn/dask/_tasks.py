@@ -146,9 +146,9 @@ def hessian_of(block, asked, number):
 
 def trained(block, asked, number):
     """Return the Sums of a block after a round of training."""
-    problem, state, part = asked.question
+    problem, settings, state, part = asked.question
     data = dataset_of(block, asked.recipe)
-    return tuple(local_sgd.train_block(problem, state, data, number, part))
+    return tuple(local_sgd.train_block(problem, settings, state, data, number, part))
 
 
 def objective_of(block, asked, number):

@@ -121,7 +121,7 @@ def test_gradient_at_zero_is_that_of_the_formula(rows):
 def test_gradient_of_the_reference_is_checked_where_there_are_no_kernels(rows, monkeypatch):
     X, y, _ = rows()
     before = check_gradient(perceptron(), X, y)
-    monkeypatch.setattr(compiled, "supports", lambda problem, data: False)
+    monkeypatch.setattr(compiled, "supports", lambda problem, settings, data: False)
     after = check_gradient(perceptron(), X, y)
     assert after.max_error < ROUNDING
     np.testing.assert_allclose(

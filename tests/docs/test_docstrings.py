@@ -74,7 +74,12 @@ def bullets_of(public, name):
 def own_methods(public):
     """Return {name: function} of the public methods that this package defines."""
     owners = [c for c in public.__mro__ if c.__module__.startswith("sklearn_nn")]
-    names = {n for owner in owners for n in vars(owner) if not n.startswith("_")}
+    names = {
+        name
+        for owner in owners
+        for name, thing in vars(owner).items()
+        if not (name.startswith("_") or isinstance(thing, property))
+    }
     return {name: getattr(public, name) for name in sorted(names)}
 
 
@@ -158,8 +163,11 @@ def test_documented_attributes_are_those_after_fit(public, fit, rows):
     X, y, _ = rows()
     frame = pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
     model = public(max_iter=2, tol=None, random_state=0, **FITS[fit]).fit(frame, y)
-    fitted = {n for n in vars(model) if n.endswith("_") and not n.startswith("_")}
+    # Curves are properties, made when they are asked for.
+    names = {n for n in dir(model) if n.endswith("_") and not n.startswith("_")}
+    fitted = {name for name in names if hasattr(model, name)}
     assert set(entries_of(sections_of(public)["Attributes"])) == fitted
+    assert not any(hasattr(public(), name) for name in fitted)
 
 
 # Form.
@@ -263,3 +271,36 @@ def test_examples_run_and_print_what_they_say(module):
         pytest.importorskip("distributed")
     for test in examples_in(importlib.import_module(module)):
         assert doctest.DocTestRunner().run(test).failed == 0
+
+
+# What both classes say.
+
+# Entries of both that say other things: defaults, other methods, multilabel labels.
+OF_THEIR_OWN = {
+    "Parameters": {"alpha", "batch_size", "class_weight", "early_stopping"}
+    | {"learning_rate", "learning_rate_init", "max_iter", "n_iter_no_change"}
+    | {"random_state", "solver", "tol", "warm_start"},
+    "Attributes": {"best_loss_", "classes_", "loss_", "loss_curve_", "n_iter_", "t_"},
+}
+
+
+def texts_of(lines):
+    """Return {name: its lines, one string} of a section like Parameters."""
+    texts, name = {}, None
+    for line in lines:
+        match = re.fullmatch(r"(\w+(?:, \w+)*) : .+", line)
+        name = match[1] if match else name
+        if name is not None:
+            texts[name] = texts.get(name, "") + line.strip() + " "
+    return {name: text.strip() for name, text in texts.items()}
+
+
+@pytest.mark.parametrize("title", OF_THEIR_OWN)
+def test_entries_that_both_classes_have_are_equal(title):
+    texts = [texts_of(sections_of(public)[title]) for public in ESTIMATORS]
+    # Numbers of references differ.
+    texts = [{k: re.sub(r"\[\d+\]_", "[n]_", t) for k, t in each.items()} for each in texts]
+    shared = texts[0].keys() & texts[1].keys()
+    assert shared > OF_THEIR_OWN[title]
+    differ = {name for name in shared if texts[0][name] != texts[1][name]}
+    assert differ == OF_THEIR_OWN[title]

@@ -8,6 +8,7 @@ import pytest
 
 from sklearn_nn._engine.epochs import divergence
 from sklearn_nn._engine.epochs.optimizers import SGD
+from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings
 from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.epochs.train import train
 from sklearn_nn._engine.objective.losses import LOSSES
@@ -27,16 +28,12 @@ LIMIT = 1e10
 NOT_FINITE = [nan, inf, -inf]
 
 
-def make_problem(key=("log_loss", "softmax"), n_outputs=3, learning_rate=0.1):
+def make_problem(key=("log_loss", "softmax"), n_outputs=3):
     """Return a linear model of one feature."""
     return Problem(
         architecture=Architecture((1, n_outputs)),
         loss=LOSSES[key],
         penalty=Penalty(l2=1.0),
-        optimizer=SGD(),
-        schedule=Schedule("constant", learning_rate),
-        stopping_rule=StoppingRule(-inf, inf),
-        batch_size=2,
     )
 
 
@@ -50,8 +47,9 @@ def make_data(key=("log_loss", "softmax"), dtype=np.float64):
 
 def state_at(theta, slots=()):
     """Return the state after 7 epochs."""
-    theta = np.array(theta, float)
-    return TrainingState(theta, slots, np.random.RandomState(0).get_state(), epoch=7)
+    theta, memory = np.array(theta, float), EpochMemory(slots)
+    random_state = np.random.RandomState(0).get_state()
+    return TrainingState(theta, random_state, epoch=7, memory=memory)
 
 
 def test_every_loss_has_its_measure_here():
@@ -130,10 +128,15 @@ def test_end_with_memory_that_is_not_finite_raises(value):
 
 @pytest.mark.parametrize("n_epochs", [1, 50])
 def test_training_raises_with_epoch_and_rate(n_epochs):
-    problem = make_problem(learning_rate=1e30)
+    settings = EpochSettings(
+        optimizer=SGD(),
+        schedule=Schedule("constant", 1e30),
+        stopping_rule=StoppingRule(-inf, inf),
+        batch_size=2,
+    )
     start = state_at(np.linspace(-1, 1, 6))
     with pytest.raises(ValueError, match=r"epoch \d+: objective .*learning rate 1e\+30"):
-        train(problem, start, make_data(), n_epochs)
+        train(make_problem(), settings, start, make_data(), n_epochs)
 
 
 def test_message_says_what_to_try():

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.epochs.optimizers import SGD
+from sklearn_nn._engine.epochs.records import EpochSettings
 from sklearn_nn._engine.epochs.reference import objective_and_gradient
 from sklearn_nn._engine.objective import dropout, network
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
@@ -15,20 +16,29 @@ from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
 from sklearn_nn._engine.types import Dataset, Problem
 
+SIZES = (4, 6, 5, 3)
 
-def make_problem(rates, sizes=(4, 6, 5, 3), activation="tanh", key=3):
-    """Return the Problem of a network with dropout."""
+
+def make_problem(activation="tanh"):
+    """Return the Problem of a network."""
     return Problem(
-        architecture=network_of(sizes, activation),
+        architecture=network_of(SIZES, activation),
         loss=LOSSES["log_loss", "softmax"],
         penalty=PENALTIES["l2"](0.1, 0.0),
+    )
+
+
+def masks_of(rates, step, like):
+    """Return the masks of a step on six rows, with dropout of these rates."""
+    settings = EpochSettings(
         optimizer=SGD(),
         schedule=None,
         stopping_rule=None,
         batch_size=6,
         dropout=rates,
-        dropout_key=key,
+        dropout_key=3,
     )
+    return dropout.masks(settings, SIZES, step, 6, like)
 
 
 def make_batch(problem, n_rows=6):
@@ -110,21 +120,20 @@ def test_a_longer_batch_begins_with_the_masks_of_a_shorter():
 
 
 def test_mean_of_masked_outputs_is_the_output():
-    problem = make_problem((0.4, 0.0))
+    problem = make_problem()
     theta, batch = make_batch(problem)
     layers, names = problem.architecture.layers(theta), problem.architecture.activations
     expected = network.forward(layers, batch.X, names).inputs[1]
     total = 0
     for step in range(1, 4001):
-        masks = dropout.masks(problem, step, 6, theta)
+        masks = masks_of((0.4, 0.0), step, theta)
         total = total + network.forward(layers, batch.X, names, masks).inputs[1]
     # 5 standard deviations of a mean of 4000 numbers, each sqrt(p / (1 - p)) = 0.82.
     np.testing.assert_allclose(total / 4000, expected, rtol=0, atol=5 * 0.82 / 4000**0.5)
 
 
 def test_masks_have_the_type_of_the_parameters():
-    problem = make_problem((0.4, 0.0))
-    masks = dropout.masks(problem, 1, 6, np.zeros(1, np.float32))
+    masks = masks_of((0.4, 0.0), 1, np.zeros(1, np.float32))
     assert (masks[0].dtype, masks[1]) == (np.float32, None)
 
 
@@ -135,10 +144,10 @@ def test_masks_have_the_type_of_the_parameters():
 @pytest.mark.parametrize("rates", [(0.5, 0.5), (0.0, 0.3), (0.3, 0.0)], ids=str)
 @pytest.mark.parametrize("store", [np.asarray, csr_array])
 def test_gradient_of_a_masked_network_is_central_differences(activation, rates, store):
-    problem = make_problem(rates, activation=activation)
+    problem = make_problem(activation)
     theta, batch = make_batch(problem)
     batch, h = batch._replace(X=store(batch.X)), 3e-6
-    masks = dropout.masks(problem, 1, 6, theta)
+    masks = masks_of(rates, 1, theta)
 
     def objective(theta):
         return objective_and_gradient(problem, theta, batch, masks)[0]

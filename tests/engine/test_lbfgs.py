@@ -1,6 +1,5 @@
 """L-BFGS finds known optima and reports its iterations as epochs."""
 
-from dataclasses import replace
 from math import inf, log
 
 import numpy as np
@@ -8,28 +7,23 @@ import pytest
 from networks import network_of, random_theta
 from scipy.optimize import minimize
 
-from sklearn_nn._engine.epochs.lbfgs import minimise
-from sklearn_nn._engine.epochs.optimizers import SGD
+from sklearn_nn._engine.epochs import lbfgs
+from sklearn_nn._engine.epochs.lbfgs import LBFGSSettings, minimise
 from sklearn_nn._engine.epochs.reference import objective_and_gradient
-from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.stopping import EndedBy
 from sklearn_nn._engine.types import Dataset, Problem, TrainingState
 
 TOL = 1e-9
 
 
-def make_problem(layer_sizes=(2, 1), tol=TOL, l2=0.0):
+def make_problem(layer_sizes=(2, 1), l2=0.0):
     """Return a network under log loss and l2."""
     return Problem(
         architecture=network_of(layer_sizes, "tanh"),
         loss=LOSSES["log_loss", "logistic"],
         penalty=Penalty(l2),
-        optimizer=SGD(),
-        schedule=Schedule("constant", 0.1),
-        stopping_rule=StoppingRule(tol, 10),
-        batch_size=3,
     )
 
 
@@ -47,14 +41,14 @@ def make_state(problem, dtype=np.float64):
     rng = np.random.RandomState(1)
     theta = random_theta(problem.architecture, rng, dtype)
     theta.flags.writeable = False
-    return TrainingState(theta, (), rng.get_state())
+    return TrainingState(theta, rng.get_state())
 
 
-def run(problem, data=None, n_iterations=500, max_fun=10_000, monitor=None):
+def run(problem, data=None, n_iterations=500, tol=TOL, max_fun=10_000, monitor=None):
     """Minimise from the start of this file."""
     data = make_data() if data is None else data
-    state = make_state(problem, data.X.dtype)
-    return minimise(problem, state, data, n_iterations, max_fun, monitor=monitor)
+    state, settings = make_state(problem, data.X.dtype), LBFGSSettings(tol, max_fun)
+    return minimise(problem, settings, state, data, n_iterations, monitor=monitor)
 
 
 class Watcher:
@@ -97,14 +91,14 @@ def test_intercept_is_the_log_odds(y, weight, expected):
 def test_gradient_at_the_end_is_within_tol():
     problem, data = make_problem(l2=0.1), make_data()
     result = run(problem)
-    assert result.ended_by == "stopping_rule"
+    assert result.ended_by is EndedBy.STOPPING_RULE
     _, gradient = objective_and_gradient(problem, result.state.theta, data)
     assert np.max(np.abs(gradient)) <= TOL
 
 
 @pytest.mark.parametrize("layer_sizes", [(2, 1), (2, 3, 1)], ids=str)
 def test_end_is_that_of_scipy(layer_sizes):
-    problem, data = make_problem(layer_sizes, tol=1e-4, l2=0.01), make_data()
+    problem, data = make_problem(layer_sizes, l2=0.01), make_data()
     start = make_state(problem).theta
     expected = minimize(
         lambda theta: objective_and_gradient(problem, theta, data),
@@ -113,15 +107,21 @@ def test_end_is_that_of_scipy(layer_sizes):
         method="L-BFGS-B",
         options={"gtol": 1e-4, "maxiter": 500},
     )
-    result = run(problem)
+    result = run(problem, tol=1e-4)
     np.testing.assert_array_equal(result.state.theta, expected.x)
     assert (result.state.epoch, result.last_loss) == (expected.nit, expected.fun)
 
 
-def test_all_rows_are_one_batch():
-    small = make_problem(l2=0.1)
-    large = replace(small, batch_size=500)
-    np.testing.assert_array_equal(run(small).state.theta, run(large).state.theta)
+def test_all_rows_are_one_batch(monkeypatch):
+    n_rows = set()
+
+    def counted(problem, theta, batch):
+        n_rows.add(batch.n_samples)
+        return objective_and_gradient(problem, theta, batch)
+
+    monkeypatch.setattr(lbfgs, "objective_and_gradient", counted)
+    run(make_problem(l2=0.1))
+    assert n_rows == {20}
 
 
 # What is reported.
@@ -165,25 +165,25 @@ def test_best_is_the_objective_at_the_end():
 
 def test_iterations_run_out():
     result = run(make_problem(l2=0.1), n_iterations=2)
-    assert (len(result.curves.objectives), result.ended_by) == (2, "max_iter")
+    assert (len(result.curves.objectives), result.ended_by) == (2, EndedBy.MAX_ITER)
 
 
 def test_evaluations_run_out():
-    assert run(make_problem(l2=0.1), max_fun=3).ended_by == "max_fun"
+    assert run(make_problem(l2=0.1), max_fun=3).ended_by is EndedBy.MAX_FUN
 
 
 def test_start_at_the_optimum_stays():
-    problem, data = make_problem(l2=0.1, tol=1e-6), make_data()
-    optimum = run(problem).state
-    again = minimise(problem, optimum, data, 500, 10_000)
+    problem, data, settings = make_problem(l2=0.1), make_data(), LBFGSSettings(1e-6, 10_000)
+    optimum = run(problem, tol=1e-6).state
+    again = minimise(problem, settings, optimum, data, 500)
     np.testing.assert_array_equal(again.state.theta, optimum.theta)
-    assert (again.curves.objectives, again.ended_by) == ([], "stopping_rule")
+    assert (again.curves.objectives, again.ended_by) == ([], EndedBy.STOPPING_RULE)
 
 
 @pytest.mark.parametrize("tol", [0.0, -inf])
 def test_without_tol_the_objective_is_still_minimised(tol):
-    data, loose = make_data(), make_problem(l2=0.1, tol=tol)
-    _, gradient = objective_and_gradient(loose, run(loose).state.theta, data)
+    data, problem = make_data(), make_problem(l2=0.1)
+    _, gradient = objective_and_gradient(problem, run(problem, tol=tol).state.theta, data)
     # It goes on until the objective does not fall any more: 1.4e-14 relative, which is a
     # gradient of about its root.
     assert np.max(np.abs(gradient)) < 1e-6
@@ -193,7 +193,7 @@ def test_interrupt_gives_the_last_iterate():
     watcher = Watcher(interrupt_at=3)
     result = run(make_problem(l2=0.1), monitor=watcher)
     expected = run(make_problem(l2=0.1), n_iterations=3)
-    assert result.ended_by == "interrupt"
+    assert result.ended_by is EndedBy.INTERRUPT
     np.testing.assert_array_equal(result.state.theta, expected.state.theta)
     assert result.curves.objectives == expected.curves.objectives
 
@@ -202,9 +202,7 @@ def test_interrupt_before_the_first_iterate_is_raised(monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(
-        "sklearn_nn._engine.epochs.lbfgs.objective_and_gradient", interrupted
-    )
+    monkeypatch.setattr(lbfgs, "objective_and_gradient", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(make_problem())
 
@@ -221,8 +219,8 @@ def test_overflow_is_an_error_that_names_lbfgs():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtype_stays(dtype):
-    problem = make_problem(tol=1e-3, l2=0.1)
-    assert run(problem, make_data(dtype)).state.theta.dtype == dtype
+    result = run(make_problem(l2=0.1), make_data(dtype), tol=1e-3)
+    assert result.state.theta.dtype == dtype
 
 
 def test_generator_is_not_used():

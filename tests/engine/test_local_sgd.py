@@ -9,15 +9,23 @@ from networks import network_of, random_theta
 
 from sklearn_nn._engine.epochs import local_sgd
 from sklearn_nn._engine.epochs.optimizers import SGD, Adam
+from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings, zero_slots
 from sklearn_nn._engine.epochs.reference import objective_and_gradient
 from sklearn_nn._engine.epochs.schedules import CYCLES, SCHEDULES, Schedule
-from sklearn_nn._engine.epochs.train import train, zero_slots
+from sklearn_nn._engine.epochs.train import train
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Dataset, Problem, TrainingState
 
 TIGHT = {"rtol": 0, "atol": 1e-13}  # a few steps of sums over 60 rows
+
+# A small network of three classes.
+PROBLEM = Problem(
+    architecture=network_of((4, 5, 3), "tanh"),
+    loss=LOSSES["log_loss", "softmax"],
+    penalty=PENALTIES["l2"](1e-2, 0.0),
+)
 
 
 class Blocks:
@@ -29,10 +37,10 @@ class Blocks:
         self.n_samples = sum(self.n_rows)
         self.target = datasets[0].y[:1]
 
-    def train(self, problem, state, part):
+    def train(self, problem, settings, state, part):
         """Return the Sums over the blocks."""
         sums = [
-            local_sgd.train_block(problem, state, data, number, part)
+            local_sgd.train_block(problem, settings, state, data, number, part)
             for number, data in enumerate(self.datasets)
         ]
         with np.errstate(invalid="ignore"):
@@ -46,12 +54,9 @@ class Blocks:
         return sum(total for _, total in sums) / self.n_samples
 
 
-def problem(optimizer, batch_size, shuffle=False, rate=0.1, schedule="constant"):
-    """Return the Problem of a small network of three classes."""
-    return Problem(
-        architecture=network_of((4, 5, 3), "tanh"),
-        loss=LOSSES["log_loss", "softmax"],
-        penalty=PENALTIES["l2"](1e-2, 0.0),
+def settings(optimizer, batch_size, shuffle=False, rate=0.1, schedule="constant"):
+    """Return the EpochSettings of three epochs."""
+    return EpochSettings(
         optimizer=optimizer,
         schedule=Schedule(schedule, rate, n_epochs=3, warmup_fraction=0.4),
         stopping_rule=StoppingRule(tol=-np.inf, n_iter_no_change=10),
@@ -60,11 +65,23 @@ def problem(optimizer, batch_size, shuffle=False, rate=0.1, schedule="constant")
     )
 
 
-def first_state(problem):
+def first_state(settings):
     """Return the state before training."""
     rng = np.random.RandomState(0)
-    theta = random_theta(problem.architecture, rng, np.float64)
-    return TrainingState(theta, zero_slots(problem, theta), rng.get_state())
+    theta = random_theta(PROBLEM.architecture, rng, np.float64)
+    memory = EpochMemory(zero_slots(settings, theta))
+    return TrainingState(theta, rng.get_state(), memory=memory)
+
+
+def train_together(settings, data, n_epochs):
+    """Return the TrainingRun of so many epochs in one place."""
+    return train(PROBLEM, settings, first_state(settings), data, n_epochs)
+
+
+def train_apart(settings, blocks, n_epochs, n_rounds):
+    """Return the TrainingRun of so many epochs on blocks."""
+    state = first_state(settings)
+    return local_sgd.train(PROBLEM, settings, state, blocks, n_epochs, n_rounds)
 
 
 @pytest.fixture
@@ -89,36 +106,37 @@ def cut(data, *places):
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_one_block_and_one_round_is_training(data, schedule):
-    adam = problem(Adam(0.9, 0.999, 1e-8), batch_size=7, schedule=schedule)
-    expected = train(adam, first_state(adam), data, 3).state
-    state = local_sgd.train(adam, first_state(adam), cut(data), 3, 1).state
+    adam = settings(Adam(0.9, 0.999, 1e-8), batch_size=7, schedule=schedule)
+    expected = train_together(adam, data, 3).state
+    state = train_apart(adam, cut(data), 3, 1).state
     np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
-    np.testing.assert_allclose(state.slots[1], expected.slots[1], **TIGHT)
+    slot, expected_slot = state.memory.slots[1], expected.memory.slots[1]
+    np.testing.assert_allclose(slot, expected_slot, **TIGHT)
     assert (state.step, state.epoch) == (expected.step, expected.epoch) == (27, 3)
 
 
 def test_one_step_of_descent_in_each_block_is_a_step_of_all_rows(data):
-    descent = problem(SGD(), batch_size=60)
-    expected = train(descent, first_state(descent), data, 4)
-    run = local_sgd.train(descent, first_state(descent), cut(data, 11, 40), 4, 8)
+    descent = settings(SGD(), batch_size=60)
+    expected = train_together(descent, data, 4)
+    run = train_apart(descent, cut(data, 11, 40), 4, 8)
     np.testing.assert_allclose(run.state.theta, expected.state.theta, **TIGHT)
     np.testing.assert_allclose(run.curves.objectives, expected.curves.objectives, **TIGHT)
 
 
 @pytest.mark.parametrize("schedule", CYCLES)
 def test_rates_of_rounds_are_those_of_their_place_in_the_epoch(data, schedule):
-    descent = problem(SGD(), batch_size=5, schedule=schedule)
-    expected = train(descent, first_state(descent), data, 3).state
+    descent = settings(SGD(), batch_size=5, schedule=schedule)
+    expected = train_together(descent, data, 3).state
     # One block in its own order: four rounds of three batches are an epoch.
-    state = local_sgd.train(descent, first_state(descent), cut(data), 3, 4).state
+    state = train_apart(descent, cut(data), 3, 4).state
     np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_curve_has_the_rate_of_the_last_step(data, schedule):
-    descent = problem(SGD(), 5, schedule=schedule)
-    one = train(descent, first_state(descent), data, 3)
-    other = local_sgd.train(descent, first_state(descent), cut(data), 3, 4)
+    descent = settings(SGD(), 5, schedule=schedule)
+    one = train_together(descent, data, 3)
+    other = train_apart(descent, cut(data), 3, 4)
     assert one.curves.learning_rates == other.curves.learning_rates
 
 
@@ -132,32 +150,30 @@ def test_parts_of_an_epoch_are_all_rows_once():
 
 
 def test_objective_is_that_of_the_reference(data):
-    descent = problem(SGD(), batch_size=60)
-    theta = first_state(descent).theta
-    expected, _ = objective_and_gradient(descent, theta, data)
-    objective = cut(data, 11, 40).objective(descent, theta)
+    theta = first_state(settings(SGD(), batch_size=60)).theta
+    expected, _ = objective_and_gradient(PROBLEM, theta, data)
+    objective = cut(data, 11, 40).objective(PROBLEM, theta)
     np.testing.assert_allclose(objective, expected, rtol=1e-13)
 
 
 def test_orders_are_drawn_anew_in_each_epoch_and_repeat(data):
-    shuffled = problem(SGD(), batch_size=5, shuffle=True)
+    shuffled = settings(SGD(), batch_size=5, shuffle=True)
     blocks = cut(data, 30)
-    whole = local_sgd.train(shuffled, first_state(shuffled), blocks, 2, 2).state
-    first = local_sgd.train(shuffled, first_state(shuffled), blocks, 1, 2).state
-    np.testing.assert_array_equal(
-        local_sgd.train(shuffled, first, blocks, 1, 2).state.theta, whole.theta
-    )
+    whole = train_apart(shuffled, blocks, 2, 2).state
+    first = train_apart(shuffled, blocks, 1, 2).state
+    second = local_sgd.train(PROBLEM, shuffled, first, blocks, 1, 2).state
+    np.testing.assert_array_equal(second.theta, whole.theta)
     again = replace(first, random_state=first_state(shuffled).random_state)
-    other = local_sgd.train(shuffled, again, blocks, 1, 2).state.theta
+    other = local_sgd.train(PROBLEM, shuffled, again, blocks, 1, 2).state.theta
     assert not np.array_equal(other, whole.theta)
 
 
 def test_blocks_drop_other_units(data):
     half = cut(data, 30).datasets[0]
-    one = replace(problem(SGD(), batch_size=30), dropout=(0.5,), dropout_key=7)
-    part = local_sgd.Round(None, 0, 1)
+    one = replace(settings(SGD(), batch_size=30), dropout=(0.5,), dropout_key=7)
+    state, part = first_state(one), local_sgd.Round(None, 0, 1)
     first, again, second = (
-        local_sgd.train_block(one, first_state(one), half, block, part).vectors
+        local_sgd.train_block(PROBLEM, one, state, half, block, part).vectors
         for block in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
@@ -165,14 +181,14 @@ def test_blocks_drop_other_units(data):
 
 
 def test_one_block_with_dropout_is_training(data):
-    dropping = problem(Adam(0.9, 0.999, 1e-8), batch_size=7)
+    dropping = settings(Adam(0.9, 0.999, 1e-8), batch_size=7)
     dropping = replace(dropping, dropout=(0.5,), dropout_key=7)
-    expected = train(dropping, first_state(dropping), data, 3).state
-    state = local_sgd.train(dropping, first_state(dropping), cut(data), 3, 1).state
+    expected = train_together(dropping, data, 3).state
+    state = train_apart(dropping, cut(data), 3, 1).state
     np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
 
 
 def test_divergence_is_an_error(data):
-    descent = problem(SGD(), batch_size=5, rate=1e200)
+    descent = settings(SGD(), batch_size=5, rate=1e200)
     with pytest.raises(ValueError, match="Training diverged in epoch 1"):
-        local_sgd.train(descent, first_state(descent), cut(data, 30), 5, 4)
+        train_apart(descent, cut(data, 30), 5, 4)

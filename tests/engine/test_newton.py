@@ -9,14 +9,13 @@ import pytest
 from scipy.optimize import minimize
 from scipy.sparse import csr_array, issparse
 
-from sklearn_nn._engine.epochs.optimizers import SGD
 from sklearn_nn._engine.epochs.reference import objective_and_gradient
-from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.newton import passes, steps
 from sklearn_nn._engine.newton.passes import Rows
+from sklearn_nn._engine.newton.records import NewtonMemory, NewtonSettings
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.stopping import EndedBy, StoppingRule
 from sklearn_nn._engine.types import (
     Architecture,
     Dataset,
@@ -63,7 +62,7 @@ def data_of(
     return Dataset(csr_array(X) if sparse else X, y, sample_weight)
 
 
-def problem_of(data, penalty="l2", fit_intercept=True, tol=0.0, batch_size=1000):
+def problem_of(data, penalty="l2", fit_intercept=True):
     """Return the Problem of these rows."""
     n_outputs = data.y.shape[1] if data.y.ndim == 2 else int(data.y.max()) + 1
     return Problem(
@@ -72,25 +71,37 @@ def problem_of(data, penalty="l2", fit_intercept=True, tol=0.0, batch_size=1000)
         ),
         loss=LOSSES["log_loss", "logistic" if data.y.ndim == 2 else "softmax"],
         penalty=PENALTIES[penalty] if isinstance(penalty, str) else penalty,
-        optimizer=SGD(),
-        schedule=Schedule("constant", 0.1),
-        stopping_rule=StoppingRule(tol, 5),
-        batch_size=batch_size,
     )
+
+
+def settings_of(tol=0.0, n_first_rows=1000, stopping_rule=None):
+    """Return settings, by default those with which it goes on to rounding."""
+    return NewtonSettings(tol, n_first_rows, stopping_rule)
 
 
 def start_of(problem, data, seed=0):
     """Return the state of a new model, which cannot be written to."""
     theta = np.zeros(problem.architecture.n_parameters, data.X.dtype)
     theta.flags.writeable = False
-    return TrainingState(theta, (), np.random.RandomState(seed).get_state())
+    drawn = np.random.RandomState(seed).get_state()
+    return TrainingState(theta, drawn, memory=NewtonMemory())
 
 
-def run(problem, data, n_steps=200, state=None, validate=None, monitor=None, rows=None):
+def run(
+    problem,
+    data,
+    n_steps=200,
+    state=None,
+    settings=None,
+    validate=None,
+    monitor=None,
+    rows=None,
+):
     """Minimise from the start of this file."""
+    settings = settings_of() if settings is None else settings
     state = start_of(problem, data) if state is None else state
     rows = Rows(data, problem.loss) if rows is None else rows
-    return steps.minimise(problem, state, rows, n_steps, validate, monitor)
+    return steps.minimise(problem, settings, state, rows, n_steps, validate, monitor)
 
 
 def objective_of(problem, data, theta):
@@ -173,6 +184,9 @@ class Watcher:
             raise KeyboardInterrupt
         return state.epoch == self.stop_at
 
+    def n_unwatched(self, epoch):
+        return 0
+
 
 # The optimum. Few rows: it is found as exactly as numbers are.
 
@@ -184,9 +198,9 @@ class Watcher:
 @pytest.mark.parametrize("sparse", [False, True])
 def test_few_rows_reach_the_optimum(penalty, n_outputs, fit_intercept, weighted, sparse):
     data = data_of(n_outputs, weighted=weighted, sparse=sparse)
-    problem = problem_of(data, penalty, fit_intercept, tol=0.1)
-    result = run(problem, data)
-    assert result.ended_by == "stopping_rule"
+    problem = problem_of(data, penalty, fit_intercept)
+    result = run(problem, data, settings=settings_of(0.1))
+    assert result.ended_by is EndedBy.STOPPING_RULE
     assert relative_gap(problem, data, result.state.theta) <= 1e-12
 
 
@@ -302,8 +316,8 @@ def test_the_gap_in_the_end_is_at_most_tol(kind, n_outputs, penalty):
     problem = problem_of(data, weak)
     best = objective_of(problem, data, trusted(problem, data))
     for tol in (1e-2, 1e-4, 1e-8):
-        result = run(problem_of(data, weak, tol=tol), data)
-        assert result.ended_by == "stopping_rule"
+        result = run(problem_of(data, weak), data, settings=settings_of(tol))
+        assert result.ended_by is EndedBy.STOPPING_RULE
         assert objective_of(problem, data, result.state.theta) <= best * (1 + tol)
 
 
@@ -313,8 +327,8 @@ def test_the_gap_in_the_end_is_at_most_tol(kind, n_outputs, penalty):
 @pytest.mark.parametrize("tol", [1e-2, 1e-4])
 def test_the_estimate_bounds_the_gap(kind, n_outputs, penalty, tol):
     data = many_rows(kind, n_outputs)
-    problem = problem_of(data, penalty, tol=tol)
-    result = run(problem, data)
+    problem = problem_of(data, penalty)
+    result = run(problem, data, settings=settings_of(tol))
     gap = relative_gap(problem, data, result.state.theta)
     assert gap <= steps.SAFETY * result.gap + 1e-12
 
@@ -346,11 +360,11 @@ def test_float32_reaches_the_optimum_to_its_rounding(penalty, n_outputs, kind):
     data = many_rows(kind, n_outputs)
     y = data.y.astype(np.float32) if n_outputs == 1 else data.y
     data = data._replace(X=data.X.astype(np.float32), y=y)
-    problem = problem_of(data, penalty, tol=1e-4)
-    result = run(problem, data)
+    problem = problem_of(data, penalty)
+    result = run(problem, data, settings=settings_of(1e-4))
     # An offset of 1e5 has a logit's rounding of 1e-2 in the user's units, whatever theta.
     bound = 1e-3 if kind == "offset" else 1e-4
-    assert result.ended_by == "stopping_rule"
+    assert result.ended_by is EndedBy.STOPPING_RULE
     assert relative_gap(problem, data, result.state.theta) <= bound
 
 
@@ -361,18 +375,24 @@ def test_float32_reaches_the_optimum_to_its_rounding(penalty, n_outputs, kind):
 @any_outputs
 def test_samples_grow_and_the_last_steps_use_all_rows(penalty, n_outputs):
     data, watcher = data_of(n_outputs, 20_000, 10), Watcher()
-    result = run(problem_of(data, penalty, tol=1e-4), data, monitor=watcher)
-    sizes = [state.n_sampled for state in watcher.states]
-    assert result.ended_by == "stopping_rule"
+    problem, settings = problem_of(data, penalty), settings_of(1e-4)
+    result = run(problem, data, settings=settings, monitor=watcher)
+    sizes = [state.memory.n_sampled for state in watcher.states]
+    assert result.ended_by is EndedBy.STOPPING_RULE
     assert sizes[0] < 20_000
     assert sizes == sorted(sizes)
     assert sizes[-1] == 20_000
 
 
-def test_sizes_grow_by_the_factor():
-    data = data_of(1, 20_000, 10)
+def sizes_of_samples(data, settings):
+    """Return the numbers of rows of the samples of a new model's run."""
     problem = problem_of(data)
-    sizes = steps.begin(problem, start_of(problem, data), Rows(data, problem.loss)).sizes
+    rows, state = Rows(data, problem.loss), start_of(problem, data)
+    return steps.begin(problem, settings, rows, state).sizes
+
+
+def test_sizes_grow_by_the_factor():
+    sizes = sizes_of_samples(data_of(1, 20_000, 10), settings_of())
     assert sizes[-1] == 20_000
     assert len(sizes) > 1
     for small, large in pairwise(sizes):
@@ -380,9 +400,8 @@ def test_sizes_grow_by_the_factor():
 
 
 def test_the_first_sample_is_no_smaller_than_a_batch():
-    data = data_of(1, 20_000, 10)
-    problem = problem_of(data, batch_size=7000)
-    sizes = steps.begin(problem, start_of(problem, data), Rows(data, problem.loss)).sizes
+    settings = settings_of(n_first_rows=7000)
+    sizes = sizes_of_samples(data_of(1, 20_000, 10), settings)
     assert list(sizes) == [20_000]
 
 
@@ -392,23 +411,26 @@ def test_rows_in_the_order_of_labels_reach_tol(n_outputs, seed):
     data = data_of(n_outputs, 20_000, 10)
     order = np.argsort(data.y.ravel(), kind="stable")
     data = Dataset(data.X[order], data.y[order])
-    problem = problem_of(data, tol=1e-4)
-    result = run(problem, data, state=start_of(problem, data, seed))
+    problem = problem_of(data)
+    state = start_of(problem, data, seed)
+    result = run(problem, data, state=state, settings=settings_of(1e-4))
     assert relative_gap(problem, data, result.state.theta) <= 1e-4
 
 
 def test_a_run_is_repeatable():
     data = data_of(1, 20_000, 10)
-    problem = problem_of(data, tol=1e-4)
-    some, others = (run(problem, data).state.theta for _ in range(2))
+    problem, settings = problem_of(data), settings_of(1e-4)
+    runs = [run(problem, data, settings=settings) for _ in range(2)]
+    some, others = (result.state.theta for result in runs)
     np.testing.assert_array_equal(some, others)
 
 
 def test_the_generator_is_not_used_up():
     data = data_of(1, 20_000, 10)
-    problem = problem_of(data, tol=1e-4)
+    problem = problem_of(data)
     state = start_of(problem, data)
-    np.testing.assert_equal(run(problem, data).state.random_state, state.random_state)
+    result = run(problem, data, settings=settings_of(1e-4))
+    np.testing.assert_equal(result.state.random_state, state.random_state)
 
 
 # Far from the optimum: data on which steps without damping go astray.
@@ -453,7 +475,7 @@ def test_hard_starts_reach_the_optimum(name, penalty):
     data = astray(name)
     problem = problem_of(data, penalty)
     result = run(problem, data)
-    assert result.ended_by == "stopping_rule"
+    assert result.ended_by is EndedBy.STOPPING_RULE
     assert relative_gap(problem, data, result.state.theta) <= 1e-9
 
 
@@ -482,7 +504,7 @@ def test_the_objective_never_rises_on_the_same_rows(name):
 def test_steps_run_out():
     data = data_of()
     result = run(problem_of(data), data, n_steps=2)
-    assert (len(result.curves.objectives), result.ended_by) == (2, "max_iter")
+    assert (len(result.curves.objectives), result.ended_by) == (2, EndedBy.MAX_ITER)
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 3])
@@ -491,7 +513,7 @@ def test_a_run_that_is_cut_says_how_near_it_is(n_steps, n_outputs):
     data = data_of(n_outputs)
     problem = problem_of(data)
     result = run(problem, data, n_steps)
-    assert result.ended_by == "max_iter"
+    assert result.ended_by is EndedBy.MAX_ITER
     assert 0 < result.gap < 1
     assert relative_gap(problem, data, result.state.theta) <= 4 * result.gap
 
@@ -515,8 +537,8 @@ def separable(n_outputs=1, n_samples=40):
 @pytest.mark.parametrize("tol", [0.0, 1e-4])
 def test_separable_rows_without_a_penalty_have_no_optimum(n_outputs, n_samples, tol):
     data = separable(n_outputs, n_samples)
-    result = run(problem_of(data, "none", tol=tol), data)
-    assert result.ended_by == "separable"
+    result = run(problem_of(data, "none"), data, settings=settings_of(tol))
+    assert result.ended_by is EndedBy.SEPARABLE
     assert np.all(np.isfinite(result.state.theta))
 
 
@@ -526,7 +548,7 @@ def test_separable_rows_with_a_penalty_have_an_optimum(n_outputs, penalty):
     data = separable(n_outputs)
     problem = problem_of(data, penalty)
     result = run(problem, data)
-    assert result.ended_by == "stopping_rule"
+    assert result.ended_by is EndedBy.STOPPING_RULE
     assert relative_gap(problem, data, result.state.theta) <= 1e-11
 
 
@@ -537,8 +559,8 @@ def test_one_wrong_row_of_little_weight_is_not_separable(weight):
     y = np.r_[np.zeros(20), np.ones(21)]
     sample_weight = np.r_[np.ones(40), weight]
     data = Dataset(x[:, None], y[:, None], sample_weight / sample_weight.mean())
-    result = run(problem_of(data, "none", tol=1e-4), data)
-    assert result.ended_by == "stopping_rule"
+    result = run(problem_of(data, "none"), data, settings=settings_of(1e-4))
+    assert result.ended_by is EndedBy.STOPPING_RULE
 
 
 def test_the_optimum_stays():
@@ -555,9 +577,9 @@ def test_the_optimum_stays():
 @any_outputs
 def test_without_tol_it_goes_on_to_rounding_and_ends(tol, penalty, n_outputs):
     data = many_rows("standardised", n_outputs)
-    problem = problem_of(data, penalty, tol=tol)
-    result = run(problem, data)
-    assert result.ended_by == "stopping_rule"
+    problem = problem_of(data, penalty)
+    result = run(problem, data, settings=settings_of(tol))
+    assert result.ended_by is EndedBy.STOPPING_RULE
     assert relative_gap(problem, data, result.state.theta) <= 1e-13
 
 
@@ -597,12 +619,12 @@ CUTS = {
 @pytest.mark.parametrize("name", CUTS)
 def test_a_run_that_is_cut_and_resumed_is_the_same_bit_for_bit(name):
     data, penalty, tol = CUTS[name]()
-    problem = problem_of(data, penalty, tol=tol)
-    whole = thetas_of(problem, data)
+    problem, settings = problem_of(data, penalty), settings_of(tol)
+    whole = thetas_of(problem, data, settings=settings)
     for n_steps in range(1, len(whole)):
-        state = run(problem, data, n_steps).state
+        state = run(problem, data, n_steps, settings=settings).state
         np.testing.assert_array_equal(state.theta, whole[n_steps - 1].theta)
-        resumed = run(problem, data, 1, state).state
+        resumed = run(problem, data, 1, state, settings).state
         np.testing.assert_array_equal(resumed.theta, whole[n_steps].theta, str(n_steps))
 
 
@@ -617,7 +639,7 @@ def test_the_state_that_came_in_is_not_changed():
     problem = problem_of(data)
     state = start_of(problem, data)
     run(problem, data, state=state)
-    assert (state.step, state.n_sampled, state.theta.any()) == (0, 0, False)
+    assert (state.step, state.memory.n_sampled, state.theta.any()) == (0, 0, False)
 
 
 # What is reported, and who watches.
@@ -636,8 +658,8 @@ def test_curve_is_the_objective_before_each_step():
 
 def test_last_loss_is_that_of_the_last_theta():
     data = data_of(1, 20_000, 10)
-    problem = problem_of(data, tol=1e-4)
-    result = run(problem, data)
+    problem = problem_of(data)
+    result = run(problem, data, settings=settings_of(1e-4))
     expected = objective_of(problem, data, result.state.theta)
     assert result.last_loss == pytest.approx(expected, rel=1e-12)
 
@@ -654,7 +676,7 @@ def test_monitor_sees_each_step():
 def test_monitor_can_end_it():
     data, watcher = data_of(), Watcher(stop_at=2)
     result = run(problem_of(data), data, monitor=watcher)
-    assert (len(result.curves.objectives), result.ended_by) == (2, "monitor")
+    assert (len(result.curves.objectives), result.ended_by) == (2, EndedBy.MONITOR)
 
 
 def test_validate_scores_each_step():
@@ -674,23 +696,24 @@ def test_validate_scores_each_step():
 def test_the_best_theta_by_validation_is_kept():
     data, scores = data_of(), iter([0.1, 0.7, 0.3])
     watcher = Watcher()
-    problem = replace(problem_of(data), early_stopping=True)
+    settings = settings_of(stopping_rule=StoppingRule(0.0, 5))
 
     def validate(theta):
         return Validation(0.7, next(scores))
 
-    progress = run(problem, data, 3, validate=validate, monitor=watcher).state.progress
+    how = {"settings": settings, "validate": validate, "monitor": watcher}
+    progress = run(problem_of(data), data, 3, **how).state.progress
     np.testing.assert_array_equal(progress.best_theta, watcher.states[1].theta)
     assert (progress.best, progress.best_epoch) == (-0.7, 2)
 
 
 def test_no_better_score_ends_it():
     data = data_of()
-    rule = StoppingRule(1e-4, 2)
-    problem = replace(problem_of(data), stopping_rule=rule, early_stopping=True)
-    result = run(problem, data, validate=lambda theta: Validation(0.7, 0.5))
+    settings = settings_of(1e-4, stopping_rule=StoppingRule(1e-4, 2))
+    how = {"settings": settings, "validate": lambda theta: Validation(0.7, 0.5)}
+    result = run(problem_of(data), data, **how)
     # The first score is an improvement on nothing, two more are not.
-    assert (len(result.curves.objectives), result.ended_by) == (3, "stopping_rule")
+    assert (len(result.curves.objectives), result.ended_by) == (3, EndedBy.STOPPING_RULE)
 
 
 def test_progress_holds_the_best_objective_and_the_last_improvement():
@@ -708,7 +731,7 @@ def test_interrupt_after_a_step_gives_its_model():
     data, watcher = data_of(), Watcher(interrupt_at=3)
     problem = problem_of(data)
     result, expected = run(problem, data, monitor=watcher), run(problem, data, 3)
-    assert result.ended_by == "interrupt"
+    assert result.ended_by is EndedBy.INTERRUPT
     np.testing.assert_array_equal(result.state.theta, expected.state.theta)
     assert result.curves.objectives == expected.curves.objectives
     assert result.last_loss == expected.last_loss
@@ -739,7 +762,7 @@ def test_interrupt_within_a_step_gives_the_last_finished_one(n_passes):
     problem = problem_of(data)
     rows = interrupted_rows(data, problem, n_passes)
     result = run(problem, data, monitor=watcher, rows=rows)
-    assert result.ended_by == "interrupt"
+    assert result.ended_by is EndedBy.INTERRUPT
     assert len(result.curves.objectives) == result.state.step == len(watcher.states)
     np.testing.assert_array_equal(result.state.theta, watcher.states[-1].theta)
     expected = objective_of(problem, data, result.state.theta)

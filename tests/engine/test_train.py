@@ -5,14 +5,17 @@ from math import inf, log
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
+from sklearn_nn._engine.epochs import reference
 from sklearn_nn._engine.epochs import train as training
 from sklearn_nn._engine.epochs.optimizers import SGD, Adam
+from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings, zero_slots
 from sklearn_nn._engine.epochs.reference import objective_and_gradient, select
 from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.stopping import EndedBy, StoppingRule
 from sklearn_nn._engine.types import (
     Architecture,
     Dataset,
@@ -32,17 +35,24 @@ def frozen(array):
 
 
 def make_problem(**changes):
-    """Return logistic regression on two features by plain SGD, with the changes."""
+    """Return logistic regression on two features, with the changes."""
     parameters = {
         "architecture": Architecture((2, 1)),
         "loss": LOSSES["log_loss", "logistic"],
         "penalty": Penalty(),
+    }
+    return Problem(**{**parameters, **changes})
+
+
+def make_settings(**changes):
+    """Return the EpochSettings of plain SGD, with the changes."""
+    parameters = {
         "optimizer": SGD(),
         "schedule": Schedule("constant", 0.5),
         "stopping_rule": NEVER,
         "batch_size": 3,
     }
-    return Problem(**{**parameters, **changes})
+    return EpochSettings(**{**parameters, **changes})
 
 
 def make_data(n_samples=N_SAMPLES, dtype=np.float64):
@@ -53,17 +63,23 @@ def make_data(n_samples=N_SAMPLES, dtype=np.float64):
     return Dataset(frozen(X), frozen(y))
 
 
-def make_state(problem, dtype=np.float64):
+def make_state(settings, dtype=np.float64):
     """Return the state before the first epoch, its arrays not writeable."""
-    theta = frozen(np.zeros(problem.architecture.n_parameters, dtype))
-    slots = tuple(frozen(slot) for slot in training.zero_slots(problem, theta))
-    return TrainingState(theta, slots, np.random.RandomState(SEED).get_state())
+    theta = frozen(np.zeros(make_problem().architecture.n_parameters, dtype))
+    memory = EpochMemory(tuple(frozen(slot) for slot in zero_slots(settings, theta)))
+    random_state = np.random.RandomState(SEED).get_state()
+    return TrainingState(theta, random_state, memory=memory)
 
 
-def run(problem, n_epochs, data=None, **kwargs):
+def train(settings, state, data, n_epochs, **kwargs):
+    """Train from this state."""
+    return training.train(make_problem(), settings, state, data, n_epochs, **kwargs)
+
+
+def run(settings, n_epochs, data=None, **kwargs):
     """Train from zero."""
     data = make_data() if data is None else data
-    return training.train(problem, make_state(problem), data, n_epochs, **kwargs)
+    return train(settings, make_state(settings), data, n_epochs, **kwargs)
 
 
 @pytest.fixture
@@ -71,8 +87,8 @@ def epochs(monkeypatch):
     """Return a list that fills with what each epoch is given and leaves behind."""
     record, run_epochs = [], training.run_epochs
 
-    def recorded(problem, state, data, order, rates):
-        new, objectives = run_epochs(problem, state, data, order, rates)
+    def recorded(problem, settings, state, data, order, rates):
+        new, objectives = run_epochs(problem, settings, state, data, order, rates)
         record.append({"order": order, "rates": list(rates), "theta": new.theta.copy()})
         return new, objectives
 
@@ -113,14 +129,14 @@ def interrupt():
 
 
 def test_order_is_drawn_by_permutation(epochs):
-    run(make_problem(), 3)
+    run(make_settings(), 3)
     rng = np.random.RandomState(SEED)
     for epoch in epochs:
         np.testing.assert_array_equal(epoch["order"], rng.permutation(N_SAMPLES))
 
 
 def test_generator_goes_on_in_the_state(epochs):
-    run_of_two = run(make_problem(), 2)
+    run_of_two = run(make_settings(), 2)
     rng = np.random.RandomState(0)
     rng.set_state(run_of_two.state.random_state)
     expected = np.random.RandomState(SEED)
@@ -135,7 +151,7 @@ def test_generator_goes_on_in_the_state(epochs):
     ids=str,
 )
 def test_no_order_is_drawn_without_need(changes, epochs):
-    result = run(make_problem(**changes), 2)
+    result = run(make_settings(**changes), 2)
     assert [epoch["order"] for epoch in epochs] == [None, None]
     np.testing.assert_equal(
         result.state.random_state, np.random.RandomState(SEED).get_state()
@@ -149,17 +165,18 @@ def test_no_order_is_drawn_without_need(changes, epochs):
     ("batch_size", "n_steps"), [(1, 7), (2, 4), (3, 3), (6, 2), (7, 1), (8, 1), (500, 1)]
 )
 def test_steps_of_an_epoch_are_batches_rounded_up(batch_size, n_steps):
-    state = run(make_problem(batch_size=batch_size), 2).state
-    assert (state.step, state.n_slot_updates, state.epoch) == (2 * n_steps, 2 * n_steps, 2)
+    state = run(make_settings(batch_size=batch_size), 2).state
+    assert (state.step, state.epoch) == (2 * n_steps, 2)
+    assert state.memory.n_slot_updates == 2 * n_steps
 
 
 def test_a_batch_larger_than_the_data_is_the_data():
-    exact, larger = (run(make_problem(batch_size=size), 3) for size in (N_SAMPLES, 500))
+    exact, larger = (run(make_settings(batch_size=size), 3) for size in (N_SAMPLES, 500))
     np.testing.assert_array_equal(larger.state.theta, exact.state.theta)
 
 
 def test_one_sample_is_an_epoch_of_one_step():
-    result = run(make_problem(), 1, make_data(n_samples=1))
+    result = run(make_settings(), 1, make_data(n_samples=1))
     assert result.state.step == 1
     assert result.curves.objectives == [pytest.approx(log(2), 1e-15)]  # all logits are 0
 
@@ -167,10 +184,10 @@ def test_one_sample_is_an_epoch_of_one_step():
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_epoch_is_a_step_for_each_batch_in_order(batch_size, weighted, epochs):
-    problem, data = make_problem(batch_size=batch_size), make_data()
+    problem, data = make_problem(), make_data()
     if weighted:
         data = data._replace(sample_weight=frozen(np.linspace(0.5, 1.5, N_SAMPLES)))
-    result = run(problem, 1, data)
+    result = run(make_settings(batch_size=batch_size), 1, data)
     order, theta, total = epochs[0]["order"], np.zeros(3), 0.0
     order = np.arange(N_SAMPLES) if order is None else order
     for start in range(0, N_SAMPLES, batch_size):
@@ -203,21 +220,62 @@ def test_penalty_acts_on_weights_alone():
 
 
 def test_first_objective_is_that_before_the_step():
-    assert run(make_problem(batch_size=7), 1).curves.objectives == [
+    assert run(make_settings(batch_size=7), 1).curves.objectives == [
         pytest.approx(log(2), 1e-15)
     ]
 
 
 def test_last_loss_is_the_end_of_the_curve():
-    result = run(make_problem(), 4)
+    result = run(make_settings(), 4)
     assert result.last_loss == result.curves.objectives[-1]
+
+
+# How the rows lie.
+
+
+def numbered_rows(order="C"):
+    """Return X (6, 2) whose rows are told by their number; not writeable."""
+    return frozen(np.array(np.arange(12.0).reshape(6, 2), order=order))
+
+
+def test_lay_out_leaves_several_batches_as_they_are():
+    data = Dataset(numbered_rows("F"), np.zeros(3), None, np.array([1, 3, 5]))
+    assert reference.lay_out(data, 2) is data
+
+
+@pytest.mark.parametrize("batch_size", [6, 500])
+def test_lay_out_of_all_rows_in_c_order_is_no_copy(batch_size):
+    data = Dataset(numbered_rows(), np.zeros(6))
+    assert np.shares_memory(reference.lay_out(data, batch_size).X, data.X)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_lay_out_gathers_the_rows_of_one_batch(order):
+    data = Dataset(numbered_rows(order), np.zeros(3), None, np.array([5, 1, 3]))
+    laid_out = reference.lay_out(data, 3)
+    assert laid_out.X.tolist() == [[10, 11], [2, 3], [6, 7]]
+    assert laid_out.X.flags.c_contiguous
+    assert laid_out.rows is None
+
+
+def test_lay_out_of_fortran_order_is_in_c_order():
+    data = Dataset(numbered_rows("F"), np.zeros(6))
+    laid_out = reference.lay_out(data, 6)
+    assert laid_out.X.flags.c_contiguous
+    np.testing.assert_array_equal(laid_out.X, data.X)
+
+
+def test_lay_out_keeps_sparse_rows_sparse():
+    X = numbered_rows()
+    data = Dataset(csr_array(X), np.zeros(2), None, np.array([4, 0]))
+    np.testing.assert_array_equal(reference.lay_out(data, 2).X.toarray(), X[[4, 0]])
 
 
 # Learning rates.
 
 
 def test_each_step_has_its_rate(epochs):
-    run(make_problem(schedule=Schedule("invscaling", 0.5, 0.5)), 2)
+    run(make_settings(schedule=Schedule("invscaling", 0.5, 0.5)), 2)
     rates = epochs[0]["rates"] + epochs[1]["rates"]
     # 1/sqrt of the number of the step: three roundings.
     assert rates == pytest.approx([0.5 / k**0.5 for k in range(1, 7)], rel=4 * 2.3e-16)
@@ -226,7 +284,7 @@ def test_each_step_has_its_rate(epochs):
 def test_rate_is_lowered_after_the_epochs_without_improvement(epochs):
     # No epoch but the first improves by 10 nats.
     rule = StoppingRule(10.0, 2, lowers_rate=True)
-    run(make_problem(stopping_rule=rule, schedule=Schedule("adaptive", 0.5)), 6)
+    run(make_settings(stopping_rule=rule, schedule=Schedule("adaptive", 0.5)), 6)
     rates = [epoch["rates"][0] for epoch in epochs]
     # Two divisions.
     expected = [0.5, 0.5, 0.5, 0.1, 0.1, 0.02]
@@ -235,10 +293,10 @@ def test_rate_is_lowered_after_the_epochs_without_improvement(epochs):
 
 def test_lowering_ends_below_a_millionth():
     rule = StoppingRule(10.0, 1, lowers_rate=True)
-    problem = make_problem(stopping_rule=rule, schedule=Schedule("adaptive", 4e-6))
+    settings = make_settings(stopping_rule=rule, schedule=Schedule("adaptive", 4e-6))
     # Epochs 2 and 3 lower 4e-6 to 8e-7 once: epoch 2 lowers, epoch 3 stops.
-    result = run(problem, 50)
-    assert (result.state.epoch, result.ended_by) == (3, "stopping_rule")
+    result = run(settings, 50)
+    assert (result.state.epoch, result.ended_by) == (3, EndedBy.STOPPING_RULE)
 
 
 # The average.
@@ -246,20 +304,20 @@ def test_lowering_ends_below_a_millionth():
 
 @pytest.mark.parametrize("average_from", [1, 3, 5])
 def test_average_is_the_mean_of_thetas_from_a_step_on(average_from, epochs):
-    state = run(make_problem(batch_size=7, average_from=average_from), 5).state
+    state = run(make_settings(batch_size=7, average_from=average_from), 5).state
     thetas = [epoch["theta"] for epoch in epochs[average_from - 1 :]]
-    assert state.n_averaged == len(thetas)
+    assert state.memory.n_averaged == len(thetas)
     # Five steps of the running mean, numbers below 1.
     np.testing.assert_allclose(state.shown_theta, np.mean(thetas, axis=0), atol=1e-15)
 
 
 def test_theta_is_shown_until_the_average_begins():
-    state = run(make_problem(batch_size=7, average_from=4), 3).state
+    state = run(make_settings(batch_size=7, average_from=4), 3).state
     assert state.shown_theta is state.theta
 
 
 def test_average_does_not_change_the_path():
-    plain, averaged = (run(make_problem(average_from=n), 3) for n in (0, 1))
+    plain, averaged = (run(make_settings(average_from=n), 3) for n in (0, 1))
     np.testing.assert_array_equal(averaged.state.theta, plain.state.theta)
 
 
@@ -267,24 +325,24 @@ def test_average_does_not_change_the_path():
 
 
 def test_training_ends_after_n_epochs():
-    result = run(make_problem(), 4)
-    assert (result.state.epoch, result.ended_by) == (4, "max_iter")
+    result = run(make_settings(), 4)
+    assert (result.state.epoch, result.ended_by) == (4, EndedBy.MAX_ITER)
     assert len(result.curves.objectives) == 4
 
 
 def test_stopping_rule_ends_training():
-    result = run(make_problem(stopping_rule=StoppingRule(10.0, 3)), 50)
-    assert (result.state.epoch, result.ended_by) == (4, "stopping_rule")
+    result = run(make_settings(stopping_rule=StoppingRule(10.0, 3)), 50)
+    assert (result.state.epoch, result.ended_by) == (4, EndedBy.STOPPING_RULE)
 
 
 def test_monitor_ends_training():
-    result = run(make_problem(), 50, monitor=Watcher(3, stop))
-    assert (result.state.epoch, result.ended_by) == (3, "monitor")
+    result = run(make_settings(), 50, monitor=Watcher(3, stop))
+    assert (result.state.epoch, result.ended_by) == (3, EndedBy.MONITOR)
 
 
 def test_monitor_sees_each_epoch():
     watcher = Watcher()
-    result = run(make_problem(), 3, monitor=watcher)
+    result = run(make_settings(), 3, monitor=watcher)
     states, objectives, rates, losses, scores = zip(*watcher.ended, strict=True)
     assert watcher.n_begun == 3
     assert [state.epoch for state in states] == [1, 2, 3]
@@ -295,11 +353,11 @@ def test_monitor_sees_each_epoch():
 
 def test_monitor_sees_the_state_that_is_returned():
     watcher = Watcher()
-    assert run(make_problem(), 3, monitor=watcher).state is watcher.ended[-1][0]
+    assert run(make_settings(), 3, monitor=watcher).state is watcher.ended[-1][0]
 
 
 def test_monitor_does_not_change_the_path():
-    plain, watched = run(make_problem(), 3), run(make_problem(), 3, monitor=Watcher())
+    plain, watched = run(make_settings(), 3), run(make_settings(), 3, monitor=Watcher())
     np.testing.assert_array_equal(watched.state.theta, plain.state.theta)
 
 
@@ -315,30 +373,30 @@ def interrupting_score(at_call):
 
 
 def test_interrupt_within_an_epoch_gives_the_epoch_before():
-    result = run(make_problem(), 50, validate=interrupting_score(4))
-    expected = run(make_problem(), 3)
-    assert result.ended_by == "interrupt"
+    result = run(make_settings(), 50, validate=interrupting_score(4))
+    expected = run(make_settings(), 3)
+    assert result.ended_by is EndedBy.INTERRUPT
     np.testing.assert_array_equal(result.state.theta, expected.state.theta)
     assert result.curves.objectives == expected.curves.objectives
     assert len(result.curves.validation_scores) == 3
 
 
 def test_interrupt_between_epochs_gives_the_epochs_so_far():
-    result = run(make_problem(), 50, monitor=Watcher(3, interrupt))
-    assert (result.state.epoch, result.ended_by) == (3, "interrupt")
+    result = run(make_settings(), 50, monitor=Watcher(3, interrupt))
+    assert (result.state.epoch, result.ended_by) == (3, EndedBy.INTERRUPT)
     assert len(result.curves.objectives) == 3
 
 
 def test_interrupt_in_the_first_epoch_is_raised():
     with pytest.raises(KeyboardInterrupt):
-        run(make_problem(), 50, validate=interrupting_score(1))
+        run(make_settings(), 50, validate=interrupting_score(1))
 
 
 def test_training_goes_on_after_an_interrupt_as_if_there_had_been_none():
-    problem, data = make_problem(optimizer=Adam(0.9, 0.999, 1e-8)), make_data()
-    cut = run(problem, 50, validate=interrupting_score(4))
-    state = training.train(problem, cut.state, data, 2).state
-    np.testing.assert_array_equal(state.theta, run(problem, 5).state.theta)
+    settings, data = make_settings(optimizer=Adam(0.9, 0.999, 1e-8)), make_data()
+    cut = run(settings, 50, validate=interrupting_score(4))
+    state = train(settings, cut.state, data, 2).state
+    np.testing.assert_array_equal(state.theta, run(settings, 5).state.theta)
 
 
 # Validation.
@@ -352,36 +410,36 @@ def scripted(scores):
 
 def test_validation_is_kept_for_each_epoch():
     scores = [0.5, 0.75, 0.25]
-    curves = run(make_problem(), 3, validate=scripted(scores)).curves
+    curves = run(make_settings(), 3, validate=scripted(scores)).curves
     assert curves.validation_scores == scores
     assert curves.validation_losses == [1.0, 1.5, 0.5]
 
 
 def test_validation_alone_decides_nothing():
-    problem = make_problem(stopping_rule=StoppingRule(0.0, 2))
-    watched = run(problem, 4, validate=scripted([0.5, 0.4, 0.3, 0.2]))
-    plain = run(problem, 4)
+    settings = make_settings(stopping_rule=StoppingRule(0.0, 2))
+    watched = run(settings, 4, validate=scripted([0.5, 0.4, 0.3, 0.2]))
+    plain = run(settings, 4)
     assert watched.state.progress == plain.state.progress
     np.testing.assert_array_equal(watched.state.theta, plain.state.theta)
 
 
 def test_best_theta_is_that_of_the_first_best_score(epochs):
     scores = [0.5, 0.75, 0.75, 0.25]
-    result = run(make_problem(early_stopping=True), 4, validate=scripted(scores))
+    result = run(make_settings(early_stopping=True), 4, validate=scripted(scores))
     np.testing.assert_array_equal(result.state.progress.best_theta, epochs[1]["theta"])
     assert result.state.progress.best == -0.75
     assert result.state.progress.best_epoch == 2
 
 
 def test_no_best_theta_without_validation():
-    assert run(make_problem(), 2).state.progress.best_theta is None
+    assert run(make_settings(), 2).state.progress.best_theta is None
 
 
 def test_score_stops_in_place_of_the_objective():
-    problem = make_problem(stopping_rule=StoppingRule(0.125, 2), early_stopping=True)
+    settings = make_settings(stopping_rule=StoppingRule(0.125, 2), early_stopping=True)
     # 0.5, 0.75 improve; 0.8 and 0.7 do not by 0.125.
-    result = run(problem, 50, validate=scripted([0.5, 0.75, 0.8, 0.7]))
-    assert (result.state.epoch, result.ended_by) == (4, "stopping_rule")
+    result = run(settings, 50, validate=scripted([0.5, 0.75, 0.8, 0.7]))
+    assert (result.state.epoch, result.ended_by) == (4, EndedBy.STOPPING_RULE)
 
 
 def test_score_is_of_the_average():
@@ -391,48 +449,47 @@ def test_score_is_of_the_average():
         seen.append(theta)
         return Validation(0.7, 0.5)
 
-    state = run(make_problem(average_from=1), 1, validate=validate).state
-    np.testing.assert_array_equal(seen[0], state.average)
+    state = run(make_settings(average_from=1), 1, validate=validate).state
+    np.testing.assert_array_equal(seen[0], state.memory.average)
 
 
 # Purity. Data and state of `run` cannot be written to.
 
 
 def test_state_given_is_not_changed():
-    problem = make_problem(optimizer=Adam(0.9, 0.999, 1e-8), penalty=Penalty(0.1, 0.1))
-    state = make_state(problem)
-    before = replace(state)
-    training.train(problem, state, make_data(), 3)
-    assert all(vars(state)[name] is value for name, value in vars(before).items())
+    problem = make_problem(penalty=Penalty(0.1, 0.1))
+    settings = make_settings(optimizer=Adam(0.9, 0.999, 1e-8))
+    state = make_state(settings)
+    given = [(record, replace(record)) for record in (state, state.memory)]
+    training.train(problem, settings, state, make_data(), 3)
+    for record, before in given:
+        assert all(vars(record)[name] is value for name, value in vars(before).items())
 
 
 def test_same_state_gives_the_same_run():
-    problem = make_problem()
-    state, data = make_state(problem), make_data()
-    first, second = (training.train(problem, state, data, 3) for _ in range(2))
+    settings = make_settings()
+    state, data = make_state(settings), make_data()
+    first, second = (train(settings, state, data, 3) for _ in range(2))
     np.testing.assert_array_equal(first.state.theta, second.state.theta)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", ["constant", "invscaling"])
 def test_dtype_stays(dtype, name):
-    problem = make_problem(
-        optimizer=Adam(0.9, 0.999, 1e-8),
-        penalty=Penalty(0.1, 0.1),
-        schedule=Schedule(name, 0.5),
-        average_from=1,
+    problem = make_problem(penalty=Penalty(0.1, 0.1))
+    settings = make_settings(
+        optimizer=Adam(0.9, 0.999, 1e-8), schedule=Schedule(name, 0.5), average_from=1
     )
-    state, data = make_state(problem, dtype), make_data(dtype=dtype)
+    state, data = make_state(settings, dtype), make_data(dtype=dtype)
     data = data._replace(sample_weight=np.ones(N_SAMPLES, dtype))
-    state = training.train(problem, state, data, 2).state
-    assert {a.dtype for a in (state.shown_theta, state.theta, *state.slots)} == {
-        np.dtype(dtype)
-    }
-    assert state.average.dtype == np.float64
+    state = training.train(problem, settings, state, data, 2).state
+    slots = state.memory.slots
+    assert {a.dtype for a in (state.shown_theta, state.theta, *slots)} == {np.dtype(dtype)}
+    assert state.memory.average.dtype == np.float64
 
 
 def test_zero_slots_are_as_many_as_the_optimizer_has():
     theta = np.ones(3, np.float32)
-    slots = training.zero_slots(make_problem(optimizer=Adam(0.9, 0.999, 1e-8)), theta)
+    slots = zero_slots(make_settings(optimizer=Adam(0.9, 0.999, 1e-8)), theta)
     assert [slot.tolist() for slot in slots] == [[0, 0, 0]] * 2
     assert {slot.dtype for slot in slots} == {np.dtype(np.float32)}

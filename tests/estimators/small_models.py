@@ -62,9 +62,9 @@ def plain(value):
 def learned(model):
     """Return all fitted public attributes, comparable bit for bit."""
     return {
-        name: plain(value)
-        for name, value in vars(model).items()
-        if name.endswith("_") and not name.startswith("_")
+        name: plain(getattr(model, name))
+        for name in dir(model)  # curves are properties
+        if name.endswith("_") and not name.startswith("_") and hasattr(model, name)
     }
 
 

@@ -12,6 +12,7 @@ from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
 from sklearn_nn._engine.epochs.schedules import CYCLES, SCHEDULES, Schedule, Steps
 from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._methods import EPOCHS, NEWTON, method_of
 
 both = pytest.mark.parametrize(
     "estimator_class", [SGDLogisticClassifier, BackpropMLPClassifier]
@@ -32,7 +33,7 @@ def test_shared_parameters_are_in_both(estimator_class):
 
 @both
 def test_defaults_are_allowed(estimator_class):
-    assert estimator_class()._check_parameters() is None  # it raises what is not
+    assert _parameters.check(estimator_class()) is None  # it raises what is not
 
 
 # Optimizer.
@@ -61,28 +62,31 @@ def test_solver_names_the_optimizer(estimator_class, parameters, expected):
 def test_adamw_is_adam_beside_a_decay():
     model = BackpropMLPClassifier(solver="adamw", alpha=0.5, beta_1=0.75)
     assert _parameters.optimizer_of(model) == Adam(0.75, 0.999, 1e-8)
-    assert model._penalty() == Penalty(decay=0.5)
+    assert model._objective().penalty == Penalty(decay=0.5)
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 def test_other_solvers_have_the_penalty_in_the_gradient(solver):
-    assert BackpropMLPClassifier(solver=solver, alpha=0.5)._penalty() == Penalty(l2=0.5)
+    objective = BackpropMLPClassifier(solver=solver, alpha=0.5)._objective()
+    assert objective.penalty == Penalty(l2=0.5)
 
 
 @pytest.mark.parametrize("longest", [0.5, np.float32(0.5), 1])
 def test_longest_gradient_is_a_python_float(longest):
-    found = BackpropMLPClassifier(max_gradient_norm=longest)._max_gradient_norm()
+    model = BackpropMLPClassifier(max_gradient_norm=longest)
+    found = model._objective().max_gradient_norm
     assert (type(found), found) == (float, longest)
 
 
 @both
 def test_gradients_are_not_clipped_by_default(estimator_class):
-    assert estimator_class()._max_gradient_norm() is None
+    assert estimator_class()._objective().max_gradient_norm is None
 
 
-def test_lbfgs_leaves_no_memory():
-    optimizer = _parameters.optimizer_of(BackpropMLPClassifier(solver="lbfgs"))
-    assert optimizer.n_slots == 0
+def test_lbfgs_leaves_no_memory(rows):
+    X, y, _ = rows()
+    model = BackpropMLPClassifier((3,), solver="lbfgs", max_iter=3, tol=None)
+    assert model.fit(X, y)._checkpoint.state.memory is None
 
 
 # Schedule.
@@ -149,7 +153,7 @@ def test_auto_with_a_first_step_is_constant(first):
 
 @pytest.mark.parametrize("parameters", [{}, {"learning_rate": "auto"}], ids=str)
 def test_logistic_needs_no_learning_rate(parameters):
-    assert _parameters.is_automatic(SGDLogisticClassifier(**parameters))
+    assert method_of(SGDLogisticClassifier(**parameters)) is NEWTON
 
 
 @pytest.mark.parametrize(
@@ -164,28 +168,28 @@ def test_logistic_needs_no_learning_rate(parameters):
     ids=str,
 )
 def test_any_learning_rate_is_used(parameters):
-    assert not _parameters.is_automatic(SGDLogisticClassifier(**parameters))
+    assert method_of(SGDLogisticClassifier(**parameters)) is EPOCHS
 
 
 def test_network_always_has_a_learning_rate():
-    assert not _parameters.is_automatic(BackpropMLPClassifier())
+    assert method_of(BackpropMLPClassifier()) is EPOCHS
 
 
 def test_network_refuses_auto():
     with pytest.raises(InvalidParameterError, match=r"'learning_rate' .* Got 'auto'"):
-        BackpropMLPClassifier(learning_rate="auto")._check_parameters()
+        _parameters.check(BackpropMLPClassifier(learning_rate="auto"))
 
 
 def test_network_needs_a_first_step():
     with pytest.raises(InvalidParameterError, match=r"'learning_rate_init' .* Got None"):
-        BackpropMLPClassifier(learning_rate_init=None)._check_parameters()
+        _parameters.check(BackpropMLPClassifier(learning_rate_init=None))
 
 
 @pytest.mark.parametrize("learning_rate", ["auto", 0.1, *SCHEDULES])
 @pytest.mark.parametrize("first", [None, 0.1])
 def test_logistic_takes_every_way_to_say_its_rate(learning_rate, first):
     model = SGDLogisticClassifier(learning_rate=learning_rate, learning_rate_init=first)
-    assert model._check_parameters() is None  # it raises what is not allowed
+    assert _parameters.check(model) is None  # it raises what is not allowed
 
 
 # Stopping rule.
@@ -231,7 +235,8 @@ def test_only_adaptive_lowers_the_rate(estimator_class, learning_rate):
 )
 def test_batch_size_is_at_most_all_rows(estimator_class, batch_size, n_samples, expected):
     model = estimator_class(batch_size=batch_size, learning_rate_init=0.05)
-    assert _parameters.batch_size_of(model, n_samples) == expected
+    settings = method_of(model).settings(model, model._objective(), n_samples, None)
+    assert settings.batch_size == expected
 
 
 @pytest.mark.parametrize(
@@ -248,7 +253,8 @@ def test_batch_size_is_at_most_all_rows(estimator_class, batch_size, n_samples, 
 )
 def test_first_sample_is_at_most_all_rows(batch_size, n_samples, expected):
     model = SGDLogisticClassifier(batch_size=batch_size)
-    assert _parameters.batch_size_of(model, n_samples) == expected
+    settings = method_of(model).settings(model, model._objective(), n_samples, None)
+    assert settings.n_first_rows == expected
 
 
 @pytest.mark.parametrize(
@@ -258,7 +264,8 @@ def test_first_sample_is_at_most_all_rows(batch_size, n_samples, expected):
 )
 def test_any_learning_rate_has_batches_of_200_rows(parameters):
     model = SGDLogisticClassifier(**parameters)
-    assert _parameters.batch_size_of(model, 10_000) == 200
+    settings = method_of(model).settings(model, model._objective(), 10_000, None)
+    assert settings.batch_size == 200
 
 
 # Checks.

@@ -23,6 +23,7 @@ from sklearn_nn import (
 from sklearn_nn._engine import arrays
 from sklearn_nn._engine.epochs import reference
 from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings
 from sklearn_nn._engine.epochs.schedules import SCHEDULES
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.losses import LOSSES
@@ -513,33 +514,41 @@ OPTIMIZERS = {
     "nesterov": Nesterov(0.9),
     "adam": Adam(0.9, 0.999, 1e-8),
 }
+L2 = PENALTIES["l2"](0.01, 0.5)
 
 
-def epoch_of(at, activation="relu", loss=("log_loss", "softmax"), **parts):
+def epoch_of(
+    at,
+    activation="relu",
+    loss=("log_loss", "softmax"),
+    penalty=L2,
+    optimizer=OPTIMIZERS["sgd"],
+    max_gradient_norm=None,
+):
     """Return theta and objective after an epoch of the reference on arrays of `at`."""
     rng = np.random.RandomState(1)
     architecture = Architecture((P, 4, 3), (activation,))
-    parts = {"penalty": PENALTIES["l2"](0.01, 0.5), "optimizer": SGD(), **parts}
-    problem = Problem(
-        architecture=architecture,
-        loss=LOSSES[loss],
+    problem = Problem(architecture, LOSSES[loss], penalty)
+    settings = EpochSettings(
+        optimizer=optimizer,
         schedule=None,
         stopping_rule=StoppingRule(-np.inf, 5),
         batch_size=16,
         average_from=2,
-        **parts,
+        max_gradient_norm=max_gradient_norm,
     )
     kind = "three" if loss[1] == "softmax" else "multilabel"
     X, y, weight = rows_of(kind)
     y = y + 1 if kind == "three" else y.astype(float)
     theta = rng.normal(size=architecture.n_parameters)
-    slots = tuple(at(np.zeros_like(theta)) for _ in range(problem.optimizer.n_slots))
-    state = TrainingState(theta=at(theta), slots=slots, random_state=())
+    slots = tuple(at(np.zeros_like(theta)) for _ in range(optimizer.n_slots))
+    state = TrainingState(theta=at(theta), random_state=(), memory=EpochMemory(slots))
     data = Dataset(at(X), at(y), at(weight))
     state, objective = reference.run_epoch(
-        problem, state, data, rng.permutation(N), [0.1] * 3
+        problem, settings, state, data, rng.permutation(N), [0.1] * 3
     )
-    return [state.theta, *state.slots, state.average, np.array(objective)]
+    memory = state.memory
+    return [state.theta, *memory.slots, memory.average, np.array(objective)]
 
 
 def assert_epoch_is_numpys(at, **parts):

@@ -343,38 +343,6 @@ def test_dataset_of_all_rows_names_none():
     assert data.rows is None
 
 
-def test_lay_out_leaves_several_batches_as_they_are():
-    data = Dataset(make_rows(order="F"), np.zeros(3), None, np.array([1, 3, 5]))
-    assert inputs.lay_out(data, 2) is data
-
-
-@pytest.mark.parametrize("batch_size", [6, 500])
-def test_lay_out_of_all_rows_in_c_order_is_no_copy(batch_size):
-    data = Dataset(make_rows(), np.zeros(6))
-    assert np.shares_memory(inputs.lay_out(data, batch_size).X, data.X)
-
-
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_lay_out_gathers_the_rows_of_one_batch(order):
-    data = Dataset(make_rows(order=order), np.zeros(3), None, np.array([5, 1, 3]))
-    laid_out = inputs.lay_out(data, 3)
-    assert laid_out.X.tolist() == [[10, 11], [2, 3], [6, 7]]
-    assert laid_out.X.flags.c_contiguous
-    assert laid_out.rows is None
-
-
-def test_lay_out_of_fortran_order_is_in_c_order():
-    data = Dataset(make_rows(order="F"), np.zeros(6))
-    laid_out = inputs.lay_out(data, 6)
-    assert laid_out.X.flags.c_contiguous
-    np.testing.assert_array_equal(laid_out.X, data.X)
-
-
-def test_lay_out_keeps_sparse_rows_sparse():
-    data = Dataset(csr_array(make_rows()), np.zeros(2), None, np.array([4, 0]))
-    np.testing.assert_array_equal(inputs.lay_out(data, 2).X.toarray(), make_rows()[[4, 0]])
-
-
 # The validation split.
 
 

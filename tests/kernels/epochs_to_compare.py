@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from sklearn_nn._engine.epochs import compiled, reference
 from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings
 from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
@@ -145,6 +146,7 @@ class Epoch(NamedTuple):
     """The arguments of `run_epoch`."""
 
     problem: Problem
+    settings: EpochSettings
     state: TrainingState
     data: Dataset
     order: Any
@@ -165,6 +167,12 @@ def problem_of(case):
         architecture=architecture_of(case),
         loss=LOSSES[case.loss],
         penalty=PENALTIES[case.penalty](0.1, 0.3),
+    )
+
+
+def settings_of(case):
+    """Return the EpochSettings of a case."""
+    return EpochSettings(
         optimizer=case.optimizer,
         schedule=Schedule("constant", case.rate),
         stopping_rule=StoppingRule(0.0, inf),
@@ -194,33 +202,33 @@ def data_of(case, rng):
     return Dataset(X, frozen(y), weight if weight is None else frozen(weight), rows)
 
 
-def state_of(problem, rng, dtype):
+def state_of(case, rng):
     """Return a state on the way, whose slots hold numbers like those of gradients.
 
     From slots of 0, Adam divides a coordinate whose gradients cancel by their rounding, in
     one implementation as in the other, and no bound holds (see
     `test_first_steps_of_adam_are_equal`).
     """
-    theta = frozen(random_theta(problem.architecture, rng, dtype))
+    theta = frozen(random_theta(architecture_of(case), rng, case.dtype))
     # The first slot has either sign: all of one would move all weights one way, to logits
     # of 40 within seven steps, whose rounding is that of their probabilities times 40.
     signs = [rng.choice([-1.0, 1.0], theta.shape), np.ones(theta.shape)]
     slots = tuple(
-        frozen((sign * rng.uniform(0.1, 0.3, theta.shape)).astype(dtype))
-        for sign in signs[: problem.optimizer.n_slots]
+        frozen((sign * rng.uniform(0.1, 0.3, theta.shape)).astype(case.dtype))
+        for sign in signs[: case.optimizer.n_slots]
     )
-    return TrainingState(theta, slots, (), n_slot_updates=3)
+    return TrainingState(theta, (), memory=EpochMemory(slots, n_slot_updates=3))
 
 
 def epoch_of(case):
     """Return the Epoch of a case: random numbers, always the same, none written to."""
-    rng, problem = np.random.RandomState(0), problem_of(case)
+    rng = np.random.RandomState(0)
     data = data_of(case, rng)
-    state = state_of(problem, rng, case.dtype)
+    state = state_of(case, rng)
     order = frozen(rng.permutation(data.n_samples)) if case.is_ordered else None
     n_steps = -(-data.n_samples // case.batch_size)
     rates = [case.rate / (1 + i) ** 0.25 for i in range(n_steps)]
-    return Epoch(problem, state, data, order, rates)
+    return Epoch(problem_of(case), settings_of(case), state, data, order, rates)
 
 
 # Comparison.
@@ -251,23 +259,28 @@ def distances(expected, computed):
     A number that must be the same is infinitely far from another.
     """
     (state, objective), (other, other_objective) = expected, computed
-    dtype = state.theta.dtype
+    memory, other_memory, dtype = state.memory, other.memory, state.theta.dtype
     far = {"theta": distance(state.theta, other.theta, dtype)}
-    for i, (slot, other_slot) in enumerate(zip(state.slots, other.slots, strict=True)):
+    slots = zip(memory.slots, other_memory.slots, strict=True)
+    for i, (slot, other_slot) in enumerate(slots):
         far[f"slots[{i}]"] = distance(slot, other_slot, dtype)
-    if state.average is not None and other.average is not None:
-        far["average"] = distance(state.average, other.average, dtype)
-    elif state.average is not other.average:
+    average, other_average = memory.average, other_memory.average
+    if average is not None and other_average is not None:
+        far["average"] = distance(average, other_average, dtype)
+    elif average is not other_average:
         far["average"] = inf
     far["objective"] = distance(np.array(objective), np.array(other_objective), dtype)
-    for name in ("step", "epoch", "n_slot_updates", "n_averaged", "random_state"):
+    for name in ("step", "epoch", "random_state"):
         far[name] = 0.0 if getattr(state, name) == getattr(other, name) else inf
+    for name in ("n_slot_updates", "n_averaged"):
+        is_same = getattr(memory, name) == getattr(other_memory, name)
+        far[name] = 0.0 if is_same else inf
     return far
 
 
 def differences(epoch, n_eps=N_EPS):
     """Return lines that tell where an epoch of the kernels is not that of the reference."""
-    assert compiled.supports(epoch.problem, epoch.data)
+    assert compiled.supports(epoch.problem, epoch.settings, epoch.data)
     # BLAS may leave the flag of an invalid operation behind after finite float32 products
     # (numpy issue 24067); training ignores it too. What is not finite shows in the numbers.
     with np.errstate(under="ignore", invalid="ignore"):
@@ -295,6 +308,11 @@ WAYS = {
 def with_state(epoch, **changes):
     """Return the Epoch from another state."""
     return epoch._replace(state=replace(epoch.state, **changes))
+
+
+def with_memory(epoch, **changes):
+    """Return the Epoch from a state of another memory."""
+    return with_state(epoch, memory=replace(epoch.state.memory, **changes))
 
 
 def assert_equal(epoch, n_eps=N_EPS):

@@ -6,7 +6,6 @@ Equality of single epochs is in test_kernels_equal_reference.py.
 import threading
 import time
 import warnings
-from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -19,10 +18,11 @@ from threadpoolctl import threadpool_limits
 from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine.epochs import compiled, prediction, reference, train
 from sklearn_nn._engine.epochs.optimizers import SGD
+from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings, zero_slots
 from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.objective.losses import LOSSES, Loss
 from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.stopping import StoppingRule
+from sklearn_nn._engine.stopping import EndedBy, StoppingRule
 from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
 
 if compiled.kernels is None:
@@ -30,17 +30,24 @@ if compiled.kernels is None:
 
 
 def make_problem(**changes):
-    """Return logistic regression on two features by plain SGD, with the changes."""
+    """Return logistic regression on two features, with the changes."""
     parameters = {
         "architecture": Architecture((2, 1)),
         "loss": LOSSES["log_loss", "logistic"],
         "penalty": Penalty(),
+    }
+    return Problem(**{**parameters, **changes})
+
+
+def make_settings(**changes):
+    """Return the EpochSettings of plain SGD, with the changes."""
+    parameters = {
         "optimizer": SGD(),
         "schedule": Schedule("constant", 0.5),
         "stopping_rule": StoppingRule(-inf, inf),
         "batch_size": 3,
     }
-    return Problem(**{**parameters, **changes})
+    return EpochSettings(**{**parameters, **changes})
 
 
 def make_data(X=None, **changes):
@@ -50,11 +57,26 @@ def make_data(X=None, **changes):
     return Dataset(X, y)._replace(**changes)
 
 
-def make_state(problem):
+def make_state(problem, settings):
     """Return the state before the first epoch, at 0."""
     theta = np.zeros(problem.architecture.n_parameters)
-    slots = train.zero_slots(problem, theta)
-    return TrainingState(theta, slots, np.random.RandomState(0).get_state())
+    memory = EpochMemory(zero_slots(settings, theta))
+    random_state = np.random.RandomState(0).get_state()
+    return TrainingState(theta, random_state, memory=memory)
+
+
+def trained_from_0(problem, settings, data, n_epochs):
+    """Return the TrainingRun of so many epochs, from 0."""
+    state = make_state(problem, settings)
+    return train.train(problem, settings, state, data, n_epochs)
+
+
+def is_supported(problem=None, settings=None, data=None):
+    """Say whether the kernels take these, by default those of this file."""
+    problem = make_problem() if problem is None else problem
+    settings = make_settings() if settings is None else settings
+    data = make_data() if data is None else data
+    return compiled.supports(problem, settings, data)
 
 
 # Instruction sets.
@@ -143,12 +165,12 @@ def rows_in(form):
 
 @pytest.mark.parametrize("form", TAKEN)
 def test_kernels_take(form):
-    assert compiled.supports(make_problem(), make_data(rows_in(form)))
+    assert is_supported(data=make_data(rows_in(form)))
 
 
 @pytest.mark.parametrize("form", NOT_TAKEN)
 def test_kernels_do_not_take(form):
-    assert not compiled.supports(make_problem(), make_data(rows_in(form)))
+    assert not is_supported(data=make_data(rows_in(form)))
 
 
 @pytest.mark.skipif(
@@ -156,7 +178,7 @@ def test_kernels_do_not_take(form):
 )
 def test_kernels_do_not_take_long_doubles():
     data = make_data(make_data().X.astype(np.longdouble))
-    assert not compiled.supports(make_problem(), data)
+    assert not is_supported(data=data)
 
 
 @pytest.mark.parametrize("form", TAKEN)
@@ -171,34 +193,36 @@ def test_what_is_taken_gives_the_reference_logits(form):
 
 def test_kernels_do_not_take_an_unknown_activation():
     architecture = network_of((2, 3, 1), "unknown")
-    assert not compiled.supports(make_problem(architecture=architecture), make_data())
+    assert not is_supported(make_problem(architecture=architecture))
 
 
 def test_kernels_do_not_take_an_unknown_loss():
     known = LOSSES["log_loss", "logistic"]
     loss = Loss(lambda z, y: (z, y), known.predict_proba, known.predict_log_proba)
-    assert not compiled.supports(make_problem(loss=loss), make_data())
+    assert not is_supported(make_problem(loss=loss))
 
 
 def test_kernels_do_not_take_an_unknown_optimizer():
     class Other(SGD):
         """A step of its own."""
 
-    assert not compiled.supports(make_problem(optimizer=Other()), make_data())
+    assert not is_supported(settings=make_settings(optimizer=Other()))
 
 
 @pytest.mark.parametrize(("n_more", "is_taken"), [(0, True), (1, False)])
 def test_kernels_take_as_many_layers_as_they_say(n_more, is_taken):
     n_hidden = compiled.kernels.DEEPEST - 1 + n_more
     problem = make_problem(architecture=network_of((2, *[1] * n_hidden, 1), "tanh"))
-    assert compiled.supports(problem, make_data()) == is_taken
+    assert is_supported(problem) == is_taken
 
 
 def test_the_deepest_network_gives_the_reference_epoch():
     sizes = (2, *[3] * (compiled.kernels.DEEPEST - 1), 1)
-    problem = make_problem(architecture=network_of(sizes, "tanh"), batch_size=7)
+    problem = make_problem(architecture=network_of(sizes, "tanh"))
+    settings = make_settings(batch_size=7)
     theta = random_theta(problem.architecture, np.random.RandomState(0), np.float64)
-    arguments = (problem, TrainingState(theta, (), ()), make_data(), None, [0.5])
+    state = TrainingState(theta, (), memory=EpochMemory(slots=()))
+    arguments = (problem, settings, state, make_data(), None, [0.5])
     state, objective = compiled.run_epoch(*arguments)
     expected, expected_objective = reference.run_epoch(*arguments)
     # 100 eps, as in test_kernels_equal_reference.py: rounding decays from layer to layer.
@@ -208,28 +232,27 @@ def test_the_deepest_network_gives_the_reference_epoch():
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int32])
 def test_row_numbers_may_be_of_any_integer_type(dtype):
-    problem, rows = make_problem(), np.arange(0, 8, 2)
+    problem, settings, rows = make_problem(), make_settings(), np.arange(0, 8, 2)
     data = make_data()
     data = data._replace(y=data.y[rows], rows=rows.astype(dtype))
-    assert compiled.supports(problem, data)
-    rates = np.full(-(-len(rows) // problem.batch_size), 0.1)
-    expected, _ = reference.run_epoch(
-        problem, make_state(problem), data, None, rates.tolist()
-    )
-    state, _ = compiled.run_epoch(problem, make_state(problem), data, None, rates)
+    assert compiled.supports(problem, settings, data)
+    rates = np.full(-(-len(rows) // settings.batch_size), 0.1)
+    arguments = (problem, settings, make_state(problem, settings), data, None)
+    expected, _ = reference.run_epoch(*arguments, rates.tolist())
+    state, _ = compiled.run_epoch(*arguments, rates)
     np.testing.assert_allclose(state.theta, expected.theta, 0, 100 * 2.3e-16)
 
 
 def test_without_kernels_nothing_is_taken(monkeypatch):
     monkeypatch.setattr(compiled, "kernels", None)
-    assert not compiled.supports(make_problem(), make_data())
+    assert not is_supported()
 
 
 def test_what_is_not_taken_is_trained_on_by_the_reference():
-    problem, data = make_problem(), make_data()
-    expected = train.train(problem, make_state(problem), data, 3).state.theta
+    problem, settings, data = make_problem(), make_settings(), make_data()
+    expected = trained_from_0(problem, settings, data, 3).state.theta
     other = data._replace(X=unaligned(data.X))
-    computed = train.train(problem, make_state(problem), other, 3).state.theta
+    computed = trained_from_0(problem, settings, other, 3).state.theta
     # Nine steps of about ten roundings.
     np.testing.assert_allclose(computed, expected, 0, 100 * 2.3e-16)
 
@@ -280,7 +303,8 @@ def test_other_threads_run_while_a_kernel_does(monkeypatch):
     # One call of about half a second: with the lock held, no time would be noted in its
     # middle, where the call itself has long begun and is far from its end.
     monkeypatch.setattr(compiled, "LONGEST_CALL", 1e300)
-    problem, data = make_problem(batch_size=7), make_data()
+    problem, settings, data = make_problem(), make_settings(batch_size=7), make_data()
+    state = make_state(problem, settings)
     n_steps, seconds = 1000, 0.0
     clock = Clock()
     clock.start()
@@ -288,7 +312,7 @@ def test_other_threads_run_while_a_kernel_does(monkeypatch):
         n_steps *= 4
         rates = np.full(n_steps, 0.5)
         start = time.perf_counter()
-        compiled.run_epochs(problem, make_state(problem), data, None, rates)
+        compiled.run_epochs(problem, settings, state, data, None, rates)
         seconds = time.perf_counter() - start
     clock.stopped.set()
     clock.join()
@@ -297,17 +321,18 @@ def test_other_threads_run_while_a_kernel_does(monkeypatch):
 
 def test_a_long_epoch_is_several_calls(monkeypatch):
     # Python hears Ctrl-C between them.
-    problem, data, n_calls = make_problem(batch_size=1), make_data(), []
-    run_steps = compiled.kernels.run_steps
+    problem, settings, data = make_problem(), make_settings(batch_size=1), make_data()
+    n_calls, run_steps = [], compiled.kernels.run_steps
 
     def counted(**arguments):
         n_calls.append(1)
         return run_steps(**arguments)
 
     monkeypatch.setattr(compiled.kernels, "run_steps", counted)
-    work = compiled.work_of_step(problem, data)
+    work = compiled.work_of_step(problem, settings, data)
     monkeypatch.setattr(compiled, "LONGEST_CALL", 3 * work)
-    compiled.run_epochs(problem, make_state(problem), data, None, [0.5] * 7)
+    state = make_state(problem, settings)
+    compiled.run_epochs(problem, settings, state, data, None, [0.5] * 7)
     assert len(n_calls) == 3  # of 3, 3 and 1 steps
 
 
@@ -373,7 +398,7 @@ def trained(estimator, parameters, data, switch, first, then):
 def numbers_of(model):
     """Return all numbers that training has led to in one vector."""
     state = model._checkpoint.state
-    arrays = [state.theta, state.shown_theta, *state.slots, model.loss_curve_]
+    arrays = [state.theta, state.shown_theta, *state.memory.slots, model.loss_curve_]
     return np.concatenate([np.ravel(array) for array in arrays])
 
 
@@ -408,9 +433,11 @@ def test_random_numbers_are_the_same_in_either_way(
 def test_counters_are_the_same_in_either_way(estimator, parameters, rows, switched):
     expected = trained(estimator, parameters, rows(3), switched, True, True)
     computed = trained(estimator, parameters, rows(3), switched, True, False)
-    for name in ("step", "epoch", "n_slot_updates", "n_averaged"):
-        state, other = expected._checkpoint.state, computed._checkpoint.state
+    state, other = expected._checkpoint.state, computed._checkpoint.state
+    for name in ("step", "epoch"):
         assert getattr(state, name) == getattr(other, name)
+    for name in ("n_slot_updates", "n_averaged"):
+        assert getattr(state.memory, name) == getattr(other.memory, name)
 
 
 @pytest.fixture
@@ -418,9 +445,9 @@ def orders(monkeypatch):
     """Return a list that fills with the order of the rows in each epoch."""
     drawn, run_epochs = [], train.run_epochs
 
-    def recorded(problem, state, data, order, rates):
+    def recorded(problem, settings, state, data, order, rates):
         drawn.append(order)
-        return run_epochs(problem, state, data, order, rates)
+        return run_epochs(problem, settings, state, data, order, rates)
 
     monkeypatch.setattr(train, "run_epochs", recorded)
     return drawn
@@ -549,11 +576,16 @@ def calls(monkeypatch):
     return numbers
 
 
+def numbers_in(state):
+    """Return all that a state holds, to be compared exactly."""
+    return {**vars(state), "memory": vars(state.memory)}
+
+
 def everything(model, warned):
     """Return all that a fit leaves behind, to be compared exactly."""
     state = model._checkpoint.state
     return {
-        **vars(state),
+        **numbers_in(state),
         "progress": state.progress._asdict(),
         "shown_theta": model._checkpoint.shown_theta,
         "ended_by": model._checkpoint.ended_by,
@@ -618,22 +650,22 @@ def test_a_rate_is_lowered_several_times_within_what_was_run_together(few_rows, 
 
 
 def test_work_bounds_what_is_run_together(few_rows, calls, monkeypatch):
-    problem = make_problem(architecture=Architecture((3, 1)), batch_size=20)
-    data = make_data(few_rows[0])
-    work = compiled.work_of_step(problem, data)
+    problem = make_problem(architecture=Architecture((3, 1)))
+    settings, data = make_settings(batch_size=20), make_data(few_rows[0])
+    work = compiled.work_of_step(problem, settings, data)
     monkeypatch.setattr(train, "WORK_TOGETHER", 12.5 * work)
-    train.train(problem, make_state(problem), data, 30)
+    trained_from_0(problem, settings, data, 30)
     assert calls == [12, 12, 6]
 
 
 def test_larger_epochs_are_run_one_by_one(calls, monkeypatch):
     monkeypatch.setattr(train, "WORK_TOGETHER", 1)
-    train.train(make_problem(batch_size=7), make_state(make_problem()), make_data(), 4)
+    trained_from_0(make_problem(), make_settings(batch_size=7), make_data(), 4)
     assert calls == [1, 1, 1, 1]
 
 
 def test_shuffled_epochs_are_run_one_by_one(calls):
-    train.train(make_problem(), make_state(make_problem()), make_data(), 4)
+    trained_from_0(make_problem(), make_settings(), make_data(), 4)
     assert calls == [1, 1, 1, 1]
 
 
@@ -721,18 +753,17 @@ def test_an_interrupt_together_leaves_the_last_call(few_rows, monkeypatch):
 
     monkeypatch.setattr(train, "MOST_TOGETHER", 10)
     monkeypatch.setattr(compiled, "run_epochs", interrupted)
-    problem = make_problem(batch_size=7)
-    run = train.train(problem, make_state(problem), make_data(), 30)
+    run = trained_from_0(make_problem(), make_settings(batch_size=7), make_data(), 30)
     assert (run.ended_by, run.state.epoch, len(run.curves.objectives)) == (
-        "interrupt",
+        EndedBy.INTERRUPT,
         20,
         20,
     )
 
 
 def test_state_of_a_run_together_can_be_gone_on_from():
-    problem = make_problem(batch_size=7)
-    cut = train.train(problem, make_state(problem), make_data(), 13).state
-    rest = train.train(problem, cut, make_data(), 17).state
-    whole = train.train(problem, make_state(problem), make_data(), 30).state
-    np.testing.assert_equal(vars(replace(rest)), vars(whole))
+    problem, settings, data = make_problem(), make_settings(batch_size=7), make_data()
+    cut = trained_from_0(problem, settings, data, 13).state
+    rest = train.train(problem, settings, cut, data, 17).state
+    whole = trained_from_0(problem, settings, data, 30).state
+    np.testing.assert_equal(numbers_in(rest), numbers_in(whole))

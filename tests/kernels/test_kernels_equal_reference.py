@@ -25,6 +25,7 @@ from epochs_to_compare import (
     either_dtype,
     epoch_of,
     frozen,
+    with_memory,
     with_state,
 )
 
@@ -158,7 +159,7 @@ def test_rare_storages_are_equal_or_not_supported(storage, dtype):
 def is_supported(case):
     """Say whether the kernels take a case."""
     epoch = epoch_of(case)
-    return compiled.supports(epoch.problem, epoch.data)
+    return compiled.supports(epoch.problem, epoch.settings, epoch.data)
 
 
 # Other arguments.
@@ -179,13 +180,14 @@ def apart(array):
 def test_an_average_goes_on():
     epoch = epoch_of(Case(average_from=4))
     average = frozen(np.linspace(-1, 1, len(epoch.state.theta)))
-    assert_equal(with_state(epoch, step=9, average=average, n_averaged=6))
+    epoch = with_memory(with_state(epoch, step=9), average=average, n_averaged=6)
+    assert_equal(epoch)
 
 
 def test_a_state_keeps_its_average_where_none_is_asked_for():
     epoch = epoch_of(Case())
     average = frozen(np.ones(len(epoch.state.theta)))
-    assert_equal(with_state(epoch, average=average, n_averaged=2))
+    assert_equal(with_memory(epoch, average=average, n_averaged=2))
 
 
 def test_a_state_without_average_has_none_before_it_begins():
@@ -225,7 +227,7 @@ def test_a_row_of_weight_0_counts_as_a_row(loss, batch_size):
 def test_rows_that_lie_apart_are_equal_or_not_supported():
     epoch = epoch_of(Case(takes_part=True))
     epoch = with_data(epoch, rows=apart(epoch.data.rows))
-    if compiled.supports(epoch.problem, epoch.data):
+    if compiled.supports(epoch.problem, epoch.settings, epoch.data):
         assert_equal(epoch)
 
 
@@ -252,8 +254,8 @@ def test_first_steps_of_adam_are_equal(dtype):
         Case(BINARY, optimizer=EXAMPLES[Adam], dtype=dtype, n_outputs=2, rate=0.05)
     )
     X, y = frozen(np.abs(epoch.data.X) + 1), frozen(np.ones_like(epoch.data.y))
-    slots = tuple(frozen(np.zeros_like(slot)) for slot in epoch.state.slots)
-    epoch = with_state(with_data(epoch, X=X, y=y), slots=slots, n_slot_updates=0)
+    slots = tuple(frozen(np.zeros_like(slot)) for slot in epoch.state.memory.slots)
+    epoch = with_memory(with_data(epoch, X=X, y=y), slots=slots, n_slot_updates=0)
     assert_equal(epoch)
 
 
@@ -389,7 +391,7 @@ def test_a_gradient_without_finite_length_is_not_hidden(value):
     epoch = epoch_of(Case(n_samples=3, max_gradient_norm=0.1))
     X = frozen(np.where(epoch.data.X > 0, value, 0.0))
     epoch = with_data(with_state(epoch, theta=frozen(0 * epoch.state.theta)), X=X)
-    plain = epoch._replace(problem=replace(epoch.problem, max_gradient_norm=None))
+    plain = epoch._replace(settings=replace(epoch.settings, max_gradient_norm=None))
     with np.errstate(invalid="ignore", over="ignore"):
         expected = reference.run_epoch(*plain)[0].theta
         results = [

@@ -14,10 +14,12 @@ from epochs_to_compare import (
     either_dtype,
     frozen,
     problem_of,
+    settings_of,
 )
 
 from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.epochs.optimizers import Momentum
+from sklearn_nn._engine.epochs.records import EpochMemory
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.types import (
     Dataset,
@@ -112,9 +114,10 @@ def epoch_of_logits(loss, logits, y):
     n, k = len(y), len(logits)
     case = Case(loss, optimizer=Momentum(0.0), n_features=1, n_outputs=k, batch_size=n)
     theta = frozen(np.append(logits, np.zeros(k)).astype(logits.dtype))
-    state = TrainingState(theta, (frozen(np.zeros_like(theta)),), ())
+    memory = EpochMemory(slots=(frozen(np.zeros_like(theta)),))
+    state = TrainingState(theta, (), memory=memory)
     data = Dataset(frozen(np.ones((n, 1), logits.dtype)), frozen(y))
-    return Epoch(problem_of(case), state, data, None, [1.0])
+    return Epoch(problem_of(case), settings_of(case), state, data, None, [1.0])
 
 
 @either_dtype
@@ -225,7 +228,7 @@ def test_gradient_of_binary_cross_entropy_is_accurate(dtype):
     epoch = epoch_of_logits(BINARY, z, np.zeros((1, len(z)), dtype))
     with np.errstate(over="ignore"):
         results = by_level(compiled.run_epoch, *epoch)
-    gradients = [(level, -state.slots[0][len(z) :]) for level, (state, _) in results]
+    gradients = [(level, -state.memory.slots[0][len(z) :]) for level, (state, _) in results]
     assert_accurate(gradients, exact_sigmoid, dtype)
 
 
@@ -251,7 +254,7 @@ def test_gradient_of_categorical_cross_entropy_is_accurate(dtype):
     for z in grid(dtype)[::7]:
         epoch = epoch_of_logits(SOFTMAX, np.array([0, z], dtype), np.zeros(1, int))
         for level, (state, _) in by_level(compiled.run_epoch, *epoch):
-            values[level].append(-state.slots[0][3])
+            values[level].append(-state.memory.slots[0][3])
     exact = exact_values(exact_sigmoid, dtype)[::7]
     for level, computed in values.items():
         assert largest_error(np.array(computed), exact) <= N_EPS_OF_FUNCTIONS, level

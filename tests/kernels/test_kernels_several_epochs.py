@@ -18,7 +18,7 @@ from epochs_to_compare import (
     epoch_of,
     frozen,
     structure,
-    with_state,
+    with_memory,
 )
 
 from sklearn_nn._engine.epochs import compiled
@@ -45,13 +45,13 @@ def assert_same(first, second, level, n_eps=0):
 
 def one_by_one(epoch, rates):
     """Return what `run_epochs` does, by a call for each epoch."""
-    state, objectives, n_steps = epoch.state, [], len(epoch.learning_rates)
+    objectives, n_steps = [], len(epoch.learning_rates)
     for start in range(0, len(rates), n_steps):
-        state, objective = compiled.run_epoch(
-            epoch.problem, state, epoch.data, epoch.order, rates[start : start + n_steps]
-        )
+        epoch = epoch._replace(learning_rates=rates[start : start + n_steps])
+        state, objective = compiled.run_epoch(*epoch)
+        epoch = epoch._replace(state=state)
         objectives.append(objective)
-    return state, objectives
+    return epoch.state, objectives
 
 
 def rates_of(epoch, n_epochs):
@@ -93,12 +93,12 @@ def test_a_call_may_be_cut_anywhere(way, storage, average_from, n_steps, monkeyp
         epoch = epoch_of(case._replace(**WAYS[way]))
         epoch = epoch._replace(learning_rates=rates_of(epoch, 3))
         whole = by_level(compiled.run_epochs, *epoch)
-        work = compiled.work_of_step(epoch.problem, epoch.data)
+        work = compiled.work_of_step(epoch.problem, epoch.settings, epoch.data)
         with monkeypatch.context() as patch:
             patch.setattr(compiled, "LONGEST_CALL", (n_steps + 0.5) * work)
             parts = by_level(compiled.run_epochs, *epoch)
         # Sparse updates that wait are settled at the end of a call, which rounds.
-        waits = "CSR" in storage and not epoch.state.slots and not average_from
+        waits = "CSR" in storage and not epoch.state.memory.slots and not average_from
         for (level, expected), (_, computed) in zip(whole, parts, strict=True):
             assert_same(expected, computed, level, N_EPS if waits else 0)
 
@@ -123,9 +123,10 @@ def test_a_call_of_single_rows_may_be_cut_anywhere(l1, monkeypatch):
 def all_arrays(epoch):
     """Return all arrays that go into an epoch."""
     X, state, data = epoch.data.X, epoch.state, epoch.data
+    memory = state.memory
     arrays = [X] if isinstance(X, np.ndarray) else [X.data, *structure(X)]
     arrays += [data.y, data.sample_weight, data.rows, epoch.order, epoch.learning_rates]
-    return [*arrays, state.theta, *state.slots, state.average]
+    return [*arrays, state.theta, *memory.slots, memory.average]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -136,7 +137,7 @@ def test_nothing_given_is_changed(way, storage, batch_size):
     for average_from in (0, 1):
         epoch = epoch_of(case._replace(average_from=average_from, **WAYS[way]))
         average = frozen(np.ones(len(epoch.state.theta))) if average_from else None
-        epoch = with_state(epoch, average=average, n_averaged=average_from)
+        epoch = with_memory(epoch, average=average, n_averaged=average_from)
         before = copy.deepcopy(all_arrays(epoch))
         by_level(compiled.run_epoch, *epoch)
         for array, copied in zip(all_arrays(epoch), before, strict=True):
@@ -145,10 +146,11 @@ def test_nothing_given_is_changed(way, storage, batch_size):
 
 def test_the_new_state_shares_no_memory_with_the_old():
     epoch = epoch_of(Case(optimizer=EXAMPLES[Adam], average_from=1))
-    epoch = with_state(epoch, average=frozen(np.ones(18)), n_averaged=1)
+    epoch = with_memory(epoch, average=frozen(np.ones(18)), n_averaged=1)
     new, _ = compiled.run_epoch(*epoch)
-    for array in (new.theta, *new.slots, new.average):
+    given, memory = epoch.state.memory, new.memory
+    for array in (new.theta, *memory.slots, memory.average):
         assert not any(
             np.shares_memory(array, old)
-            for old in (epoch.state.theta, *epoch.state.slots, epoch.state.average)
+            for old in (epoch.state.theta, *given.slots, given.average)
         )

@@ -18,9 +18,11 @@ from epochs_to_compare import (
     epoch_of,
     frozen,
     problem_of,
+    settings_of,
 )
 
 from sklearn_nn._engine.epochs import compiled
+from sklearn_nn._engine.epochs.records import EpochMemory
 from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.types import (
     Dataset,
@@ -41,8 +43,9 @@ def sparse_epoch(X, y, theta, rates, penalty, fit_intercept=True):
     problem = problem_of(case._replace(fit_intercept=fit_intercept))
     problem = replace(problem, penalty=penalty)
     data = Dataset(frozen(csr_of(X, np.int32)), frozen(y.astype(X.dtype)[:, None]))
-    theta = np.array(theta, X.dtype)
-    return Epoch(problem, TrainingState(frozen(theta), (), ()), data, None, list(rates))
+    theta = frozen(np.array(theta, X.dtype))
+    state = TrainingState(theta, (), memory=EpochMemory(slots=()))
+    return Epoch(problem, settings_of(case), state, data, None, list(rates))
 
 
 def rare_features(n, dtype):

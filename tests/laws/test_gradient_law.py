@@ -10,14 +10,21 @@ from scipy.sparse import csr_array
 
 from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine.epochs.optimizers import SGD, Adam
+from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings, zero_slots
 from sklearn_nn._engine.epochs.reference import objective_and_gradient, run_epoch
 from sklearn_nn._engine.epochs.schedules import Schedule
-from sklearn_nn._engine.epochs.train import zero_slots
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+
+PLAIN = EpochSettings(
+    optimizer=SGD(),
+    schedule=Schedule("constant", 0.1),
+    stopping_rule=StoppingRule(1e-4, 10),
+    batch_size=6,
+)
 
 # Law 5. The gradient is the gradient.
 
@@ -37,10 +44,6 @@ def random_problem(loss, activation, depth, penalty, fit_intercept=True):
         architecture=architecture,
         loss=LOSSES[loss],
         penalty=PENALTIES[penalty](0.1, 0.15),
-        optimizer=SGD(),
-        schedule=Schedule("constant", 0.1),
-        stopping_rule=StoppingRule(1e-4, 10),
-        batch_size=6,
     )
     y = rng.randint(0, n_outputs, size=6)
     if loss[1] == "logistic":
@@ -114,20 +117,20 @@ def test_adamw_without_decay_is_adam(rows):
     assert_same_model(*models, X, y, weight)
 
 
-def one_epoch(problem, theta, data):
+def one_epoch(problem, settings, theta, data):
     """Return theta after an epoch of constant rates, from slots of 0."""
-    slots = zero_slots(problem, theta)
-    steps = -(-data.n_samples // problem.batch_size)
-    state = TrainingState(theta, slots, ())
-    return run_epoch(problem, state, data, None, [0.1] * steps)[0].theta
+    memory = EpochMemory(zero_slots(settings, theta))
+    steps = -(-data.n_samples // settings.batch_size)
+    state = TrainingState(theta, (), memory=memory)
+    return run_epoch(problem, settings, state, data, None, [0.1] * steps)[0].theta
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 6])
 def test_decay_beside_plain_gradient_descent_is_l2(batch_size):
-    problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 2, "l2")
-    l2 = replace(problem, batch_size=batch_size)
+    l2, theta, data = random_problem(("log_loss", "softmax"), "tanh", 2, "l2")
     decay = replace(l2, penalty=PENALTIES["decay"](l2.penalty.l2, 0.0))
-    expected, computed = (one_epoch(each, theta, data) for each in (l2, decay))
+    plain = replace(PLAIN, batch_size=batch_size)
+    expected, computed = (one_epoch(each, plain, theta, data) for each in (l2, decay))
     # Six steps of a few roundings.
     np.testing.assert_allclose(computed, expected, rtol=0, atol=1e-14)
 
@@ -135,9 +138,12 @@ def test_decay_beside_plain_gradient_descent_is_l2(batch_size):
 @pytest.mark.parametrize("optimizer", [SGD(), Adam(0.9, 0.999, 1e-8)], ids=str)
 def test_decay_takes_its_part_of_weights_and_not_of_intercepts(optimizer):
     problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 1, None)
-    plain = replace(problem, optimizer=optimizer, batch_size=data.n_samples)
-    decay = replace(plain, penalty=PENALTIES["decay"](0.5, 0.0))
-    taken = one_epoch(plain, theta, data) - one_epoch(decay, theta, data)
+    decay = replace(problem, penalty=PENALTIES["decay"](0.5, 0.0))
+    settings = replace(PLAIN, optimizer=optimizer, batch_size=data.n_samples)
+    without, with_decay = (
+        one_epoch(each, settings, theta, data) for each in (problem, decay)
+    )
+    taken = without - with_decay
     n = problem.architecture.n_weights
     # One step of 0.1.
     np.testing.assert_allclose(taken[:n], 0.1 * 0.5 * theta[:n], rtol=0, atol=1e-15)
@@ -152,10 +158,10 @@ def test_the_whole_gradient_with_its_penalty_is_clipped(part):
     problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 2, "l2")
     _, gradient = objective_and_gradient(problem, theta, data)
     length = np.linalg.norm(gradient)
-    clipping = replace(problem, batch_size=data.n_samples, max_gradient_norm=part * length)
+    clipping = replace(PLAIN, batch_size=data.n_samples, max_gradient_norm=part * length)
     # One step of 0.1, along the gradient of all parameters.
     expected = theta - 0.1 * min(part, 1) * gradient
-    reached = one_epoch(clipping, theta, data)
+    reached = one_epoch(problem, clipping, theta, data)
     np.testing.assert_allclose(reached, expected, rtol=0, atol=1e-15)
 
 

@@ -193,7 +193,8 @@ def test_changed_solver_restarts_its_memory(estimator_class, rows):
 
 def _without_memory(state):
     """Return a training state whose optimizer has never made a step."""
-    return replace(state, slots=(), n_slot_updates=0)
+    memory = replace(state.memory, slots=(), n_slot_updates=0)
+    return replace(state, memory=memory)
 
 
 @both

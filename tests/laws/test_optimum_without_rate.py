@@ -101,7 +101,7 @@ def test_auto_fit_is_warm_starts(name, n_classes, cut, copied, many_rows, eight_
 def test_auto_steps_on_a_sample_first(many_rows):
     # So that the test above has something to find.
     sizes = [
-        fit(auto(max_iter=n_steps), *many_rows(2))._checkpoint.state.n_sampled
+        fit(auto(max_iter=n_steps), *many_rows(2))._checkpoint.state.memory.n_sampled
         for n_steps in (1, 2, 8)
     ]
     assert sizes[0] == sizes[1] < sizes[2] == 20_000

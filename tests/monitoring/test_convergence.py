@@ -6,22 +6,24 @@ from methods import both
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_nn import BackpropMLPClassifier
+from sklearn_nn._engine.stopping import EndedBy
 from sklearn_nn._engine.types import Progress, TrainingRun, TrainingState, empty_curves
+from sklearn_nn._methods import EPOCHS, LBFGS
 from sklearn_nn._monitoring.convergence import CLEARLY_WORSE, interruption, shortfall
 
 
 def run_that(ended_by, last_loss=0.5, improvement=0.001, first_loss=0.7):
     """Return a run of three epochs, in which knowing nothing costs 1 nat."""
     progress = Progress(last_improvement=improvement)
-    state = TrainingState(np.zeros(1), (), (), progress=progress)
+    state = TrainingState(np.zeros(1), (), progress=progress)
     curves = empty_curves()
     curves.grow([first_loss, 0.6, last_loss])
-    return TrainingRun(state, curves, last_loss, 1.0, ended_by)
+    return TrainingRun(state, curves, last_loss, 1.0, EndedBy(ended_by))
 
 
-def said(run, tol=1e-4, by_lbfgs=False):
+def said(run, tol=1e-4, method=EPOCHS, is_cycle=False):
     """Return what `shortfall` says of a run with max_iter=3."""
-    return shortfall(run, 3, tol, "objective", by_lbfgs)
+    return shortfall(run, method, 3, tol, is_cycle=is_cycle)
 
 
 def test_convergence_is_not_worth_a_word():
@@ -29,8 +31,8 @@ def test_convergence_is_not_worth_a_word():
 
 
 def test_a_whole_cycle_is_what_was_wanted():
-    assert said(run_that("cycle")) is None
-    assert "worse" in said(run_that("cycle", last_loss=50.0))
+    assert said(run_that("max_iter"), is_cycle=True) is None
+    assert "worse" in said(run_that("max_iter", last_loss=50.0), is_cycle=True)
 
 
 @both
@@ -88,7 +90,7 @@ def test_noise_of_the_steps_is_not_called_worse():
 
 @pytest.mark.parametrize("ended_by", ["max_iter", "max_fun", "stalled"])
 def test_advice_for_lbfgs_speaks_of_its_parameters(ended_by):
-    text = said(run_that(ended_by), by_lbfgs=True)
+    text = said(run_that(ended_by), method=LBFGS)
     assert "max_fun" in text
     assert "learning_rate" not in text
     assert "iteration improved" in text

@@ -16,7 +16,7 @@ def printed(*epochs, verbose=True):
     stream, curves = io.StringIO(), empty_curves()
     printer = Printer(verbose, stream)
     for epoch, objective, score, learning_rate in epochs:
-        state = TrainingState(np.zeros(1), (), (), epoch=epoch)
+        state = TrainingState(np.zeros(1), (), epoch=epoch)
         printer.epoch_begin()
         validation = None if score is None else Validation(0.5, score)
         rates = None if learning_rate is None else [learning_rate]
@@ -65,7 +65,7 @@ def test_the_beginning_of_an_epoch_prints_nothing():
 
 
 def test_printing_does_not_stop_training():
-    state, curves = TrainingState(np.zeros(1), (), ()), empty_curves()
+    state, curves = TrainingState(np.zeros(1), ()), empty_curves()
     curves.grow([0.5])
     assert not Printer(stream=io.StringIO()).epoch_end(state, curves)
 

@@ -11,68 +11,71 @@ import sklearn_nn
 PACKAGE = Path(sklearn_nn.__file__).parent
 IMPORTS = (ast.Import, ast.ImportFrom)
 
-# The map: a file imports only from floors below its own.
+# Rooms are the files and folders directly in the package. A room imports only from floors
+# below its own.
 FLOORS = [
     {"__init__"},
-    {"dask"},
-    {"_learning_rate_display", "_loss_display", "_weights_display"},
-    {"_gradient_check", "_range_test"},
-    {"_logistic", "_mlp", "_onnx", "_rehearsal", "_show_versions"},
+    {"_display", "dask"},
+    {"_checks"},
+    {"_logistic", "_mlp", "_onnx", "_show_versions"},
     {"_classifier"},
-    {"_persistence", "_preparation"},
-    {"_checkpoint", "_cluster_blocks", "_predictor", "_records"},
-    {"_cluster"},
-    {"_cluster_tasks"},
-    {"_validation"},
-    {"_callbacks", "_inputs", "_monitor", "_outcome", "_parameters", "_pyplot", "_split"},
-    {"_labels", "_version", "_weights"},
-    {"_array_api"},
+    {"_fitted", "_predictor", "_training"},
+    {"_storage"},
+    {"_methods", "_monitoring"},
+    {"_data", "_parameters", "_version"},
     {"_engine"},
+    {"_kernels"},
 ]
 ENGINE_FLOORS = [
-    {"rounds"},
-    {"train", "lbfgs", "newton", "online", "prediction"},
-    {"newton_model"},
-    {"divergence", "passes", "stream"},
-    {"coordinates", "quadratic", "reference", "compiled"},
-    {"network", "dropout", "initial", "losses", "penalties"}
-    | {"optimizers", "schedules", "stopping"},
-    {"activations"},
+    {"newton"},
+    {"epochs"},
+    {"loop"},
+    {"objective", "stopping"},
     {"types"},
     {"arrays", "__init__"},
 ]
+# Folders of which every file may import scikit-learn, and such files.
 IMPORTING_SKLEARN = {
-    "_array_api",
-    "_callbacks",
+    "_checks.gradient",
     "_classifier",
-    "_gradient_check",
-    "_inputs",
-    "_labels",
+    "_data.array_api",
+    "_data.inputs",
+    "_data.labels",
+    "_data.sample_weights",
+    "_data.split",
+    "_data.validation",
+    "_display.loss_curve",
+    "_display.pyplot",
+    "_display.weights",
     "_logistic",
-    "_loss_display",
+    "_monitoring.callbacks",
+    "_monitoring.convergence",
     "_onnx",
     "_parameters",
     "_predictor",
-    "_preparation",
-    "_pyplot",
-    "_split",
-    "_validation",
-    "_weights",
-    "_weights_display",
+    "_training",
 }
 # Private names of scikit-learn may change without notice: in no other file.
 PRIVATE_SKLEARN = {
-    "_weights": {"sklearn.utils.validation._check_sample_weight"},
-    "_pyplot": {"sklearn.utils._optional_dependencies.check_matplotlib_support"},
+    "_data.sample_weights": {"sklearn.utils.validation._check_sample_weight"},
+    "_display.pyplot": {"sklearn.utils._optional_dependencies.check_matplotlib_support"},
     "_parameters": {
         "sklearn.utils._param_validation.Interval",
         "sklearn.utils._param_validation.InvalidParameterError",
         "sklearn.utils._param_validation.Options",
         "sklearn.utils._param_validation.StrOptions",
+        "sklearn.utils._param_validation.validate_parameter_constraints",
     },
 }
-# Where dask and distributed are used, and imported within functions.
-DASK = {"dask", "_cluster", "_cluster_blocks"}
+# What may be missing and is imported within functions, by the files that use it.
+OPTIONAL = {
+    "_display.pyplot": {"matplotlib"},
+    "_onnx": {"onnx"},
+    "dask": {"dask", "distributed"},
+    "dask._blocks": {"dask"},
+    "dask._cluster": {"dask"},
+}
+MOST_FILES_AT_THE_TOP = 14
 # What the engine may use besides Python's own library.
 # threadpoolctl is scikit-learn's, array_api_compat needed for other arrays only.
 ENGINE_LIBRARIES = {"array_api_compat", "numpy", "scipy", "threadpoolctl"}
@@ -95,17 +98,34 @@ def imported_names(source, package):
     return names
 
 
-def files(folder):
-    """Return {file name without .py: imported names} of a folder of the package."""
-    package = ["sklearn_nn", *folder.relative_to(PACKAGE).parts]
-    return {
-        path.stem: imported_names(path.read_text(encoding="utf-8"), package)
-        for path in sorted(folder.glob("*.py"))
-    }
+def dotted(path):
+    """Return the name of a module in the package, without that of the package."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
-OUTER, ENGINE = files(PACKAGE), files(PACKAGE / "_engine")
-EVERYWHERE = {**OUTER, **{f"_engine.{name}": names for name, names in ENGINE.items()}}
+def imports_of(path):
+    """Return the names that a file of the package imports."""
+    package = ["sklearn_nn", *path.relative_to(PACKAGE).parts[:-1]]
+    return imported_names(path.read_text(encoding="utf-8"), package)
+
+
+PATHS = {dotted(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+IMPORTED = {name: imports_of(path) for name, path in PATHS.items()}
+ENGINE = [name for name in PATHS if name.split(".")[0] == "_engine"]
+
+
+def rooms_in(folder):
+    """Return {room: names that its files import} of the files and folders of a folder."""
+    rooms = {}
+    for name, path in PATHS.items():
+        if path.is_relative_to(folder):
+            room = path.relative_to(folder).parts[0].removesuffix(".py")
+            rooms.setdefault(room, set()).update(IMPORTED[name])
+    return rooms
+
+
+ROOMS, ENGINE_ROOMS = rooms_in(PACKAGE), rooms_in(PACKAGE / "_engine")
 
 
 def imported_rooms(names, prefix):
@@ -113,9 +133,22 @@ def imported_rooms(names, prefix):
     return {n.removeprefix(prefix).split(".")[0] for n in names if n.startswith(prefix)}
 
 
-def floor_of(room, floors):
-    """Return the number of the floor, counted from the top."""
-    return next(number for number, rooms in enumerate(floors) if room in rooms)
+def below(room, floors):
+    """Return the rooms of all floors below that of a room."""
+    floor = next(number for number, rooms in enumerate(floors) if room in rooms)
+    return set().union(*floors[floor + 1 :])
+
+
+def module_of(imported):
+    """Return the module of the package that a name is imported from, '' for no such."""
+    package, *parts = imported.split(".")
+    names = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    return next((n for n in names if package == "sklearn_nn" and n in PATHS), "")
+
+
+def libraries(name):
+    """Return the libraries that a file imports from."""
+    return {imported.split(".")[0] for imported in IMPORTED[name]}
 
 
 @pytest.mark.parametrize(
@@ -133,50 +166,58 @@ def test_imports_are_read(given, expected):
     assert imported_names(given, ["p", "q"]) == expected
 
 
-def test_every_file_has_its_floor():
-    assert set(OUTER) | {"_engine"} == set().union(*FLOORS)
-    assert set(ENGINE) == set().union(*ENGINE_FLOORS)
+def test_every_room_has_its_floor():
+    assert set(ROOMS) == set().union(*FLOORS)
+    assert set(ENGINE_ROOMS) == set().union(*ENGINE_FLOORS)
 
 
-@pytest.mark.parametrize("name", OUTER)
-def test_file_imports_from_below(name):
-    floor = floor_of(name, FLOORS)
-    below = set().union(*FLOORS[floor + 1 :])
-    assert imported_rooms(OUTER[name], "sklearn_nn.") <= below
+def test_few_files_lie_at_the_top():
+    assert len(list(PACKAGE.glob("*.py"))) <= MOST_FILES_AT_THE_TOP
 
 
-@pytest.mark.parametrize("name", ENGINE)
-def test_file_of_the_engine_imports_from_below(name):
-    floor = floor_of(name, ENGINE_FLOORS)
-    below = set().union(*ENGINE_FLOORS[floor + 1 :])
-    assert imported_rooms(ENGINE[name], "sklearn_nn._engine.") <= below
+@pytest.mark.parametrize("room", ROOMS)
+def test_room_imports_from_below(room):
+    imported = imported_rooms(ROOMS[room], "sklearn_nn.")
+    assert imported - {room} <= below(room, FLOORS)
+
+
+@pytest.mark.parametrize("room", ENGINE_ROOMS)
+def test_room_of_the_engine_imports_from_below(room):
+    imported = imported_rooms(ENGINE_ROOMS[room], "sklearn_nn._engine.")
+    assert imported - {room} <= below(room, ENGINE_FLOORS)
+
+
+def test_files_do_not_import_each_other_in_a_circle():
+    modules = {
+        name: {module_of(imported) for imported in names} - {name, ""}
+        for name, names in IMPORTED.items()
+    }
+    while modules:  # take away what imports nothing that is left
+        free = {name for name, others in modules.items() if not others & modules.keys()}
+        assert free, sorted(modules)
+        modules = {name: others for name, others in modules.items() if name not in free}
 
 
 @pytest.mark.parametrize("name", ENGINE)
 def test_engine_imports_nothing_of_the_estimators(name):
-    allowed = {"_engine", "_kernels"} if name == "compiled" else {"_engine"}
-    assert imported_rooms(ENGINE[name], "sklearn_nn.") <= allowed
+    with_kernels = name == "_engine.epochs.compiled"
+    allowed = {"_engine", "_kernels"} if with_kernels else {"_engine"}
+    assert imported_rooms(IMPORTED[name], "sklearn_nn.") <= allowed
 
 
 @pytest.mark.parametrize("name", ENGINE)
 def test_engine_imports_neither_sklearn_nor_matplotlib(name):
-    libraries = {imported.split(".")[0] for imported in ENGINE[name]}
-    assert not libraries & {"sklearn", "matplotlib"}
+    assert not libraries(name) & {"sklearn", "matplotlib"}
 
 
 @pytest.mark.parametrize("name", ENGINE)
 def test_engine_imports_few_libraries(name):
-    libraries = {imported.split(".")[0] for imported in ENGINE[name]} - {"sklearn_nn"}
-    assert libraries - set(sys.stdlib_module_names) <= ENGINE_LIBRARIES
+    others = libraries(name) - {"sklearn_nn"}
+    assert others - set(sys.stdlib_module_names) <= ENGINE_LIBRARIES
 
 
 def test_sklearn_is_imported_in_few_files():
-    importing = {
-        name
-        for name, names in EVERYWHERE.items()
-        if any(imported.split(".")[0] == "sklearn" for imported in names)
-    }
-    assert importing == IMPORTING_SKLEARN
+    assert {name for name in PATHS if "sklearn" in libraries(name)} == IMPORTING_SKLEARN
 
 
 def test_private_names_of_sklearn_are_imported_where_listed():
@@ -187,47 +228,31 @@ def test_private_names_of_sklearn_are_imported_where_listed():
             if imported.startswith("sklearn.")
             and any(part.startswith("_") for part in imported.split("."))
         }
-        for name, names in EVERYWHERE.items()
+        for name, names in IMPORTED.items()
     }
     assert {name: names for name, names in private.items() if names} == PRIVATE_SKLEARN
 
 
-def test_matplotlib_is_imported_in_one_file():
-    importing = {
-        name
-        for name, names in EVERYWHERE.items()
-        if any(imported.split(".")[0] == "matplotlib" for imported in names)
-    }
-    assert importing == {"_pyplot"}
+def test_what_may_be_missing_is_imported_where_listed():
+    optional = set().union(*OPTIONAL.values())
+    found = {name: libraries(name) & optional for name in PATHS}
+    assert {name: names for name, names in found.items() if names} == OPTIONAL
 
 
-def test_dask_is_imported_where_listed():
-    importing = {
-        name
-        for name, names in EVERYWHERE.items()
-        if any(imported.split(".")[0] in ("dask", "distributed") for imported in names)
-    }
-    assert importing == DASK
-
-
-@pytest.mark.parametrize("name", sorted(set(OUTER) | {"_engine"}))
+@pytest.mark.parametrize("name", PATHS)
 def test_nothing_is_imported_inside_functions_but_what_may_be_missing(name):
-    paths = [PACKAGE / f"{name}.py"] if name in OUTER else (PACKAGE / name).glob("*.py")
-    for path in paths:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        # A `try` at the top is for what may not have been built.
-        tries = [node for node in tree.body if isinstance(node, ast.Try)]
-        at_the_top = {*tree.body, *(node for block in tries for node in block.body)}
-        for node in ast.walk(tree):
-            if isinstance(node, IMPORTS) and node not in at_the_top:
-                optional = ("dask", "distributed") if name in DASK else ("matplotlib",)
-                optional = ("onnx",) if name == "_onnx" else optional
-                assert any(word in ast.unparse(node) for word in optional), path.name
+    tree = ast.parse(PATHS[name].read_text(encoding="utf-8"))
+    # A `try` at the top is for what may not have been built.
+    tries = [node for node in tree.body if isinstance(node, ast.Try)]
+    at_the_top = {*tree.body, *(node for block in tries for node in block.body)}
+    for node in ast.walk(tree):
+        if isinstance(node, IMPORTS) and node not in at_the_top:
+            assert any(word in ast.unparse(node) for word in OPTIONAL.get(name, ())), name
 
 
-@pytest.mark.parametrize("name", EVERYWHERE)
+@pytest.mark.parametrize("name", PATHS)
 def test_no_import_of_everything(name):
-    assert not any(imported.endswith("*") for imported in EVERYWHERE[name])
+    assert not any(imported.endswith("*") for imported in IMPORTED[name])
 
 
 def test_door_is_what_all_names():

@@ -10,11 +10,13 @@ from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._data.labels import Encoding
 from sklearn_nn._data.sample_weights import WeightScale
 from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings
 from sklearn_nn._engine.epochs.schedules import CYCLES, Schedule
-from sklearn_nn._engine.objective.losses import LOSSES
-from sklearn_nn._engine.objective.penalties import Penalty
+from sklearn_nn._engine.newton import stream
+from sklearn_nn._engine.newton.records import NewtonMemory
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.types import Architecture, Problem, Progress
+from sklearn_nn._engine.types import Architecture, Progress
+from sklearn_nn._methods import EPOCHS, LBFGS, NEWTON, STREAM
 from sklearn_nn._storage.checkpoint import (
     NOT_THE_PATH,
     changed_parameters,
@@ -44,18 +46,21 @@ both = pytest.mark.parametrize(
 MOMENTUM = Momentum(0.9)
 
 
-def make_problem(optimizer=MOMENTUM, average_from=0):
-    """Return a linear model of one feature."""
-    return Problem(
-        architecture=Architecture((1, 1)),
-        loss=LOSSES["log_loss", "logistic"],
-        penalty=Penalty(),
+def make_settings(optimizer=MOMENTUM, average_from=0):
+    """Return settings of training in epochs."""
+    return EpochSettings(
         optimizer=optimizer,
         schedule=Schedule("constant", 0.1),
         stopping_rule=StoppingRule(-inf, inf),
         batch_size=2,
         average_from=average_from,
     )
+
+
+def resumed(checkpoint, theta, parameters=PARAMETERS, settings=None, method=EPOCHS):
+    """Return the state from which the next call goes on, by default in epochs."""
+    settings = make_settings() if settings is None else settings
+    return resumed_state(checkpoint, method, settings, theta, parameters)
 
 
 def begun():
@@ -70,12 +75,14 @@ def trained(best_theta=None, averaged=False, ended_by="max_iter"):
     checkpoint = begun()
     state = replace(
         checkpoint.state,
-        slots=(VELOCITY,),
-        n_slot_updates=8,
         step=8,
         epoch=4,
-        average=AVERAGE if averaged else None,
-        n_averaged=3 if averaged else 0,
+        memory=EpochMemory(
+            slots=(VELOCITY,),
+            n_slot_updates=8,
+            average=AVERAGE if averaged else None,
+            n_averaged=3 if averaged else 0,
+        ),
         progress=Progress(0.5, 2, 0.125, 0.2, best_theta),
     )
     shown = AVERAGE if averaged else THETA if best_theta is None else best_theta
@@ -88,14 +95,14 @@ def trained(best_theta=None, averaged=False, ended_by="max_iter"):
 def test_training_begins_at_theta_with_all_counters_at_zero():
     state = begun().state
     assert state.theta is THETA
-    assert (state.step, state.epoch, state.n_slot_updates, state.n_averaged) == (0,) * 4
+    assert (state.step, state.epoch, state.memory) == (0, 0, None)
     assert state.progress == Progress()
     assert begun().weight_scale == WeightScale()
 
 
 def test_training_begins_with_slots_of_zeros():
-    state = resumed_state(begun(), make_problem(), THETA, PARAMETERS)
-    assert [slot.tolist() for slot in state.slots] == [[0, 0]]
+    state = resumed(begun(), THETA)
+    assert [slot.tolist() for slot in state.memory.slots] == [[0, 0]]
 
 
 def test_split_moves_the_generator_when_training_begins():
@@ -172,85 +179,120 @@ def test_parameter_has_changed_if_its_value_is_another(before, now, changed):
 
 def test_nothing_changed_goes_on_with_everything():
     checkpoint = trained()
-    state = resumed_state(checkpoint, make_problem(), THETA.copy(), PARAMETERS)
+    state = resumed(checkpoint, THETA.copy())
     assert state == checkpoint.state
 
 
 def test_average_goes_on():
     checkpoint = trained(averaged=True)
-    state = resumed_state(checkpoint, make_problem(average_from=1), AVERAGE, PARAMETERS)
+    state = resumed(checkpoint, AVERAGE, settings=make_settings(average_from=1))
     assert state.theta is THETA
-    assert (state.average, state.n_averaged) == (AVERAGE, 3)
+    assert (state.memory.average, state.memory.n_averaged) == (AVERAGE, 3)
 
 
 @pytest.mark.parametrize("average", [True, 1000])
 def test_another_average_begins_anew(average):
     parameters = {**PARAMETERS, "average": average}
-    state = resumed_state(trained(averaged=True), make_problem(), AVERAGE, parameters)
-    assert (state.average, state.n_averaged) == (None, 0)
+    state = resumed(trained(averaged=True), AVERAGE, parameters)
+    assert (state.memory.average, state.memory.n_averaged) == (None, 0)
 
 
 def test_another_learning_rate_is_not_lowered():
     parameters = {**PARAMETERS, "learning_rate": 0.2}
-    state = resumed_state(trained(), make_problem(), THETA, parameters)
+    state = resumed(trained(), THETA, parameters)
     assert state.progress.rate_factor == 1.0
 
 
 def test_an_interrupted_run_keeps_its_lowered_rate():
     checkpoint = trained(ended_by="interrupt")
-    state = resumed_state(checkpoint, make_problem(), THETA, PARAMETERS)
+    state = resumed(checkpoint, THETA)
     assert state.progress == Progress(rate_factor=0.2)
 
 
 def test_intercepts_that_are_no_longer_trained_lose_their_velocity():
     parameters = {**PARAMETERS, "fit_intercept": False}
-    state = resumed_state(trained(), make_problem(), THETA, parameters)
-    assert np.all(state.slots[0] == 0)
+    state = resumed(trained(), THETA, parameters)
+    assert np.all(state.memory.slots[0] == 0)
 
 
 def test_a_finished_search_begins_a_new_average():
     checkpoint = replace(trained(best_theta=BEST, averaged=True, ended_by="stopping_rule"))
     checkpoint = replace(checkpoint, shown_theta=BEST)
-    state = resumed_state(checkpoint, make_problem(), BEST, PARAMETERS)
+    state = resumed(checkpoint, BEST)
     assert state.shown_theta is BEST
 
 
 def test_edited_parameters_are_the_start():
-    state = resumed_state(trained(), make_problem(), EDITED, PARAMETERS)
+    state = resumed(trained(), EDITED)
     assert state.theta is EDITED
-    assert state.slots == (VELOCITY,)
+    assert state.memory.slots == (VELOCITY,)
+
+
+STREAM_MEMORY = stream.begin(1, 1)
+NEWTON_MEMORY = NewtonMemory(n_sampled=1000, n_curvature=100, damping=0.5)
+
+
+def trained_by(memory):
+    """Return the checkpoint of a model whose method remembers this."""
+    checkpoint = trained()
+    return replace(checkpoint, state=replace(checkpoint.state, memory=memory))
 
 
 @pytest.mark.parametrize("theta", [THETA, EDITED], ids=["kept", "edited"])
 def test_what_rows_of_a_stream_said_is_kept(theta):
-    checkpoint = trained()
-    checkpoint = replace(checkpoint, state=replace(checkpoint.state, past="rows"))
-    assert resumed_state(checkpoint, make_problem(), theta, PARAMETERS).past == "rows"
+    state = resumed(trained_by(STREAM_MEMORY), theta, method=STREAM)
+    assert state.memory is STREAM_MEMORY
 
 
 @pytest.mark.parametrize("theta", [THETA, EDITED], ids=["kept", "edited"])
 def test_newton_goes_on_with_its_sample_and_damping(theta):
-    newton = {"n_sampled": 1000, "n_curvature": 100, "damping": 0.5}
-    checkpoint = replace(trained(), state=replace(trained().state, **newton))
-    state = resumed_state(checkpoint, make_problem(), theta, PARAMETERS)
-    assert {name: getattr(state, name) for name in newton} == newton
+    state = resumed(trained_by(NEWTON_MEMORY), theta, method=NEWTON)
+    assert state.memory is NEWTON_MEMORY
+
+
+# Another method.
+
+EPOCH_MEMORY = EpochMemory((VELOCITY,), 8)
+MEMORIES = {"epochs": EPOCH_MEMORY, "newton": NEWTON_MEMORY, "stream": STREAM_MEMORY}
+METHODS = {"epochs": EPOCHS, "lbfgs": LBFGS, "newton": NEWTON, "stream": STREAM}
+
+
+@pytest.mark.parametrize("after", METHODS)
+@pytest.mark.parametrize("before", MEMORIES)
+def test_another_method_begins_its_memory_anew_from_theta(before, after):
+    state = resumed(trained_by(MEMORIES[before]), THETA, method=METHODS[after])
+    anew = {
+        "epochs": EpochMemory((0 * THETA,)),
+        "lbfgs": None,
+        "newton": NewtonMemory(),
+        "stream": None,
+    }
+    assert state.theta is THETA
+    assert (state.step, state.epoch) == (8, 4)
+    if before == after or (before, after) == ("newton", "stream"):  # which is made of it
+        assert state.memory is MEMORIES[before]
+    elif anew[after] is None:
+        assert state.memory is None
+    else:
+        assert type(state.memory) is type(anew[after])
+        np.testing.assert_equal(vars(state.memory), vars(anew[after]))
 
 
 def test_edited_parameters_restart_the_average():
-    problem = make_problem(average_from=1)
-    state = resumed_state(trained(averaged=True), problem, EDITED, PARAMETERS)
-    assert (state.average, state.n_averaged) == (None, 0)
+    settings = make_settings(average_from=1)
+    state = resumed(trained(averaged=True), EDITED, settings=settings)
+    assert (state.memory.average, state.memory.n_averaged) == (None, 0)
 
 
 def test_edited_parameters_restart_the_stopping_rule_but_not_the_rate():
-    state = resumed_state(trained(), make_problem(), EDITED, PARAMETERS)
+    state = resumed(trained(), EDITED)
     assert state.progress == Progress(rate_factor=0.2)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_a_changed_parameter_restarts_the_stopping_rule(name):
     parameters = {**PARAMETERS, name: "another"}
-    state = resumed_state(trained(), make_problem(), THETA, parameters)
+    state = resumed(trained(), THETA, parameters)
     # The schedule is part of the path, its lowered rate too, but another rate is another.
     rate_factor = 1.0 if name in ("solver", "learning_rate") else 0.2
     assert state.progress == Progress(rate_factor=rate_factor)
@@ -259,19 +301,19 @@ def test_a_changed_parameter_restarts_the_stopping_rule(name):
 
 def test_a_finished_search_restarts_the_stopping_rule():
     checkpoint = trained(ended_by="stopping_rule")
-    state = resumed_state(checkpoint, make_problem(), THETA, PARAMETERS)
+    state = resumed(checkpoint, THETA)
     assert state.progress == Progress()
 
 
 def test_a_finished_search_goes_on_from_its_best_parameters():
     checkpoint = trained(best_theta=BEST, ended_by="stopping_rule")
-    state = resumed_state(checkpoint, make_problem(), BEST, PARAMETERS)
+    state = resumed(checkpoint, BEST)
     assert state.theta is BEST
 
 
 def test_an_unfinished_search_goes_on_from_its_last_parameters():
     checkpoint = trained(best_theta=BEST)
-    state = resumed_state(checkpoint, make_problem(), BEST, PARAMETERS)
+    state = resumed(checkpoint, BEST)
     assert state.theta is THETA
     assert state.progress.best_theta is BEST
 
@@ -280,34 +322,34 @@ def test_an_unfinished_search_goes_on_from_its_last_parameters():
 
 
 def test_another_solver_begins_with_slots_of_zeros():
-    problem = make_problem(Adam(0.9, 0.999, 1e-8))
+    settings = make_settings(Adam(0.9, 0.999, 1e-8))
     parameters = {**PARAMETERS, "solver": "adam"}
-    state = resumed_state(trained(), problem, THETA, parameters)
-    assert [slot.tolist() for slot in state.slots] == [[0, 0], [0, 0]]
-    assert (state.n_slot_updates, state.step) == (0, 8)
+    state = resumed(trained(), THETA, parameters, settings=settings)
+    assert [slot.tolist() for slot in state.memory.slots] == [[0, 0], [0, 0]]
+    assert (state.memory.n_slot_updates, state.step) == (0, 8)
 
 
 def test_another_solver_with_as_many_slots_begins_with_zeros_too():
     parameters = {**PARAMETERS, "solver": "another"}
-    state = resumed_state(trained(), make_problem(), THETA, parameters)
-    assert [slot.tolist() for slot in state.slots] == [[0, 0]]
-    assert state.n_slot_updates == 0
+    state = resumed(trained(), THETA, parameters)
+    assert [slot.tolist() for slot in state.memory.slots] == [[0, 0]]
+    assert state.memory.n_slot_updates == 0
 
 
 def test_another_momentum_keeps_the_velocity():
-    state = resumed_state(trained(), make_problem(Nesterov(0.5)), THETA, PARAMETERS)
-    assert (state.slots, state.n_slot_updates) == ((VELOCITY,), 8)
+    state = resumed(trained(), THETA, settings=make_settings(Nesterov(0.5)))
+    assert (state.memory.slots, state.memory.n_slot_updates) == ((VELOCITY,), 8)
 
 
 def test_no_momentum_drops_the_velocity():
-    state = resumed_state(trained(), make_problem(SGD()), THETA, PARAMETERS)
-    assert (state.slots, state.n_slot_updates) == ((), 0)
+    state = resumed(trained(), THETA, settings=make_settings(SGD()))
+    assert (state.memory.slots, state.memory.n_slot_updates) == ((), 0)
 
 
 def test_checkpoint_is_not_changed():
     checkpoint = trained(best_theta=BEST, averaged=True)
     before = replace(checkpoint.state)
-    resumed_state(checkpoint, make_problem(SGD()), EDITED, {**PARAMETERS, "alpha": 1.0})
+    resumed(checkpoint, EDITED, {**PARAMETERS, "alpha": 1.0}, settings=make_settings(SGD()))
     assert all(vars(checkpoint.state)[name] is v for name, v in vars(before).items())
 
 

@@ -15,6 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from ..objective import losses
 from .optimizers import SGD, Adam, Momentum, Nesterov
+from .records import EpochMemory
 
 try:
     import sklearn_nn._kernels.kernels as kernels
@@ -62,13 +63,13 @@ def instruction_sets():
     return [] if kernels is None else kernels.INSTRUCTION_SETS
 
 
-def supports(problem, data):
+def supports(problem, settings, data):
     """Return whether the kernels can train on `data`."""
     return (
         supports_rows(len(problem.architecture.layer_sizes) - 1, data.X)
         and set(problem.architecture.activations) <= set(ACTIVATION_NAMES)
         and problem.loss.value_and_gradient in LOSS_FUNCTIONS
-        and type(problem.optimizer) in OPTIMIZERS
+        and type(settings.optimizer) in OPTIMIZERS
     )
 
 
@@ -110,21 +111,22 @@ def is_plain_csr(X):
     return integers and contiguous and is_float(X.data)
 
 
-def run_epoch(problem, state, data, order, learning_rates):
+def run_epoch(problem, settings, state, data, order, learning_rates):
     """Return the state after one pass over the data, and the epoch's objective.
 
     The arguments are those of `reference.run_epoch`.
     """
-    state, objectives = run_epochs(problem, state, data, order, learning_rates)
+    arguments = problem, settings, state, data, order, learning_rates
+    state, objectives = run_epochs(*arguments)
     return state, objectives[0]
 
 
-def run_epochs(problem, state, data, order, learning_rates):
+def run_epochs(problem, settings, state, data, order, learning_rates):
     """Return the state after whole epochs, all in one order, and their objectives.
 
     Parameters
     ----------
-    problem, state, data, order
+    problem, settings, state, data, order
         As in `reference.run_epoch`.
     learning_rates : array of float, one per batch of each epoch
 
@@ -134,16 +136,18 @@ def run_epochs(problem, state, data, order, learning_rates):
     objectives : list of float, one per epoch
     """
     rates = np.ascontiguousarray(learning_rates, dtype=np.float64)
-    size = min(problem.batch_size, data.n_samples)
+    size = min(settings.batch_size, data.n_samples)
     n_batches = -(-data.n_samples // size)  # rounded up
     totals = np.zeros(len(rates) // n_batches)
-    theta, slots = state.theta.copy(), tuple(slot.copy() for slot in state.slots)
+    theta, memory = state.theta.copy(), state.memory
+    slots = tuple(slot.copy() for slot in memory.slots)
     average = None
-    if problem.average_from:
-        average = np.zeros(len(theta)) if state.average is None else state.average.copy()
-    plan, n_averaged = plan_of(problem, data), state.n_averaged
+    if settings.average_from:
+        before = memory.average
+        average = np.zeros(len(theta)) if before is None else before.copy()
+    plan, n_averaged = plan_of(problem, settings, data), memory.n_averaged
     (y, weight), order, rows = targets_of(data), index_of(order), index_of(data.rows)
-    steps_a_call = max(1, int(LONGEST_CALL / work_of_step(problem, data)))
+    steps_a_call = max(1, int(LONGEST_CALL / work_of_step(problem, settings, data)))
     for start in range(0, len(rates), steps_a_call):
         n_averaged = kernels.run_steps(
             level=LEVEL,
@@ -157,7 +161,7 @@ def run_epochs(problem, state, data, order, learning_rates):
             slots=slots,
             average=average,
             n_averaged=n_averaged,
-            n_slot_updates=state.n_slot_updates + start,
+            n_slot_updates=memory.n_slot_updates + start,
             step=state.step + start,
             order=order,
             first_batch=start % n_batches,
@@ -167,19 +171,21 @@ def run_epochs(problem, state, data, order, learning_rates):
     state = replace(
         state,
         theta=theta,
-        slots=slots,
-        n_slot_updates=state.n_slot_updates + len(rates),
         step=state.step + len(rates),
         epoch=state.epoch + len(totals),
-        average=state.average if average is None or n_averaged == 0 else average,
-        n_averaged=n_averaged,
+        memory=EpochMemory(
+            slots=slots,
+            n_slot_updates=memory.n_slot_updates + len(rates),
+            average=memory.average if average is None or n_averaged == 0 else average,
+            n_averaged=n_averaged,
+        ),
     )
     return state, (totals / data.n_samples).tolist()
 
 
-def plan_of(problem, data):
+def plan_of(problem, settings, data):
     """Return the problem in the kernels' terms."""
-    architecture, optimizer = problem.architecture, problem.optimizer
+    architecture, optimizer = problem.architecture, settings.optimizer
     return kernels.Plan(
         layer_sizes=architecture.layer_sizes,
         activations=numbers_of(architecture.activations),
@@ -193,11 +199,11 @@ def plan_of(problem, data):
         beta_1=getattr(optimizer, "beta_1", 0.0),
         beta_2=getattr(optimizer, "beta_2", 0.0),
         epsilon=getattr(optimizer, "epsilon", 0.0),
-        batch_size=min(problem.batch_size, data.n_samples),
-        average_from=min(problem.average_from, NEVER),
-        max_gradient_norm=problem.max_gradient_norm or 0.0,
-        dropout=problem.dropout,
-        dropout_key=problem.dropout_key,
+        batch_size=min(settings.batch_size, data.n_samples),
+        average_from=min(settings.average_from, NEVER),
+        max_gradient_norm=settings.max_gradient_norm or 0.0,
+        dropout=settings.dropout,
+        dropout_key=settings.dropout_key,
     )
 
 
@@ -243,23 +249,25 @@ def thread_controller():
     return ThreadpoolController()
 
 
-def work_of_step(problem, data):
+def work_of_step(problem, settings, data):
     """Return about how many multiplications a step takes."""
     layer_sizes, X = problem.architecture.layer_sizes, data.X
     stored = X.shape[1] if isinstance(X, np.ndarray) else X.nnz / X.shape[0]
     behind = problem.architecture.n_weights - X.shape[1] * layer_sizes[1]
-    rows = min(problem.batch_size, data.n_samples)
+    rows = min(settings.batch_size, data.n_samples)
     n_parameters = problem.architecture.n_parameters
-    if is_lazy(problem, data):  # all weights are touched once an epoch, or in 4096 steps
+    if is_lazy(
+        problem, settings, data
+    ):  # all weights are touched once an epoch, or in 4096 steps
         n_parameters /= min(-(-data.n_samples // rows), 4096)
     return 3 * rows * (stored * layer_sizes[1] + behind) + n_parameters
 
 
-def is_lazy(problem, data):
+def is_lazy(problem, settings, data):
     """Return what lazy_works of kernels.c does."""
     linear = len(problem.architecture.layer_sizes) == 2
-    more = problem.average_from or problem.penalty.decay or problem.max_gradient_norm
-    plain = type(problem.optimizer) is SGD and not more
+    more = settings.average_from or problem.penalty.decay or settings.max_gradient_norm
+    plain = type(settings.optimizer) is SGD and not more
     return linear and plain and not isinstance(data.X, np.ndarray)
 
 

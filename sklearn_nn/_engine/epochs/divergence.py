@@ -51,10 +51,15 @@ def check_objective(objective):
         )
 
 
+def check_slots(state, learning_rate):
+    """Raise ValueError if the optimizer's memory is not finite."""
+    if not all(is_finite(slot) for slot in state.memory.slots):
+        raise ValueError(message(state, "gradients too large to square", learning_rate))
+
+
 def check_end(problem, state, data, limit, learning_rate):
     """Raise ValueError if the last step shows divergence: no epoch's objective sees it."""
-    if not all(is_finite(slot) for slot in state.slots):
-        raise ValueError(message(state, "gradients too large to square", learning_rate))
+    check_slots(state, learning_rate)
     xp = namespace(state.theta)
     if not float(xp.max(xp.abs(state.theta))) > LARGE_PARAMETER:
         return

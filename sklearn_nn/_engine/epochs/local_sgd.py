@@ -35,9 +35,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import loop
 from ..objective import dropout
-from ..stopping import Decision
-from ..types import Dataset, TrainingRun, empty_curves
+from ..types import Dataset
 from . import divergence, prediction
 from .reference import batches, select
 from .schedules import Steps
@@ -63,12 +63,13 @@ class Sums(NamedTuple):
     vectors: Any  # (1 + n_slots, n_parameters) in float64: theta, then the slots
 
 
-def train_block(problem, state, data, block, part):
+def train_block(problem, settings, state, data, block, part):
     """Return the Sums of one block after a round: a pure function.
 
     Parameters
     ----------
     problem : Problem
+    settings : EpochSettings
     state : TrainingState
         From which all blocks begin.
     data : Dataset
@@ -79,29 +80,29 @@ def train_block(problem, state, data, block, part):
     """
     start, stop = bounds(data.n_samples, part)
     if start == stop:  # a block of fewer rows than there are rounds
-        return Sums(0, 0.0, np.zeros((1 + len(state.slots), len(state.theta))))
+        return Sums(0, 0.0, np.zeros((1 + len(state.memory.slots), len(state.theta))))
     order = np.arange(data.n_samples)
     if part.seed is not None:
         order = np.random.RandomState([part.seed, block]).permutation(data.n_samples)
     data = select(data, order[start:stop])
-    key = dropout.key_of_block(problem.dropout_key, block)
-    problem = replace(problem, dropout_key=key)
-    # What is not finite is found by the checks of `train`.
+    key = dropout.key_of_block(settings.dropout_key, block)
+    settings = replace(settings, dropout_key=key)
+    # What is not finite is found by the checks of BlockTraining.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # Before the round, not before each step: where blocks differ, each soon does well
         # on its own rows, and their merged model does not.
         n_rows, objective = objective_of_block(problem, state.theta, data)
-        rates = learning_rates(problem, state, n_batches(problem, data), part)
-        state, _ = run_epochs(problem, state, data, None, rates)
-        vectors = np.stack([state.theta, *state.slots]).astype(np.float64)
+        rates = learning_rates(settings, state, n_batches(settings, data), part)
+        state, _ = run_epochs(problem, settings, state, data, None, rates)
+        vectors = np.stack([state.theta, *state.memory.slots]).astype(np.float64)
         return Sums(n_rows, objective, n_rows * vectors)
 
 
-def learning_rates(problem, state, n_steps, part):
+def learning_rates(settings, state, n_steps, part):
     """Return the learning rate of each of the `n_steps` of a round."""
     epoch = state.epoch + part.number / part.n_rounds
     steps = Steps(n_steps, state.step, epoch, n_steps * part.n_rounds)
-    return problem.schedule.learning_rates(steps, state.progress.rate_factor)
+    return settings.schedule.learning_rates(steps, state.progress.rate_factor)
 
 
 def bounds(n_rows, part):
@@ -113,112 +114,108 @@ def bounds(n_rows, part):
 def merged(state, sums, n_steps):
     """Return the state in which all blocks go on after a round of at most `n_steps`."""
     vectors = (sums.vectors / sums.n_rows).astype(state.theta.dtype)
-    return replace(
-        state,
-        theta=vectors[0].copy(),
+    memory = replace(
+        state.memory,
         slots=tuple(slot.copy() for slot in vectors[1:]),
-        n_slot_updates=state.n_slot_updates + n_steps,
-        step=state.step + n_steps,
+        n_slot_updates=state.memory.n_slot_updates + n_steps,
     )
+    theta, step = vectors[0].copy(), state.step + n_steps
+    return replace(state, theta=theta, memory=memory, step=step)
 
 
-def epoch(problem, state, blocks, seed, n_rounds):
+def epoch(problem, settings, state, blocks, seed, n_rounds):
     """Return the state after an epoch, and the epoch's objective."""
     objective = 0.0
     for number in range(n_rounds):
         part = Round(seed, number, n_rounds)
-        sums = blocks.train(problem, state, part)
+        sums = blocks.train(problem, settings, state, part)
         start, stop = bounds(max(blocks.n_rows), part)
-        n_steps = -(-(stop - start) // problem.batch_size)  # rounded up
-        with np.errstate(over="ignore", invalid="ignore"):
-            state = merged(state, sums, n_steps)
+        n_steps = -(-(stop - start) // settings.batch_size)  # rounded up
+        state = merged(state, sums, n_steps)
         objective += sums.objective
     return replace(state, epoch=state.epoch + 1), objective / blocks.n_samples
 
 
-def rounds_of(problem, blocks, most):
+def rounds_of(settings, blocks, most):
     """Return the number of rounds of an epoch: each has a whole batch of a block's rows."""
-    return max(1, min(most, max(blocks.n_rows) // problem.batch_size))
+    return max(1, min(most, max(blocks.n_rows) // settings.batch_size))
 
 
-def train(problem, state, blocks, n_epochs, n_rounds, monitor=None):
-    """Run at most `n_epochs` epochs, merging at most `n_rounds` times in each.
+def train(problem, settings, state, blocks, n_epochs, n_rounds, monitor=None):
+    """Return the TrainingRun of at most `n_epochs` epochs, each merged `n_rounds` times.
 
     Parameters
     ----------
     problem : Problem
-        Without averaging over steps.
+    settings : EpochSettings
+        Without averaging over steps and without early stopping.
     state : TrainingState
-        Of a new model or of any earlier run; it is not changed.
+        With an EpochMemory.
     blocks
         With `n_rows` (a list, of each block), `n_samples`, `target` (the encoded label of
-        some row, of shape (1,) or (1, n_outputs)), `train(problem, state, Round)` -> Sums
-        over all blocks, and `objective(problem, theta)` -> float.
+        some row, of shape (1,) or (1, n_outputs)), `train(problem, settings, state, Round)`
+        -> Sums over all blocks, and `objective(problem, theta)` -> float.
     n_epochs, n_rounds : int
+        A round has a whole batch of some block's rows, so there may be fewer.
     monitor : Monitor, optional
 
     Returns
     -------
     TrainingRun
         Its curve holds, for each epoch, the mean over the rows of the objective before the
-        round in which the row takes part.
-
-    Raises
-    ------
-    ValueError
-        If training diverges.
-    KeyboardInterrupt
-        If it comes before the first epoch has ended; later it ends the run.
+        round in which the row takes part. For what is raised see `loop.run`.
     """
-    nothing = divergence.zero_logits_loss(problem, Dataset(None, blocks.target))
-    limit, n_rounds = divergence.DIVERGED * nothing, rounds_of(problem, blocks, n_rounds)
-    curves, ended_by, rate = empty_curves(), "max_iter", 0.0
-    rng = np.random.RandomState(0)
-    rng.set_state(state.random_state)
-    try:
-        while len(curves.objectives) < n_epochs:
-            if monitor is not None and monitor.epoch_begin():
-                ended_by = "monitor"
-                break
-            seed = rng.randint(2**31) if problem.shuffle else None
-            new, objective = epoch(problem, state, blocks, seed, n_rounds)
-            rate = last_learning_rate(problem, state, new.step - state.step)
-            divergence.check_epoch(new, objective, limit, rate)
-            progress, decision, _ = problem.stopping_rule.follow(
-                state.progress, [objective], rate
-            )
-            state = replace(new, progress=progress, random_state=rng.get_state())
-            curves.grow([objective], [rate])
-            if monitor is not None and monitor.epoch_end(state, curves):
-                ended_by = "monitor"
-                break
-            if decision is Decision.STOP:
-                ended_by = "stopping_rule"
-                break
-    except KeyboardInterrupt:
-        if not curves.objectives:
-            raise
-        ended_by = "interrupt"
-    check_end(problem, state, blocks, limit, rate)
-    return TrainingRun(state, curves, curves.objectives[-1], nothing, ended_by)
+    training = BlockTraining(problem, settings, blocks, n_rounds)
+    return loop.run(training, state, n_epochs, None, monitor)
 
 
-def last_learning_rate(problem, state, n_steps):
-    """Return the learning rate of the last of the `n_steps` of the epoch after `state`."""
-    return float(learning_rates(problem, state, n_steps, Round(None, 0, 1))[-1])
+class BlockTraining:
+    """Epochs on blocks that train side by side, as loop.py drives them."""
 
+    def __init__(self, problem, settings, blocks, n_rounds):
+        self.problem, self.settings, self.blocks = problem, settings, blocks
+        self.stopping_rule, self.early_stopping = settings.stopping_rule, False
+        target = Dataset(None, blocks.target)
+        self.zero_logits_loss = divergence.zero_logits_loss(problem, target)
+        self.limit = divergence.DIVERGED * self.zero_logits_loss
+        self.n_rounds = rounds_of(settings, blocks, n_rounds)
+        self.rng = np.random.RandomState(0)  # of the seeds of orders
 
-def check_end(problem, state, blocks, limit, learning_rate):
-    """Raise ValueError if the last round shows divergence; see divergence.check_end."""
-    if not all(np.all(np.isfinite(slot)) for slot in state.slots):
-        what = "gradients too large to square"
-        raise ValueError(divergence.message(state, what, learning_rate))
-    if not np.max(np.abs(state.theta)) > divergence.LARGE_PARAMETER:
+    def begin(self, state):
+        """Set the generator of seeds to where the state has it."""
+        self.rng.set_state(state.random_state)
+
+    def arrived(self, state):
+        """Return None: only the stopping rule ends training in epochs."""
         return
-    objective = blocks.objective(problem, state.theta)
-    if not objective <= limit:
-        what = f"objective {objective:.3g}"
-        raise ValueError(divergence.message(state, what, learning_rate))
+
+    def advance(self, state, n_most):
+        """Return the Advance of one epoch."""
+        problem, settings = self.problem, self.settings
+        seed = self.rng.randint(2**31) if settings.shuffle else None
+        new, objective = epoch(problem, settings, state, self.blocks, seed, self.n_rounds)
+        rate = last_learning_rate(settings, state, new.step - state.step)
+        divergence.check_epoch(new, objective, self.limit, rate)
+        new = replace(new, random_state=self.rng.get_state())
+        return loop.Advance(new, [objective], [rate])
+
+    def complete(self, state):
+        """Return the state, which is complete after each epoch."""
+        return state
+
+    def finish(self, state, curves):
+        """Return the last epoch's objective; raise ValueError if its end diverged."""
+        rate, theta = curves.learning_rates[-1], state.theta
+        divergence.check_slots(state, rate)
+        if np.max(np.abs(theta)) > divergence.LARGE_PARAMETER:
+            objective = self.blocks.objective(self.problem, theta)
+            divergence.check_epoch(state, objective, self.limit, rate)
+        return curves.objectives[-1], None
+
+
+def last_learning_rate(settings, state, n_steps):
+    """Return the learning rate of the last of the `n_steps` of the epoch after `state`."""
+    return float(learning_rates(settings, state, n_steps, Round(None, 0, 1))[-1])
 
 
 def objective_of_block(problem, theta, data):

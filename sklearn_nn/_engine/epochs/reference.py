@@ -14,9 +14,10 @@ from ..arrays import moved_to, namespace, take, take_rows, widened, widest_float
 from ..objective import dropout, network
 from ..types import Dataset
 from .optimizers import clipped
+from .records import EpochMemory
 
 
-def run_epoch(problem, state, data, order, learning_rates):
+def run_epoch(problem, settings, state, data, order, learning_rates):
     """Return the state after one pass over the data, and the epoch's objective.
 
     A pure function: what is random or scheduled comes in as arrays.
@@ -24,7 +25,9 @@ def run_epoch(problem, state, data, order, learning_rates):
     Parameters
     ----------
     problem : Problem
+    settings : EpochSettings
     state : TrainingState
+        With an EpochMemory.
     data : Dataset of n_samples rows
     order : integer array of shape (n_samples,), or None for the order of the data
     learning_rates : list of float, one per batch
@@ -36,33 +39,32 @@ def run_epoch(problem, state, data, order, learning_rates):
     objective : float
         Mean over the rows of the loss before each step, plus the penalty (nats).
     """
-    theta, slots, t = state.theta, state.slots, state.n_slot_updates
-    average, n_averaged = state.average, state.n_averaged
+    theta, memory = state.theta, state.memory
+    slots, t = memory.slots, memory.n_slot_updates
+    average, n_averaged = memory.average, memory.n_averaged
     proximal, order = proximal_step(problem), moved_to(data.y, order)
+    sizes = problem.architecture.layer_sizes
     # Stays on the device: to read a number there, the host waits for all steps before.
     total = 0.0
-    steps = zip(batches(data, order, problem.batch_size), learning_rates, strict=True)
+    steps = zip(batches(data, order, settings.batch_size), learning_rates, strict=True)
     for k, (batch, learning_rate) in enumerate(steps, start=1):
-        masks = dropout.masks(problem, state.step + k, batch.n_samples, theta)
+        masks = dropout.masks(settings, sizes, state.step + k, batch.n_samples, theta)
         objective, gradient = objective_and_gradient(problem, theta, batch, masks)
         total += objective * batch.n_samples
-        gradient = clipped(gradient, problem.max_gradient_norm)
+        gradient = clipped(gradient, settings.max_gradient_norm)
         theta = decayed(problem, theta, learning_rate)
-        theta, slots = problem.optimizer.step(
+        theta, slots = settings.optimizer.step(
             theta, slots, gradient, learning_rate, t + k, proximal
         )
-        if problem.average_from and state.step + k >= problem.average_from:
+        if settings.average_from and state.step + k >= settings.average_from:
             n_averaged += 1
             average = running_mean(average, theta, n_averaged)
     state = replace(
         state,
         theta=theta,
-        slots=slots,
-        n_slot_updates=t + len(learning_rates),
         step=state.step + len(learning_rates),
         epoch=state.epoch + 1,
-        average=average,
-        n_averaged=n_averaged,
+        memory=EpochMemory(slots, t + len(learning_rates), average, n_averaged),
     )
     return state, float(total / data.n_samples)
 
@@ -73,6 +75,17 @@ def batches(data, order, batch_size):
     for start in range(0, n_samples, batch_size):
         stop = min(start + batch_size, n_samples)
         yield select(data, slice(start, stop) if order is None else order[start:stop])
+
+
+def lay_out(data, batch_size):
+    """Return `data` as C-contiguous rows in their order if one batch holds them all.
+
+    That batch is then gathered once and not in every epoch.
+    """
+    if batch_size < data.n_samples:
+        return data
+    rows = slice(None) if data.rows is None else data.rows
+    return data._replace(X=take_rows(data.X, rows), rows=None)
 
 
 def select(data, index):

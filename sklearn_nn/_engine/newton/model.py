@@ -1,6 +1,6 @@
 """The quadratic model of a Newton step: what it is made of, and what it promises.
 
-See newton.py, whose steps these are. All points are in standardised coordinates.
+See steps.py, whose steps these are. All points are in standardised coordinates.
 """
 
 from dataclasses import dataclass
@@ -28,6 +28,8 @@ class Search:
     """What stays the same while a run goes on."""
 
     problem: Any  # Problem
+    tol: float  # relative gap to end at; 0 goes on to where rounding ends it
+    rounding: float  # relative rounding of an objective
     rows: Any  # passes.Rows: all of them
     rng_state: tuple  # from which each sample is drawn
     coordinates: Coordinates
@@ -86,6 +88,7 @@ class Place(NamedTuple):
     objective: float
     evaluation: Evaluation
     rows: Any
+    n_rows: int
 
 
 class Curvature(NamedTuple):
@@ -117,7 +120,7 @@ def look(search, rows, theta):
     evaluation = rows.evaluate(search.coordinates, point)
     objective = evaluation.loss + search.penalty(point)
     search.trained(evaluation.gradient)
-    return Place(point, objective, evaluation, rows)
+    return Place(point, objective, evaluation, rows, rows.n_samples)
 
 
 def curvature_at(search, place, n_samples, damping):
@@ -128,7 +131,7 @@ def curvature_at(search, place, n_samples, damping):
     difference would make H larger by chance, and the gap would seem smaller than it is.)
     """
     rows, evaluation = place.rows, place.evaluation
-    if 2 * n_samples < rows.n_samples:
+    if 2 * n_samples < place.n_rows:
         rows = search.sample(n_samples)
         evaluation = rows.evaluate(search.coordinates, place.point)
     missing = place.evaluation.diagonal - evaluation.diagonal
@@ -155,7 +158,7 @@ def curvature_at(search, place, n_samples, damping):
 def curvature_of_rounding(search):
     """Return the largest diagonal of H that a constant column can seem to have."""
     centre, scale = search.coordinates
-    seen = ROUNDINGS * float(np.finfo(search.rows.dtype).eps) * np.abs(centre) / scale
+    seen = search.rounding * np.abs(centre) / scale
     return np.append(seen, 0.0) ** 2
 
 
@@ -176,7 +179,7 @@ def promise(search, place, curvature):
     model = quadratic.Quadratic(place.point, gradient, product, diagonal, search.l1)
     loose = LOOSE if matrix is None else LOOSE_MATRIX
     objective = max(place.objective, np.finfo(np.float64).tiny)
-    enough = tolerance(search) * objective
+    enough = search.tol * objective
     solution = quadratic.minimise(model, objective, enough, loose, MOST_PRODUCTS)
     move = search.trained(solution.point - place.point)
     return Promise(place.point + move, solution.decrease)
@@ -184,13 +187,4 @@ def promise(search, place, curvature):
 
 def rounding(search, place):
     """Return the size of an objective's rounding errors."""
-    return ROUNDINGS * float(np.finfo(search.rows.dtype).eps) * abs(place.objective)
-
-
-def tolerance(search):
-    """Return the relative gap to end at; 0 goes on to where rounding ends it.
-
-    So do few rows, where a few steps more cost nothing.
-    """
-    tol = search.problem.stopping_rule.tol
-    return 0.0 if search.rows.n_samples <= FEW_ROWS else max(tol, 0.0)
+    return search.rounding * abs(place.objective)

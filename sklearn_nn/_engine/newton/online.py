@@ -4,23 +4,23 @@ from dataclasses import replace
 
 import numpy as np
 
+from .. import loop
 from ..epochs import divergence
-from ..types import TrainingRun, empty_curves
 from . import stream
 from .passes import Rows
+from .records import KnownRows, NewtonMemory
 
 
-# What is not finite is found by divergence.py, not by NumPy's warnings.
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def learn(problem, state, data, monitor=None):
-    """Return the TrainingRun of one chunk.
+    """Return the TrainingRun of one chunk; see `loop.run`.
 
     Parameters
     ----------
     problem : Problem
         Without hidden layer.
     state : TrainingState
-        Of a new model or any earlier run; it is not changed.
+        With a StreamMemory or, where the stream goes on from a model of Newton's method, a
+        NewtonMemory; else with None.
     data : Dataset
         The chunk.
     monitor : Monitor, optional
@@ -30,53 +30,85 @@ def learn(problem, state, data, monitor=None):
     ValueError
         If the coefficients are not finite.
     """
-    architecture = problem.architecture
-    past, curves = past_of(problem, state, data), empty_curves()
-    if monitor is not None:
-        monitor.epoch_begin()
-    past, objective = stream.learn(past, data, problem.penalty, architecture.fit_intercept)
-    divergence.check_objective(objective)
-    theta = theta_of(past, state.theta.dtype)
-    divergence.check_objective(np.abs(theta).max())
-    state = replace(
-        state,
-        theta=theta,
-        average=None,
-        n_averaged=0,
-        step=state.step + 1,
-        epoch=state.epoch + 1,
-        n_sampled=0,
-        past=past,
-        progress=state.progress._replace(best=min(state.progress.best, objective)),
-    )
-    curves.grow([objective])
-    if monitor is not None:
-        monitor.epoch_end(state, curves)
-    nothing = float(np.log(max(2, architecture.layer_sizes[-1])))
-    return TrainingRun(state, curves, objective, nothing, "max_iter")
+    return loop.run(StreamTraining(problem, data), state, 1, None, monitor)
 
 
-def past_of(problem, state, data):
-    """Return the StreamState that the chunk meets: nothing, or a model that goes on.
+def resumed_memory(memory, *others):
+    """Return the memory that a stream goes on with: its own, or that of Newton's method.
+
+    What others there are (`epochs.train.resumed_memory` has them all) has no say.
+    """
+    return memory if isinstance(memory, (stream.StreamMemory, NewtonMemory)) else None
+
+
+class StreamTraining:
+    """A chunk of a stream, as loop.py drives it: one epoch."""
+
+    stopping_rule, early_stopping = None, False
+
+    def __init__(self, problem, data):
+        self.problem, self.data = problem, data
+        self.zero_logits_loss = float(np.log(max(2, problem.architecture.layer_sizes[-1])))
+
+    def begin(self, state):
+        """Do nothing: `advance` takes the state as it comes."""
+
+    def arrived(self, state):
+        """Return None: each chunk is learned."""
+        return
+
+    def advance(self, state, n_most):
+        """Return the Advance of learning the chunk."""
+        memory = memory_at(self.problem, state, self.data)
+        fit_intercept = self.problem.architecture.fit_intercept
+        memory, objective = stream.learn(
+            memory, self.data, self.problem.penalty, fit_intercept
+        )
+        divergence.check_objective(objective)
+        theta = theta_of(memory, state.theta.dtype)
+        divergence.check_objective(np.abs(theta).max())
+        best = min(state.progress.best, objective)
+        new = replace(
+            state,
+            theta=theta,
+            step=state.step + 1,
+            epoch=state.epoch + 1,
+            memory=memory,
+            progress=state.progress._replace(best=best),
+        )
+        return loop.Advance(new, [objective])
+
+    def complete(self, state):
+        """Return the state, which is complete."""
+        return state
+
+    def finish(self, state, curves):
+        """Return the chunk's objective; how near the optimum is nobody knows."""
+        return curves.objectives[-1], None
+
+
+def memory_at(problem, state, data):
+    """Return the StreamMemory that the chunk meets: nothing, or a model that goes on.
 
     A model that was trained with a learning rate says nothing of its past; it counts as
     much as one chunk.
     """
-    theta, past = state.theta, state.past
-    if isinstance(past, stream.StreamState):
-        unchanged = np.array_equal(theta_of(past, theta.dtype), theta)
-        return past if unchanged else stream.moved_to(past, theta)
-    if past is None and not theta.any():
+    theta, memory = state.theta, state.memory
+    if isinstance(memory, stream.StreamMemory):
+        unchanged = np.array_equal(theta_of(memory, theta.dtype), theta)
+        return memory if unchanged else stream.moved_to(memory, theta)
+    known = None if memory is None else memory.rows
+    if known is None and not theta.any():
         return stream.begin(*problem.architecture.layer_sizes)
-    if past is None:
+    if known is None:
         rows = Rows(data, problem.loss)
         coordinates = rows.standardised(problem.architecture.fit_intercept)
         evaluation = rows.evaluate(coordinates, coordinates.point_of(theta))
-        past = coordinates, evaluation.diagonal, rows.n_samples, problem.penalty
-    return stream.begin_at(theta, *past)
+        known = KnownRows(coordinates, evaluation.diagonal, rows.n_samples, problem.penalty)
+    return stream.begin_at(theta, *known)
 
 
-def theta_of(past, dtype):
-    """Return what a StreamState has learned as theta (n_parameters,)."""
-    weight, intercept = stream.layers(past)
+def theta_of(memory, dtype):
+    """Return what a StreamMemory has learned as theta (n_parameters,)."""
+    weight, intercept = stream.layers(memory)
     return np.concatenate([weight.reshape(-1), intercept]).astype(dtype)

@@ -45,10 +45,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import loop
 from ..epochs import divergence
-from ..stopping import Decision, with_best_theta, with_first_candidate
-from ..types import TrainingRun, empty_curves
+from ..stopping import EndedBy
 from .model import (
+    FEW_ROWS,
+    ROUNDINGS,
     Curvature,
     Place,
     Search,
@@ -58,8 +60,8 @@ from .model import (
     promise,
     rounding,
     sample_of,
-    tolerance,
 )
+from .records import KnownRows, NewtonMemory
 
 # Each sample is so many times as large as the one before.
 GROWTH = 5
@@ -98,10 +100,10 @@ class Position(NamedTuple):
     before: float = np.inf  # what was promised for the last step on these rows
 
 
-def begin(problem, state, rows):
+def begin(problem, settings, rows, state):
     """Return the Search."""
     n, architecture = rows.n_samples, problem.architecture
-    some = sample_of(rows, max(ROWS_TO_SCALE, problem.batch_size), state.random_state)
+    some = sample_of(rows, max(ROWS_TO_SCALE, settings.n_first_rows), state.random_state)
     coordinates = some.standardised(centred=architecture.fit_intercept)
     n_outputs = architecture.layer_sizes[-1]
     scale = coordinates.scale[:, None].repeat(n_outputs, axis=1)
@@ -109,20 +111,24 @@ def begin(problem, state, rows):
     l2 = np.vstack([problem.penalty.l2 / scale / scale, no_penalty])
     l1 = np.vstack([problem.penalty.l1 / scale, no_penalty]) if problem.penalty.l1 else None
     spread = some.evaluate(coordinates, np.zeros(l2.shape)).diagonal
-    fewest = max(problem.batch_size, ROWS_TO_LEARN * determined(spread, l2))
+    fewest = max(settings.n_first_rows, ROWS_TO_LEARN * determined(spread, l2))
     sizes = [n]
     while sizes[0] / GROWTH >= fewest:
         sizes.insert(0, int(sizes[0] / GROWTH))
-    rng_state = state.random_state
-    return Search(problem, rows, rng_state, coordinates, l2, l1, tuple(sizes), spread)
+    tol = 0.0 if n <= FEW_ROWS else max(settings.tol, 0.0)
+    rounding = ROUNDINGS * float(np.finfo(rows.dtype).eps)
+    drawn = state.random_state
+    scales = coordinates, l2, l1, tuple(sizes), spread
+    return Search(problem, tol, rounding, rows, drawn, *scales)
 
 
 def first_position(search, state):
     """Return where a run begins: on the first sample, or where an earlier run was."""
-    n_sampled = min(state.n_sampled, search.sizes[-1])
+    memory = state.memory
+    n_sampled = min(memory.n_sampled, search.sizes[-1])
     if not n_sampled:  # parameters from elsewhere are worth all rows
         n_sampled = search.sizes[-1] if state.epoch else search.sizes[0]
-    how = state.damping, state.n_curvature, state.promised
+    how = memory.damping, memory.n_curvature, memory.promised
     return position_on(search, state.theta, n_sampled, *how)
 
 
@@ -139,7 +145,7 @@ def position_on(search, theta, n_sampled, damping, n_curvature=0, promised=np.in
 
 def position_at(search, theta, place, n_curvature, damping, before=np.inf):
     """Return the Position at a place."""
-    n_curvature = min(n_curvature, place.rows.n_samples)
+    n_curvature = min(n_curvature, place.n_rows)
     curvature = curvature_at(search, place, n_curvature, damping)
     return Position(theta, place, n_curvature, damping, curvature, before)
 
@@ -147,32 +153,32 @@ def position_at(search, theta, place, n_curvature, damping, before=np.inf):
 def enough(search, position, nothing):
     """Return the decrease below which these rows have taught what they can."""
     objective = position.place.objective
-    if position.place.rows.n_samples < search.rows.n_samples:
+    if position.place.n_rows < search.sizes[-1]:
         return SAMPLE_TOL * max(objective, 0.1 * nothing)
-    return tolerance(search) * objective / SAFETY
+    return search.tol * objective / SAFETY
 
 
 def end_of(search, position, decrease, nothing):
-    """Return why training ends here, in the words of TrainingRun, or None.
+    """Return the EndedBy if training ends here, or None.
 
     `decrease` is what the next step promises, `nothing` the loss of knowing nothing.
     """
     objective, noise = position.place.objective, rounding(search, position.place)
-    penalty, tol = search.problem.penalty, tolerance(search)
-    if position.place.rows.n_samples < search.rows.n_samples:
+    penalty, tol = search.problem.penalty, search.tol
+    if position.place.n_rows < search.sizes[-1]:
         return None
     if decrease <= tol * objective / SAFETY:
-        return "stopping_rule"
+        return EndedBy.STOPPING_RULE
     # As exact as numbers are: gradients are more exact than objectives, so that decreases
     # below an objective's rounding still mean something while they fall.
     falls = decrease < position.before / 4 and decrease * objective > noise * noise
     if decrease <= noise and not falls:
-        return "stopping_rule"
+        return EndedBy.STOPPING_RULE
     is_fitted = objective <= max(tol, NOTHING_LEFT) * nothing
     # A row on the wrong side costs at least log 2.
-    all_right = objective * search.rows.n_samples < np.log(2)
+    all_right = objective * search.sizes[-1] < np.log(2)
     if is_fitted and all_right and not (penalty.l1 or penalty.l2):
-        return "separable"
+        return EndedBy.SEPARABLE
     return None
 
 
@@ -183,12 +189,12 @@ def settle(search, position, nothing):
     in H where the last step left more than it should.
     """
     while True:
-        place, n_rows = position.place, position.place.rows.n_samples
+        place, n_rows = position.place, position.place.n_rows
         promised = promise(search, position.place, position.curvature)
         divergence.check_objective(promised.decrease)
         is_settled = promised.decrease <= enough(search, position, nothing)
         is_slow = promised.decrease > max(SLOW * position.before, rounding(search, place))
-        is_last = n_rows == search.rows.n_samples
+        is_last = n_rows == search.sizes[-1]
         weak = WEAK_DAMPING if is_last else WEAK_ON_SAMPLE
         if is_settled and position.damping > weak:
             # Only H itself says how near the optimum is.
@@ -263,109 +269,122 @@ def next_curvature(position, kept):
 
 def is_sampled(position):
     """Say whether H is taken on fewer rows than g: not where it would be most of them."""
-    return 2 * position.n_curvature < position.place.rows.n_samples
+    return 2 * position.n_curvature < position.place.n_rows
 
 
-def state_at(state, position, objective):
-    """Return the TrainingState one step after `state`."""
-    return replace(
-        state,
-        theta=position.theta,
-        average=None,
-        n_averaged=0,
-        step=state.step + 1,
-        epoch=state.epoch + 1,
-        n_sampled=position.place.rows.n_samples,
-        n_curvature=position.n_curvature,
-        damping=position.damping,
-        promised=position.before,
-        progress=state.progress._replace(
-            best=min(objective, position.place.objective),
-            last_improvement=objective - position.place.objective,
-        ),
-    )
-
-
-def judged(problem, state, before, validation):
-    """Return the state after a step with its score counted, and why training ends if so.
-
-    `before` is the Progress before the step, from which the search for the best goes on.
-    """
-    if not problem.early_stopping:
-        return state, None
-    progress, decision, _ = problem.stopping_rule.follow(before, [-validation.score], 0.0)
-    state = with_best_theta(replace(state, progress=progress), before)
-    return state, "stopping_rule" if decision is Decision.STOP else None
-
-
-# What is not finite is found by divergence.py, not by NumPy's warnings.
-@np.errstate(over="ignore", invalid="ignore")
-def minimise(problem, state, rows, n_steps, validate=None, monitor=None):
-    """Take at most `n_steps` steps.
+def minimise(problem, settings, state, rows, n_steps, validate=None, monitor=None):
+    """Return the TrainingRun of at most `n_steps` steps; see `loop.run`.
 
     Parameters
     ----------
     problem : Problem
-        Without hidden layer. Its `batch_size` is that of the first sample; its
-        `stopping_rule.tol` the relative gap (J - J*) / J* to end at.
+        Without hidden layer.
+    settings : NewtonSettings
     state : TrainingState
-        Of a new model or any earlier run; it is not changed.
+        With a NewtonMemory.
     rows : passes.Rows, or what answers as they do
-    n_steps : int
-    validate : callable theta -> Validation, optional
-        Called after each step; with early stopping its score decides, and the best theta
-        is kept in `state.progress`.
-    monitor : Monitor, optional
+    n_steps, validate, monitor
+        As in `loop.run`.
 
     Returns
     -------
     TrainingRun
         Its curve holds the objective before each step, of the sample it was taken on.
-
-    Raises
-    ------
-    ValueError
-        If the objective is not finite.
-    KeyboardInterrupt
-        If it comes before the first step has ended; later it ends the run.
     """
-    nothing = float(np.log(max(2, problem.architecture.layer_sizes[-1])))
-    state, first_step = with_first_candidate(problem, state, validate), state.step
-    curves, gap, ended_by = empty_curves(), np.inf, None
-    try:
-        search = begin(problem, state, rows)
-        position = first_position(search, state)
-        while ended_by is None:
-            position, promised = settle(search, position, nothing)
-            objective = position.place.objective
-            gap = promised.decrease / objective if objective else 0.0
-            if curves.objectives:  # at least one step is taken, so that there is a curve
-                ended_by = end_of(search, position, promised.decrease, nothing)
-            if ended_by is None and len(curves.objectives) == n_steps:
-                ended_by = "max_iter"
-            if ended_by is None and monitor is not None and monitor.epoch_begin():
-                ended_by = "monitor"
-            taken = None if ended_by else step(search, position, promised)
-            if taken is not None:
-                new = state_at(state, taken, objective)
-                validation = None if validate is None else validate(new.theta)
-                new, ended_by = judged(problem, new, state.progress, validation)
-                curves.grow([objective], None, validation)
-                state, position = new, taken
-                if monitor is not None and monitor.epoch_end(state, curves):
-                    ended_by = "monitor"
-            elif ended_by is None:
-                near = max(problem.stopping_rule.tol, 0.0) * objective / SAFETY
-                is_exact = promised.decrease <= max(rounding(search, position.place), near)
-                ended_by = "stopping_rule" if is_exact else "stalled"
-                if not curves.objectives:
-                    curves.grow([objective])
-    except KeyboardInterrupt:
-        if state.step == first_step:
-            raise
-        ended_by = "interrupt"
-    curves.cut(max(1, state.step - first_step))
-    last, diagonal = position.place.objective, position.place.evaluation.diagonal
-    past = search.coordinates, diagonal, position.place.rows.n_samples, problem.penalty
-    state = replace(state, past=past)
-    return TrainingRun(state, curves, last, nothing, ended_by, gap)
+    training = NewtonTraining(problem, settings, rows)
+    return loop.run(training, state, n_steps, validate, monitor)
+
+
+def resumed_memory(memory, *others):
+    """Return the NewtonMemory that training goes on with, empty after another method.
+
+    What others there are (`epochs.train.resumed_memory` has them all) has no say.
+    """
+    return memory if isinstance(memory, NewtonMemory) else NewtonMemory()
+
+
+class NewtonTraining:
+    """Newton steps on the rows, as loop.py drives them."""
+
+    def __init__(self, problem, settings, rows):
+        self.problem, self.settings, self.rows = problem, settings, rows
+        self.stopping_rule = settings.stopping_rule
+        self.early_stopping = settings.stopping_rule is not None
+        n_outputs = problem.architecture.layer_sizes[-1]
+        self.zero_logits_loss = float(np.log(max(2, n_outputs)))
+        self.search = None
+        self.position, self.promised = None, None  # from which a step is worth taking
+        self.taken = None  # the Position after the last step
+
+    def begin(self, state):
+        """Look where the first step is to be taken from."""
+        self.search = begin(self.problem, self.settings, self.rows, state)
+        self.settle(first_position(self.search, state))
+
+    def settle(self, position):
+        """Find the Position from which a step is worth taking, and what it promises."""
+        settled = settle(self.search, position, self.zero_logits_loss)
+        self.position, self.promised = settled
+
+    def arrived(self, state):
+        """Return the EndedBy if the model promises too little for another step, or None."""
+        if state.theta is not self.position.theta:
+            self.settle(self.taken)
+        decrease = self.promised.decrease
+        return end_of(self.search, self.position, decrease, self.zero_logits_loss)
+
+    def advance(self, state, n_most):
+        """Return the Advance of a step, or of the end if the objective does not fall."""
+        search, position = self.search, self.position
+        self.taken = step(search, position, self.promised)
+        objective = position.place.objective
+        if self.taken is not None:
+            new = state_at(state, self.taken, objective)
+            return loop.Advance(new, [objective])
+        near = max(self.settings.tol, 0.0) * objective / SAFETY
+        is_exact = self.promised.decrease <= max(rounding(search, position.place), near)
+        ended_by = EndedBy.STOPPING_RULE if is_exact else EndedBy.STALLED
+        return loop.Advance(state, [objective], None, ended_by)
+
+    def complete(self, state):
+        """Return the state with what is known of the rows where it has come to."""
+        return with_known_rows(self.search, state, self.position_of(state))
+
+    def position_of(self, state):
+        """Return the Position of this state's theta."""
+        is_before = self.taken is None or state.theta is self.position.theta
+        return self.position if is_before else self.taken
+
+    def finish(self, state, curves):
+        """Return the objective at the end, and the estimate of its relative gap."""
+        objective = self.position.place.objective
+        gap = self.promised.decrease / objective if objective else 0.0
+        return self.position_of(state).place.objective, gap
+
+
+def state_at(state, position, objective):
+    """Return the TrainingState one step after `state`."""
+    lower = position.place.objective
+    return replace(
+        state,
+        theta=position.theta,
+        step=state.step + 1,
+        epoch=state.epoch + 1,
+        memory=replace(
+            state.memory,
+            n_sampled=position.place.n_rows,
+            n_curvature=position.n_curvature,
+            damping=position.damping,
+            promised=position.before,
+        ),
+        progress=state.progress._replace(
+            best=min(objective, lower), last_improvement=objective - lower
+        ),
+    )
+
+
+def with_known_rows(search, state, position):
+    """Return the state with what a stream that goes on from it needs to know."""
+    diagonal, n_rows = position.place.evaluation.diagonal, position.place.n_rows
+    known = KnownRows(search.coordinates, diagonal, n_rows, search.problem.penalty)
+    return replace(state, memory=replace(state.memory, rows=known))

@@ -86,7 +86,7 @@ SMALLEST_SCALE = 1e-140
 NO_PENALTY = Penalty()
 
 
-class StreamState(NamedTuple):
+class StreamMemory(NamedTuple):
     """What is known after some rows: float64 arrays, whose first axis is the memory.
 
     There are p features and k outputs. Points have shape (p + 1, k), the intercepts last,
@@ -104,6 +104,10 @@ class StreamState(NamedTuple):
     n_rows: Any  # ()
     score: Any  # (), nats lost in predictions lately
 
+    def shown(self, theta):
+        """Return the parameters to predict with: those after the last chunk."""
+        return theta
+
 
 class Block(NamedTuple):
     """Rows that are learned at once, and how."""
@@ -118,11 +122,11 @@ class Block(NamedTuple):
 
 
 def begin(n_features, n_outputs):
-    """Return the StreamState before the first row."""
+    """Return the StreamMemory before the first row."""
     n = n_features + 1
     full = n_outputs * n * n <= MOST_NUMBERS
     shape = (n_outputs, n, n) if full else (n, n_outputs)
-    return StreamState(
+    return StreamMemory(
         centre=np.zeros((len(MEMORIES), n_features)),
         scale=np.ones((len(MEMORIES), n_features)),
         variance=np.zeros((len(MEMORIES), n_features)),
@@ -136,7 +140,7 @@ def begin(n_features, n_outputs):
 
 
 def begin_at(theta, coordinates, diagonal, n_rows, penalty=NO_PENALTY):
-    """Return the StreamState that goes on from a model fitted elsewhere.
+    """Return the StreamMemory that goes on from a model fitted elsewhere.
 
     Its rows are taken for a quadratic that, with their penalty, is lowest at the model.
 
@@ -194,11 +198,11 @@ def memory_lengths(n_coefficients):
 
 
 def learn(state, data, penalty, fit_intercept):
-    """Return the StreamState after the rows of `data`, and their objective before.
+    """Return the StreamMemory after the rows of `data`, and their objective before.
 
     Parameters
     ----------
-    state : StreamState
+    state : StreamMemory
         Is not changed.
     data : Dataset
         Rows in order, dense or CSR; only dense ones are centred.
@@ -209,7 +213,7 @@ def learn(state, data, penalty, fit_intercept):
 
     Returns
     -------
-    state : StreamState
+    state : StreamMemory
     objective : float
         Mean loss of the rows, each before its block of at most 1000 was learned, plus the
         penalty there (nats).
@@ -234,7 +238,7 @@ def learn(state, data, penalty, fit_intercept):
             learn_block(scored(memory, block), length, block)
             for memory, length in zip(memories_of(state), lengths, strict=True)
         ]
-        state = StreamState(*(np.stack(arrays) for arrays in zip(*learned, strict=True)))
+        state = StreamMemory(*(np.stack(arrays) for arrays in zip(*learned, strict=True)))
     return state, total / max(n_rows, np.finfo(np.float64).tiny)
 
 
@@ -251,7 +255,7 @@ def layers(state):
 
 def memories_of(state):
     """Return each memory of a state by itself, as views."""
-    return [StreamState(*arrays) for arrays in zip(*state, strict=True)]
+    return [StreamMemory(*arrays) for arrays in zip(*state, strict=True)]
 
 
 def one_model(memory):

@@ -32,16 +32,18 @@ def key_of(random_state):
 
 
 def key_of_block(key, block):
-    """Return the key of a block of rows that trains beside others; see rounds.py."""
+    """Return the key of a block of rows that trains beside others; see local_sgd.py."""
     return key + (block << 64)  # Philox's key has 128 bits
 
 
-def masks(problem, step, n_rows, like):
+def masks(settings, layer_sizes, step, n_rows, like):
     """Return the masks of one step, or None where nothing is dropped.
 
     Parameters
     ----------
-    problem : Problem
+    settings : EpochSettings
+    layer_sizes : tuple of int
+        Of the Architecture.
     step : int
         Number of the step in the model's life, from 1.
     n_rows : int
@@ -53,14 +55,12 @@ def masks(problem, step, n_rows, like):
     -------
     list of arrays of shape (n_rows, n_units), one per hidden layer; None for all ones
     """
-    if not problem.dropout:
+    if not settings.dropout:
         return None
-    widths = problem.architecture.layer_sizes[1:-1]
+    key, rates, widths = settings.dropout_key, settings.dropout, layer_sizes[1:-1]
     return [
-        alike(like, mask(problem.dropout_key, step, layer, rate, (n_rows, width)))
-        if rate
-        else None
-        for layer, (rate, width) in enumerate(zip(problem.dropout, widths, strict=True))
+        alike(like, mask(key, step, layer, rate, (n_rows, width))) if rate else None
+        for layer, (rate, width) in enumerate(zip(rates, widths, strict=True))
     ]
 
 
