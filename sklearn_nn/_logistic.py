@@ -153,7 +153,8 @@ class SGDLogisticClassifier(GradientClassifier):
 
     warm_start : bool, default=False
         Whether `fit` goes on from the fitted model. Under learning_rate='auto' this makes
-        a path over `alpha` fast.
+        a path over `alpha` fast. Another solver, or a learning rate after 'auto', goes on
+        from the coefficients alone.
 
     random_state : int, RandomState instance or None, default=None
         Draws the validation part, and the order or the samples of rows. An int makes `fit`
@@ -185,7 +186,8 @@ class SGDLogisticClassifier(GradientClassifier):
         Newton steps the objective at the end.
     loss_curve_ : list of float
         Of each epoch so far: mean over the rows of the loss before each step, plus the
-        penalty (nats). Of Newton steps: the objective before each, on its sample.
+        penalty (nats). Of Newton steps: the objective before each, on its sample. This and
+        the other curves are new lists each time they are asked for.
     best_loss_ : float or None
         Smallest value of the curve since the stopping rule began to count; None with
         early stopping.

@@ -115,7 +115,8 @@ class BackpropMLPClassifier(GradientClassifier):
         Whether to print a line an epoch.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the fitted model.
+        Whether `fit` goes on from the fitted model. Another solver goes on from its
+        weights alone.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1]. 0 is plain gradient descent.
@@ -205,7 +206,7 @@ class BackpropMLPClassifier(GradientClassifier):
         'lbfgs' the objective at the end.
     loss_curve_ : list of float
         Of each epoch so far: mean over the rows of the loss before each step, plus the
-        penalty.
+        penalty. This and the other curves are new lists each time they are asked for.
     best_loss_ : float or None
         Smallest value of the curve since the stopping rule began to count (for 'lbfgs'
         the objective at the end); None with early stopping.

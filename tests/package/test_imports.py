@@ -1,6 +1,7 @@
 """Imports run down only, as the map draws them; read from the source with ast."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -253,6 +254,32 @@ def test_nothing_is_imported_inside_functions_but_what_may_be_missing(name):
 @pytest.mark.parametrize("name", PATHS)
 def test_no_import_of_everything(name):
     assert not any(imported.endswith("*") for imported in IMPORTED[name])
+
+
+# What an estimator is asked for by the functions that train it, store it and draw it.
+HOOKS = {"_architecture", "_initial_theta", "_layers", "_objective", "_show_model"}
+# Of scikit-learn, and of named tuples.
+OTHERS_OWN = {"_init_callback_context", "_asdict", "_replace"}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_from_outside_a_class_only_its_hooks_are_called(name):
+    tree = ast.parse(PATHS[name].read_text(encoding="utf-8"))
+    called = {
+        node.func.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and re.fullmatch(r"_[a-z]\w*", node.func.attr)
+        and ast.unparse(node.func.value) not in ("self", "super()")
+    }
+    assert called <= HOOKS | OTHERS_OWN
+
+
+def test_an_estimator_is_made_of_three_classes():
+    for public in (sklearn_nn.SGDLogisticClassifier, sklearn_nn.BackpropMLPClassifier):
+        ours = [c for c in public.__mro__ if c.__module__.startswith("sklearn_nn.")]
+        assert [c.__name__ for c in ours[1:]] == ["GradientClassifier", "Predictor"]
 
 
 def test_door_is_what_all_names():
