@@ -26,9 +26,10 @@ FUNCTIONS = [
     if inspect.isfunction(thing)
 ]
 MODULES = [
-    ".".join(["sklearn_nn", *path.relative_to(PACKAGE).with_suffix("").parts])
+    ".".join(["sklearn_nn", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(
+        ".__init__"
+    )
     for path in sorted(PACKAGE.rglob("*.py"))
-    if path.stem != "__init__"
 ]
 LONGEST_BODY = 50  # lines without the docstring
 
