@@ -9,7 +9,7 @@ from ._data import array_api
 from ._engine.arrays import moved_to
 from ._engine.stopping import EndedBy
 from ._engine.types import TrainingRun
-from ._monitoring.history import History
+from ._storage.history import History
 
 # Fitted attributes that are made from the history when they are asked for.
 CURVES = {

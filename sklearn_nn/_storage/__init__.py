@@ -1,1 +1,1 @@
-"""How models are stored and resumed: checkpoints, pickles and arrays."""
+"""What a model keeps, and how it is stored: checkpoints, curves, pickles and arrays."""

@@ -27,10 +27,10 @@ from .._engine.newton.records import KnownRows, NewtonMemory
 from .._engine.objective.activations import ACTIVATIONS
 from .._engine.objective.penalties import Penalty
 from .._engine.types import Architecture, Curves, Progress, TrainingState
-from .._monitoring.history import History
 from .._parameters import constructor_parameters
 from .._version import __version__
 from .checkpoint import NOT_THE_PATH, Checkpoint
+from .history import History
 from .plain import from_arrays, plain, rebuilt, to_arrays
 
 # To be raised when what was stored before can no longer be read. The first release has 1.

@@ -12,7 +12,7 @@ from sklearn.datasets import load_iris
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._data import sample_weights
 from sklearn_nn._engine.types import Curves
-from sklearn_nn._monitoring.history import History
+from sklearn_nn._storage.history import History
 
 NAN = float("nan")
 X, Y = load_iris(return_X_y=True)
