@@ -17,7 +17,7 @@ from ._monitoring.callbacks import (
     with_callbacks,
 )
 from ._monitoring.monitors import MonitorList
-from ._monitoring.verbose import Printer
+from ._monitoring.printing import Printer
 from ._predictor import Predictor
 from ._storage import persistence
 
@@ -34,9 +34,9 @@ def unchanged_on_error(estimator):
         raise
 
 
-def works_in_epochs(estimator):
-    """Say whether the method works in epochs, which `partial_fit` needs."""
-    if not method_of(estimator, one_epoch=True).works_in_epochs:
+def has_partial_fit(estimator):
+    """Return True, or raise AttributeError where the method cannot train step by step."""
+    if not method_of(estimator, one_epoch=True).is_stepwise:
         raise AttributeError(
             "partial_fit needs solver='sgd', 'adam' or 'adamw': solver='lbfgs' works on "
             "all rows at once."
@@ -47,7 +47,7 @@ def works_in_epochs(estimator):
 class GradientClassifier(CallbackSupportMixin, Predictor):
     """Classifier trained by gradients; abstract, see the two classes of the package."""
 
-    # They are made when they are asked for, so that training does not copy them.
+    # The curves are made when they are asked for, so that training copies none.
     loss_curve_ = _fitted.curve_of("loss_curve_")
     learning_rate_curve_ = _fitted.curve_of("learning_rate_curve_")
     validation_loss_curve_ = _fitted.curve_of("validation_loss_curve_")
@@ -142,7 +142,7 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         convergence.warn(self, method, run, stacklevel=3 + N_FRAMES)
         return self
 
-    @available_if(works_in_epochs)
+    @available_if(has_partial_fit)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch over the rows given, in mini-batches.
 
@@ -197,7 +197,9 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
 
         method = method_of(self, one_epoch=True)
         with unchanged_on_error(self):
-            prepared = _training.prepare(self, method, X, y, sample_weight, encoding_of)
+            prepared = _training.prepare(
+                self, method, X, y, sample_weight, encoding_of, one_epoch=True
+            )
             self._train(prepared)
         return self
 

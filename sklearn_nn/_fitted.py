@@ -27,7 +27,7 @@ def finish(estimator, method, start, run, rows_seen, like=array_api.NUMPY):
     if is_generator and not start.goes_on:
         # As everywhere in scikit-learn, fitting has used the user's generator.
         estimator.random_state.set_state(run.state.random_state)
-    # It grows in place, so it is last: nothing can fail any more.
+    # Last, because it writes into an array in place.
     estimator._history = history.extended(run.curves)
 
 
@@ -57,7 +57,7 @@ def attributes_at(estimator, prepared, state, curves):
 
 
 def show(estimator, method, start, run, rows_seen, like):
-    """Set all fitted attributes but the curves; return the History that the run's extend.
+    """Set all fitted attributes but the curves; return the History before the run.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def show(estimator, method, start, run, rows_seen, like):
     state, checkpoint = run.state, start.checkpoint
     stops_early = method.stops_early(estimator)
     shown = state.progress.best_theta if stops_early else None
-    shown = state.shown_theta if shown is None else shown
+    shown = state.averaged_theta if shown is None else shown
     estimator._checkpoint = replace(
         checkpoint,
         state=state,
@@ -102,16 +102,18 @@ def show_best(estimator, stops_early, start, run, history):
         estimator.best_epoch_ = None
         return
     estimator.best_loss_, estimator.best_validation_score_ = None, -best
-    # Epochs are counted over all calls; the run's are the last of them.
-    n_before = history.n_epochs
-    n_left = run.state.epoch - run.state.progress.best_epoch
-    epoch = n_before + len(objectives) - n_left
-    if n_left >= len(objectives):  # it is none of the run's
-        known = estimator.best_epoch_ if start.goes_on else None
-        epoch = n_before if known is None else known
-    estimator.best_epoch_ = epoch
-    curve = objectives if epoch > n_before else history.curve("objectives")
-    estimator.loss_ = curve[epoch - 1 - (n_before if epoch > n_before else 0)]
+    # Of 10 epochs before the run and 5 in it, epoch 13 is the best if 2 came after it; if
+    # the best is older than the run, it is still the one that was known before.
+    n_before, n_run = history.n_epochs, len(objectives)
+    n_since_best = run.state.epoch - run.state.progress.best_epoch
+    if n_since_best < n_run:
+        estimator.best_epoch_ = n_before + n_run - n_since_best
+        estimator.loss_ = objectives[n_run - n_since_best - 1]
+        return
+    known = estimator.best_epoch_ if start.goes_on else None
+    estimator.best_epoch_ = n_before if known is None else known
+    curve = [*(history.curve("objectives") or []), *objectives]
+    estimator.loss_ = curve[estimator.best_epoch_ - 1]
 
 
 def curve_of(attribute):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from . import _parameters
 from ._engine.epochs import lbfgs, train
-from ._engine.epochs.reference import lay_out
 from ._engine.newton import online, steps
 from ._engine.newton.passes import Rows
+from ._engine.rows import lay_out
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Method:
     """A way to train."""
 
     unit: str  # what an entry of its curves is called
-    works_in_epochs: bool  # whether it can train for one epoch, as partial_fit does
+    is_stepwise: bool  # whether it may be cut after any step; scipy's loop may not
     needs_host: bool  # whether its rows must be NumPy's
     may_stop_early: bool  # whether a validation score may end it
     advice: str  # what to do if it ended before it arrived
@@ -49,7 +49,7 @@ def run_stream(problem, settings, state, data, n_epochs, validate, monitor):
 # Steps of a learning rate on batches of rows.
 EPOCHS = Method(
     unit="epoch",
-    works_in_epochs=True,
+    is_stepwise=True,
     needs_host=False,
     may_stop_early=True,
     advice="Train longer (max_iter), accept less (tol), take other steps "
@@ -61,7 +61,7 @@ EPOCHS = Method(
 # scipy's L-BFGS on all rows; its memory ends with the call.
 LBFGS = Method(
     unit="iteration",
-    works_in_epochs=False,
+    is_stepwise=False,
     needs_host=False,
     may_stop_early=False,
     advice="Raise max_iter and max_fun, accept more (tol), or scale the features.",
@@ -72,7 +72,7 @@ LBFGS = Method(
 # Without a learning rate, on rows that can be seen again.
 NEWTON = Method(
     unit="step",
-    works_in_epochs=True,
+    is_stepwise=True,
     needs_host=True,
     may_stop_early=True,
     advice="Train longer (max_iter) or accept more (tol).",
@@ -83,7 +83,7 @@ NEWTON = Method(
 # Without a learning rate, on chunks of rows that come once; there is no end to arrive at.
 STREAM = Method(
     unit="chunk",
-    works_in_epochs=True,
+    is_stepwise=True,
     needs_host=True,
     may_stop_early=False,
     advice="",

@@ -432,7 +432,7 @@ class BackpropMLPClassifier(GradientClassifier):
             )
         rates = [float(rate) for rate in rates]
         rates = self._one_per_hidden_layer("dropout", rates, hidden)
-        if any(rates) and not method_of(self).works_in_epochs:
+        if any(rates) and not method_of(self).is_stepwise:
             raise ValueError(
                 f"dropout={self.dropout!r} does not go with solver='lbfgs', which compares "
                 "values of the objective: under dropout they are random. Set dropout=0.0, "

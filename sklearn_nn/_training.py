@@ -17,8 +17,8 @@ from sklearn.utils import check_random_state
 
 from ._data import array_api, inputs, labels, sample_weights, split, validation
 from ._engine.arrays import alike, moved_to, numpy_dtype
-from ._engine.epochs.reference import select
 from ._engine.objective.losses import LOSSES
+from ._engine.rows import copy_of_rows, view_of_rows
 from ._engine.stopping import EndedBy
 from ._engine.types import Dataset, Problem, TrainingState
 from ._methods import Method
@@ -50,20 +50,29 @@ class Prepared(NamedTuple):
     data: Dataset  # weights scaled
     mean_weight: float  # before that
     n_epochs: int  # at most
-    is_fit: bool  # no partial_fit
+    one_epoch: bool  # whether it is partial_fit that trains
     validate: Callable | None  # theta -> Validation
     like: Any  # array of the library and device that fitted attributes are to have
 
     def rows_seen(self, state):
         """Return the WeightScale of the rows seen when training has come to `state`."""
-        n_rows = self.data.n_samples * max(1, state.epoch - self.state.epoch)
-        return sample_weights.WeightScale(self.mean_weight, n_rows)
+        n_epochs = state.epoch - self.state.epoch
+        return seen(self.mean_weight, self.data.n_samples, n_epochs)
 
 
-def prepare(estimator, method, X, y, sample_weight, encoding_of, given=None):
+def prepare(
+    estimator,
+    method,
+    X,
+    y,
+    sample_weight,
+    encoding_of,
+    given=validation.NO_ROWS,
+    one_epoch=False,
+):
     """Return what a training run needs, as Prepared.
 
-    Only what scikit-learn's validation of X sets is set on the estimator.
+    Of the estimator it changes `n_features_in_` and `feature_names_in_` only.
 
     Parameters
     ----------
@@ -72,11 +81,12 @@ def prepare(estimator, method, X, y, sample_weight, encoding_of, given=None):
     X, y, sample_weight
         As the user passed them.
     encoding_of : callable (y, Encoding of the model that goes on, or None) -> Encoding
-    given : Given, or None
-        The user's validation rows. None is for `partial_fit`, which has none, and whose
-        weights are scaled by the mean of all that the model has seen.
+    given : Given
+        The user's validation rows.
+    one_epoch : bool
+        Whether it is `partial_fit` that trains: on all rows, their weights scaled by the
+        mean of all that the model has seen.
     """
-    one_epoch = given is None
     checkpoint = resumed_checkpoint(estimator, one_epoch)
     if checkpoint is not None:
         fitted = estimator._layers()[0].weight
@@ -91,20 +101,30 @@ def prepare(estimator, method, X, y, sample_weight, encoding_of, given=None):
     dtype = numpy_dtype(data.X)
     start = start_of(estimator, checkpoint, encoding, n_features, dtype, rows)
     held_out = None
-    if given is not None:
+    if not one_epoch:
         data, held_out, start = with_validation(estimator, method, data, start, given)
     problem, settings, state = begin(estimator, method, start, data.n_samples)
     validate = None
     if held_out is not None:
         validate = validator_of(estimator, problem, held_out, start.checkpoint)
-    mean_weight, n_samples = sample_weights.mean_weight(data), data.n_samples
-    scale = start.checkpoint.weight_scale if one_epoch else sample_weights.WeightScale()
-    scale = scale.including(mean_weight, n_samples)
+    mean_weight, scale = sample_weights.mean_weight(data), sample_weights.WeightScale()
+    if one_epoch:
+        scale = start.checkpoint.weight_scale
+    scale = scale.including(mean_weight, data.n_samples)
     data = sample_weights.scale_weights(data, scale.mean)
-    data = inputs.beside_rows(data)
-    n_epochs = 1 if one_epoch else estimator.max_iter
-    how = n_epochs, not one_epoch, validate, array_api.like(X)
-    return Prepared(method, start, problem, settings, state, data, mean_weight, *how)
+    return Prepared(
+        method=method,
+        start=start,
+        problem=problem,
+        settings=settings,
+        state=state,
+        data=inputs.beside_rows(data),
+        mean_weight=mean_weight,
+        n_epochs=1 if one_epoch else estimator.max_iter,
+        one_epoch=one_epoch,
+        validate=validate,
+        like=array_api.like(X),
+    )
 
 
 def resumed_checkpoint(estimator, one_epoch):
@@ -114,13 +134,14 @@ def resumed_checkpoint(estimator, one_epoch):
 
 
 def start_of(estimator, checkpoint, encoding, n_features, dtype, like=array_api.NUMPY):
-    """Return the Start of the checkpoint, or where it is None of a new model.
+    """Return the Start: from the checkpoint, or a new model if there is none.
 
-    A new one has arrays like `like`, of this dtype of NumPy.
+    A new model has arrays like `like`, of this dtype of NumPy.
     """
     architecture = estimator._architecture(n_features, encoding.n_outputs)
     parameters = path_parameters(estimator)
-    if checkpoint is not None:  # a user may have edited the attributes
+    if checkpoint is not None:
+        # Parameters may be others than they were, and a user may have edited attributes.
         checkpoint = replace(checkpoint, architecture=architecture)
         theta = alike(checkpoint.state.theta, architecture.flatten(estimator._layers()))
         return Start(checkpoint, theta, parameters, True)
@@ -204,7 +225,7 @@ def with_validation(estimator, method, data, start, given):
     held_out : Dataset, or None
         The user's validation rows, or for early stopping a part of the data.
     start : Start
-        Whose generator has drawn the split, if training begins.
+        If training begins here, its generator has drawn the split.
     """
     encoding = start.checkpoint.encoding
     if given.is_complete():
@@ -217,7 +238,7 @@ def with_validation(estimator, method, data, start, given):
         data, encoding, estimator.validation_fraction, rng
     )
     start = start._replace(checkpoint=start.checkpoint.after_split(rng.get_state()))
-    return inputs.select_samples(data, training), select(data, held_out), start
+    return view_of_rows(data, training), copy_of_rows(data, held_out), start
 
 
 def validator_of(estimator, problem, held_out, checkpoint):
@@ -236,6 +257,12 @@ def validator_of(estimator, problem, held_out, checkpoint):
     )
 
 
+def seen(mean_weight, n_samples, n_epochs):
+    """Return the WeightScale of rows that have been seen in so many epochs."""
+    # Training that could not take a single step has seen them all the same.
+    return sample_weights.WeightScale(mean_weight, n_samples * max(1, n_epochs))
+
+
 def run(prepared, monitor):
     """Return the TrainingRun of what has been prepared."""
     done = prepared.method.run(
@@ -247,6 +274,7 @@ def run(prepared, monitor):
         prepared.validate,
         monitor,
     )
-    if not prepared.is_fit:  # whatever its one epoch came to, the next may follow
+    if prepared.one_epoch:
+        # partial_fit never ends training: the next call goes on with all counters.
         return done._replace(ended_by=EndedBy.MAX_ITER)
     return done

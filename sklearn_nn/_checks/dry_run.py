@@ -4,7 +4,6 @@ import copy
 
 from .. import _parameters, _training
 from .._classifier import GradientClassifier
-from .._data.validation import Given
 from .._methods import method_of
 
 
@@ -43,5 +42,4 @@ def prepared_copy(estimator, X, y, sample_weight, caller, **parameters):
         return _training.fit_encoding(y, None) if kept is None else kept
 
     # No rows are held out, and weights are scaled as by `fit`.
-    given = Given()
-    return _training.prepare(dry, method_of(dry), X, y, sample_weight, encoding_of, given)
+    return _training.prepare(dry, method_of(dry), X, y, sample_weight, encoding_of)

@@ -10,9 +10,10 @@ from sklearn.utils import check_random_state
 from .._engine.arrays import to_numpy
 from .._engine.epochs.optimizers import SGD
 from .._engine.epochs.records import EpochMemory, EpochSettings
-from .._engine.epochs.reference import objective_and_gradient, select
+from .._engine.epochs.reference import objective_and_gradient
 from .._engine.epochs.train import run_epochs
 from .._engine.objective import network
+from .._engine.rows import copy_of_rows
 from .._engine.types import Dataset, TrainingState
 from .._logistic import SGDLogisticClassifier
 from .dry_run import prepared_copy
@@ -207,7 +208,7 @@ def check_count(n_parameters):
 
 def in_float64(data):
     """Return all rows of `data` in order, their numbers in NumPy's float64."""
-    data = select(data, slice(0, data.n_samples))
+    data = copy_of_rows(data, slice(0, data.n_samples))
     y, weight = (None if a is None else to_numpy(a) for a in (data.y, data.sample_weight))
     X = data.X if issparse(data.X) else to_numpy(data.X)
     return Dataset(

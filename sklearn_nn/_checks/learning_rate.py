@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._engine.epochs.reference import batches
 from .._engine.epochs.train import draw_order, generator, run_epochs
+from .._engine.rows import batches
 from .dry_run import prepared_copy
 
 # Share of the past in the running mean of the losses: it reaches back over about 10 steps.
@@ -140,7 +140,7 @@ def learning_rate_range_test(
         "learning_rate_range_test",
         learning_rate=float(smallest_rate),
     )
-    if not prepared.method.works_in_epochs:
+    if not prepared.method.is_stepwise:
         raise ValueError(
             "A range test needs a solver that takes steps of a learning rate; got "
             "solver='lbfgs', which finds the length of its steps itself. Set "

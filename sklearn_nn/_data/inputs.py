@@ -7,6 +7,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from .._engine.arrays import alike, detached, moved_to, numpy_dtype
+from .._engine.rows import view_of_rows
 from .._engine.types import Dataset
 from . import array_api
 from .sample_weights import positive_rows
@@ -115,7 +116,7 @@ def make_dataset(X, y, weight, rows, encoding):
     """
     data = Dataset(X, encoding.encode(y, numpy_dtype(X)), weight, rows)
     positions = None if weight is None else positive_rows(weight)
-    return data if positions is None else select_samples(data, positions)
+    return data if positions is None else view_of_rows(data, positions)
 
 
 def beside_rows(data):
@@ -123,10 +124,3 @@ def beside_rows(data):
     if issparse(data.X):
         return data
     return Dataset(data.X, *(moved_to(data.X, array) for array in data[1:]))
-
-
-def select_samples(data, positions):
-    """Return the given samples of `data`; X is shared, not copied."""
-    rows = positions if data.rows is None else data.rows[positions]
-    weight = None if data.sample_weight is None else data.sample_weight[positions]
-    return Dataset(data.X, data.y[positions], weight, rows)

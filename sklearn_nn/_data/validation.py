@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from .._engine.arrays import namespace, to_numpy, widened
 from .._engine.epochs import prediction
-from .._engine.epochs.reference import select
+from .._engine.rows import copy_of_rows
 from .._engine.types import Validation
 from . import array_api, inputs, sample_weights
 
@@ -33,6 +33,9 @@ class Given(NamedTuple):
                     "have sample_weight_val."
                 )
         return True
+
+
+NO_ROWS = Given()
 
 
 @contextmanager
@@ -75,7 +78,7 @@ def given_dataset(estimator, given, encoding, rows):
             "rows with these labels to X and y."
         )
     data = inputs.make_dataset(X, y, weight, places, encoding)
-    return select(data, slice(0, data.n_samples))
+    return copy_of_rows(data, slice(0, data.n_samples))
 
 
 def checked_score(score, scoring):

@@ -31,7 +31,7 @@ class Training(Protocol):
     zero_logits_loss : float
         The loss of knowing nothing.
     stopping_rule : StoppingRule or None
-        Looks at each epoch; None where the method finds its end itself.
+        Judges each epoch; None where only `arrived` ends training.
     early_stopping : bool
         Whether the rule looks at validation scores, not at objectives.
     """
@@ -40,16 +40,25 @@ class Training(Protocol):
         """Get ready to go on from this state."""
 
     def arrived(self, state):
-        """Return the EndedBy if nothing is left to do before another epoch, else None."""
+        """Return why training should end now, as EndedBy, or None.
+
+        Asked after each epoch, but not before the first.
+        """
 
     def advance(self, state, n_most):
-        """Return an Advance from this state of at most so many epochs."""
+        """Return an Advance from this state by at most so many epochs, at least one."""
 
     def complete(self, state):
-        """Return the state with what is too costly to keep up to date in each epoch."""
+        """Return the state with what costs too much to be kept up to date in each epoch.
+
+        Asked at the end, and after each epoch that a monitor looks at.
+        """
 
     def finish(self, state, curves):
-        """Return the last loss and the estimated gap, or None; raise if it diverged."""
+        """Return the last loss, and the estimated gap or None where it is not known.
+
+        Raises ValueError if the last step diverged.
+        """
 
 
 class Recorder:
@@ -160,7 +169,7 @@ def follow(training, recorder, n_epochs):
             if n_done == 0:
                 recorder.curves.grow(advance.objectives)
             return advance.ended_by
-        validation = recorder.validation(advance.state.shown_theta)
+        validation = recorder.validation(advance.state.averaged_theta)
         advance, decision = judged(training, recorder.state, advance, validation)
         state = advance.state
         if recorder.monitor is not None:
@@ -174,8 +183,9 @@ def follow(training, recorder, n_epochs):
 def judged(training, before, advance, validation):
     """Return the Advance with its progress, and what the stopping rule decides.
 
-    Epochs that were run at once end at exactly the one where the rule speaks: then they
-    are run again, fewer of them.
+    If the rule stops in the midst of epochs that were run at once, only those up to the
+    stop are run again. That gives the same: orders are not drawn where epochs are run at
+    once.
     """
     if training.stopping_rule is None:
         return advance, Decision.GO_ON

@@ -97,14 +97,19 @@ def with_first_candidate(state, validate):
     if state.epoch == 0:
         return state
     theta = state.progress.best_theta
-    theta = state.shown_theta if theta is None else theta
+    theta = state.averaged_theta if theta is None else theta
     best = -validate(theta).score
     return replace(state, progress=state.progress._replace(best=best, best_theta=theta))
 
 
 def with_best_theta(state, before):
-    """Return the state with its parameters as the best if `before`, its score was worse."""
+    """Return the state with its parameters as the best if its score is better.
+
+    Better than the best in `before`, the Progress of the epoch before.
+    """
     if not state.progress.best < before.best:
         return state
-    progress = state.progress._replace(best_theta=state.shown_theta, best_epoch=state.epoch)
+    progress = state.progress._replace(
+        best_theta=state.averaged_theta, best_epoch=state.epoch
+    )
     return replace(state, progress=progress)

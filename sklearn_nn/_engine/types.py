@@ -117,15 +117,17 @@ class TrainingState:
     """All that changes during training: with it, training can be cut anywhere.
 
     There are three vectors of parameters. `theta` is where the next step begins.
-    `shown_theta` is what the model predicts with: the average of `theta` over the steps
-    where one is kept, else `theta` itself. `progress.best_theta` is the `shown_theta` of
-    the epoch with the best validation score, kept only with early stopping.
+    `averaged_theta` is its mean over the steps, where a method keeps one, else `theta`
+    itself. `progress.best_theta` is kept with early stopping only: the `averaged_theta` of
+    the epoch with the best validation score, or that with which training began. A model
+    predicts with the best one if there is one, else with the averaged one; that is the
+    `shown_theta` of its checkpoint.
     """
 
     theta: Any  # (n_parameters,)
     random_state: tuple  # of numpy's RandomState.get_state()
     step: int = 0  # updates of theta
-    epoch: int = 0  # entries that each curve has got: passes over the data, or iterations
+    epoch: int = 0  # finished passes over the data, or iterations of a method without
     progress: Progress = field(default_factory=Progress)
     # What the method remembers, a record of its own: epochs.records.EpochMemory,
     # newton.records.NewtonMemory or newton.stream.StreamMemory. None before training, and
@@ -133,9 +135,9 @@ class TrainingState:
     memory: Any = None
 
     @property
-    def shown_theta(self):
-        """The parameters that the model predicts with."""
-        return self.theta if self.memory is None else self.memory.shown(self.theta)
+    def averaged_theta(self):
+        """The mean of theta over the steps where a method keeps one, else theta."""
+        return self.theta if self.memory is None else self.memory.averaged(self.theta)
 
 
 class Validation(NamedTuple):

@@ -44,7 +44,7 @@ def warn(estimator, method, run, stacklevel):
         estimator.tol,
         by_score=method.stops_early(estimator),
         # A cycle of learning rates was to last so long.
-        is_cycle=_parameters.has_cycle(estimator) and method.works_in_epochs,
+        is_cycle=_parameters.has_cycle(estimator) and method.is_stepwise,
     )
     if text is not None:
         warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)

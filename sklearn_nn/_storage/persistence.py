@@ -1,6 +1,6 @@
 """How models are stored and come back: pickles, and flat dicts of arrays.
 
-What is stored is made of plain containers, numbers, strings and arrays (_records.py), and
+What is stored is made of plain containers, numbers, strings and arrays (plain.py), and
 says which format it has. So a model of one release loads in the next, whose records and
 constructors may have gained fields and parameters, or says why not.
 """

@@ -181,7 +181,7 @@ def check_supported(estimator, method, merges_per_epoch):
             f"got learning_rate={estimator.learning_rate!r} and "
             f"learning_rate_init={estimator.learning_rate_init!r}."
         )
-    if not method.works_in_epochs:
+    if not method.is_stepwise:
         raise ValueError(
             "solver='lbfgs' is not supported on a cluster. Set solver='adam' or 'sgd'."
         )

@@ -7,7 +7,7 @@ import numpy as np
 from .._data import array_api, labels, sample_weights
 from .._training import check_n_classes
 from ._cluster import ClusterBlocks
-from ._tasks import Asked, Recipe, summary_of
+from ._workers import Asked, Recipe, summary_of
 
 
 class Block(NamedTuple):

@@ -10,7 +10,7 @@ from scipy.sparse import issparse, vstack
 from .._engine.epochs import local_sgd
 from .._engine.newton.passes import Evaluation, Rows
 from .._engine.types import Dataset
-from ._tasks import (
+from ._workers import (
     Asked,
     Recipe,
     added,

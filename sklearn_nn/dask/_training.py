@@ -1,11 +1,10 @@
 """A training run on the blocks of a cluster."""
 
 from .. import _fitted, _training
-from .._data.sample_weights import WeightScale
 from .._engine.epochs import local_sgd
 from .._engine.newton import steps
 from .._methods import NEWTON
-from .._monitoring.verbose import Printer
+from .._monitoring.printing import Printer
 from ._cluster import ClusterRows
 
 
@@ -26,7 +25,7 @@ def train(estimator, method, blocks, checkpoint, merges_per_epoch):
         run = local_sgd.train(problem, settings, state, blocks, *how)
     if monitor is not None:
         monitor.end()
-    n_rows_seen = blocks.n_samples * max(1, run.state.epoch - state.epoch)
-    rows_seen = WeightScale(recipe.mean_weight, n_rows_seen)
+    n_epochs_done = run.state.epoch - state.epoch
+    rows_seen = _training.seen(recipe.mean_weight, blocks.n_samples, n_epochs_done)
     _fitted.finish(estimator, method, start, run, rows_seen)
     return run

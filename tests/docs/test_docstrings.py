@@ -244,6 +244,20 @@ def test_every_module_has_a_docstring(module):
 
 
 @every_module
+def test_files_that_are_named_exist(module):
+    source = Path(importlib.import_module(module).__file__).read_text(encoding="utf-8")
+    named = set(re.findall(r"\b[\w/]*\w\.(?:py|pyx|h|c)\b", source))
+    here = [*PACKAGE.rglob("*"), *Path(__file__).parents[1].rglob("*.py")]
+    exist = {
+        name for name in named for path in here if path.as_posix().endswith(f"/{name}")
+    }
+    exist |= {
+        name for name in named if name.endswith((".pyx", ".h", ".c"))
+    }  # not installed
+    assert named <= exist
+
+
+@every_module
 def test_functions_are_short(module):
     source = Path(importlib.import_module(module).__file__).read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(source)):

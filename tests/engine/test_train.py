@@ -5,16 +5,15 @@ from math import inf, log
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 
-from sklearn_nn._engine.epochs import reference
 from sklearn_nn._engine.epochs import train as training
 from sklearn_nn._engine.epochs.optimizers import SGD, Adam
 from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings, zero_slots
-from sklearn_nn._engine.epochs.reference import objective_and_gradient, select
+from sklearn_nn._engine.epochs.reference import objective_and_gradient
 from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
+from sklearn_nn._engine.rows import copy_of_rows
 from sklearn_nn._engine.stopping import EndedBy, StoppingRule
 from sklearn_nn._engine.types import (
     Architecture,
@@ -191,7 +190,7 @@ def test_epoch_is_a_step_for_each_batch_in_order(batch_size, weighted, epochs):
     order, theta, total = epochs[0]["order"], np.zeros(3), 0.0
     order = np.arange(N_SAMPLES) if order is None else order
     for start in range(0, N_SAMPLES, batch_size):
-        batch = select(data, order[start : start + batch_size])
+        batch = copy_of_rows(data, order[start : start + batch_size])
         objective, gradient = objective_and_gradient(problem, theta, batch)
         theta = theta - 0.5 * gradient
         total += objective * batch.n_samples  # a short batch counts by its rows
@@ -228,47 +227,6 @@ def test_first_objective_is_that_before_the_step():
 def test_last_loss_is_the_end_of_the_curve():
     result = run(make_settings(), 4)
     assert result.last_loss == result.curves.objectives[-1]
-
-
-# How the rows lie.
-
-
-def numbered_rows(order="C"):
-    """Return X (6, 2) whose rows are told by their number; not writeable."""
-    return frozen(np.array(np.arange(12.0).reshape(6, 2), order=order))
-
-
-def test_lay_out_leaves_several_batches_as_they_are():
-    data = Dataset(numbered_rows("F"), np.zeros(3), None, np.array([1, 3, 5]))
-    assert reference.lay_out(data, 2) is data
-
-
-@pytest.mark.parametrize("batch_size", [6, 500])
-def test_lay_out_of_all_rows_in_c_order_is_no_copy(batch_size):
-    data = Dataset(numbered_rows(), np.zeros(6))
-    assert np.shares_memory(reference.lay_out(data, batch_size).X, data.X)
-
-
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_lay_out_gathers_the_rows_of_one_batch(order):
-    data = Dataset(numbered_rows(order), np.zeros(3), None, np.array([5, 1, 3]))
-    laid_out = reference.lay_out(data, 3)
-    assert laid_out.X.tolist() == [[10, 11], [2, 3], [6, 7]]
-    assert laid_out.X.flags.c_contiguous
-    assert laid_out.rows is None
-
-
-def test_lay_out_of_fortran_order_is_in_c_order():
-    data = Dataset(numbered_rows("F"), np.zeros(6))
-    laid_out = reference.lay_out(data, 6)
-    assert laid_out.X.flags.c_contiguous
-    np.testing.assert_array_equal(laid_out.X, data.X)
-
-
-def test_lay_out_keeps_sparse_rows_sparse():
-    X = numbered_rows()
-    data = Dataset(csr_array(X), np.zeros(2), None, np.array([4, 0]))
-    np.testing.assert_array_equal(reference.lay_out(data, 2).X.toarray(), X[[4, 0]])
 
 
 # Learning rates.
@@ -308,12 +266,12 @@ def test_average_is_the_mean_of_thetas_from_a_step_on(average_from, epochs):
     thetas = [epoch["theta"] for epoch in epochs[average_from - 1 :]]
     assert state.memory.n_averaged == len(thetas)
     # Five steps of the running mean, numbers below 1.
-    np.testing.assert_allclose(state.shown_theta, np.mean(thetas, axis=0), atol=1e-15)
+    np.testing.assert_allclose(state.averaged_theta, np.mean(thetas, axis=0), atol=1e-15)
 
 
 def test_theta_is_shown_until_the_average_begins():
     state = run(make_settings(batch_size=7, average_from=4), 3).state
-    assert state.shown_theta is state.theta
+    assert state.averaged_theta is state.theta
 
 
 def test_average_does_not_change_the_path():
@@ -484,7 +442,9 @@ def test_dtype_stays(dtype, name):
     data = data._replace(sample_weight=np.ones(N_SAMPLES, dtype))
     state = training.train(problem, settings, state, data, 2).state
     slots = state.memory.slots
-    assert {a.dtype for a in (state.shown_theta, state.theta, *slots)} == {np.dtype(dtype)}
+    assert {a.dtype for a in (state.averaged_theta, state.theta, *slots)} == {
+        np.dtype(dtype)
+    }
     assert state.memory.average.dtype == np.float64
 
 

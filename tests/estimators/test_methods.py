@@ -67,7 +67,7 @@ def test_it_never_raises(public, name, value):
     model = public(**{name: value})
     assert method_of(model) in (EPOCHS, LBFGS, NEWTON)
     assert method_of(model, one_epoch=True) in (EPOCHS, LBFGS, STREAM)
-    assert hasattr(model, "partial_fit") == method_of(model).works_in_epochs
+    assert hasattr(model, "partial_fit") == method_of(model).is_stepwise
 
 
 def compared_strings(path):

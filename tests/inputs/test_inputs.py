@@ -309,19 +309,6 @@ def test_no_weights_after_weighted_chunks_are_ones_on_their_scale():
 # Rows are chosen without a copy of X.
 
 
-def test_selected_rows_share_memory_with_x():
-    data = Dataset(make_rows(), np.arange(6), np.arange(6.0))
-    selected = inputs.select_samples(data, np.array([4, 1]))
-    assert selected.X is data.X
-    assert selected.rows.tolist() == [4, 1]
-    assert selected.y.tolist() == selected.sample_weight.tolist() == [4, 1]
-
-
-def test_rows_of_selected_rows_are_rows_of_x():
-    data = Dataset(make_rows(), np.arange(3), None, np.array([1, 3, 5]))
-    assert inputs.select_samples(data, np.array([2, 0])).rows.tolist() == [5, 1]
-
-
 def test_rows_of_positive_weight_share_memory_with_x():
     X, y = make_rows(4), np.array([-1, 5, 0])
     rows = np.array([0, 2, 3])

@@ -398,7 +398,7 @@ def trained(estimator, parameters, data, switch, first, then):
 def numbers_of(model):
     """Return all numbers that training has led to in one vector."""
     state = model._checkpoint.state
-    arrays = [state.theta, state.shown_theta, *state.memory.slots, model.loss_curve_]
+    arrays = [state.theta, state.averaged_theta, *state.memory.slots, model.loss_curve_]
     return np.concatenate([np.ravel(array) for array in arrays])
 
 

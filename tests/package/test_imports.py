@@ -31,7 +31,7 @@ ENGINE_FLOORS = [
     {"newton"},
     {"epochs"},
     {"loop"},
-    {"objective", "stopping"},
+    {"objective", "rows", "stopping"},
     {"types"},
     {"arrays", "__init__"},
 ]

@@ -219,7 +219,7 @@ def test_a_finished_search_begins_a_new_average():
     checkpoint = replace(trained(best_theta=BEST, averaged=True, ended_by="stopping_rule"))
     checkpoint = replace(checkpoint, shown_theta=BEST)
     state = resumed(checkpoint, BEST)
-    assert state.shown_theta is BEST
+    assert state.averaged_theta is BEST
 
 
 def test_edited_parameters_are_the_start():

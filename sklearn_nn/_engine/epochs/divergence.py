@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..arrays import is_finite, namespace, take, to_numpy
-from .reference import objective_and_gradient, select
+from ..rows import copy_of_rows
+from .reference import objective_and_gradient
 
 # An objective this many times worse than knowing nothing (all logits zero) has diverged,
 # even if its numbers are still finite.
@@ -63,7 +64,7 @@ def check_end(problem, state, data, limit, learning_rate):
     xp = namespace(state.theta)
     if not float(xp.max(xp.abs(state.theta))) > LARGE_PARAMETER:
         return
-    everything = select(data, slice(0, data.n_samples))
+    everything = copy_of_rows(data, slice(0, data.n_samples))
     with np.errstate(over="ignore", invalid="ignore"):
         objective = float(objective_and_gradient(problem, state.theta, everything)[0])
     if not objective <= limit:

@@ -7,10 +7,11 @@ from scipy.optimize import minimize
 
 from ..arrays import alike, to_numpy
 from ..loop import QUIET, Advance, Recorder
+from ..rows import copy_of_rows
 from ..stopping import EndedBy
 from ..types import TrainingRun
 from . import divergence
-from .reference import objective_and_gradient, select
+from .reference import objective_and_gradient
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def minimise(problem, settings, state, data, n_iterations, validate=None, monito
     R. Byrd, P. Lu, J. Nocedal and C. Zhu, "A limited memory algorithm for bound
     constrained optimization", SIAM J. Sci. Comput. 16, 1995.
     """
-    batch = select(data, slice(0, data.n_samples))
+    batch = copy_of_rows(data, slice(0, data.n_samples))
     recorder = Recorder(state, validate, monitor)
     iterates, ended_by = Iterates(problem, batch, recorder), EndedBy.INTERRUPT
     try:

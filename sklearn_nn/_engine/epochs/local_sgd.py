@@ -37,9 +37,9 @@ import numpy as np
 
 from .. import loop
 from ..objective import dropout
+from ..rows import batches, copy_of_rows
 from ..types import Dataset
 from . import divergence, prediction
-from .reference import batches, select
 from .schedules import Steps
 from .train import n_batches, run_epochs
 
@@ -84,7 +84,7 @@ def train_block(problem, settings, state, data, block, part):
     order = np.arange(data.n_samples)
     if part.seed is not None:
         order = np.random.RandomState([part.seed, block]).permutation(data.n_samples)
-    data = select(data, order[start:stop])
+    data = copy_of_rows(data, order[start:stop])
     key = dropout.key_of_block(settings.dropout_key, block)
     settings = replace(settings, dropout_key=key)
     # What is not finite is found by the checks of BlockTraining.

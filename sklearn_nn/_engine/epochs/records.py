@@ -31,8 +31,8 @@ class EpochMemory:
     average: Any = None  # (n_parameters,) in float64, mean of `n_averaged` thetas
     n_averaged: int = 0
 
-    def shown(self, theta):
-        """Return the parameters to predict with: the average once it has begun."""
+    def averaged(self, theta):
+        """Return the average once it has begun, before that theta."""
         return as_type(self.average, theta.dtype) if self.n_averaged else theta
 
     def converted(self, converter):

@@ -10,9 +10,9 @@ for each batch:
 
 from dataclasses import replace
 
-from ..arrays import moved_to, namespace, take, take_rows, widened, widest_float
+from ..arrays import moved_to, namespace, widened, widest_float
 from ..objective import dropout, network
-from ..types import Dataset
+from ..rows import batches
 from .optimizers import clipped
 from .records import EpochMemory
 
@@ -67,32 +67,6 @@ def run_epoch(problem, settings, state, data, order, learning_rates):
         memory=EpochMemory(slots, t + len(learning_rates), average, n_averaged),
     )
     return state, float(total / data.n_samples)
-
-
-def batches(data, order, batch_size):
-    """Yield the mini-batches of `data` in the given order, the last one maybe shorter."""
-    n_samples = data.n_samples
-    for start in range(0, n_samples, batch_size):
-        stop = min(start + batch_size, n_samples)
-        yield select(data, slice(start, stop) if order is None else order[start:stop])
-
-
-def lay_out(data, batch_size):
-    """Return `data` as C-contiguous rows in their order if one batch holds them all.
-
-    That batch is then gathered once and not in every epoch.
-    """
-    if batch_size < data.n_samples:
-        return data
-    rows = slice(None) if data.rows is None else data.rows
-    return data._replace(X=take_rows(data.X, rows), rows=None)
-
-
-def select(data, index):
-    """Return the samples `index` (a slice or integers) of `data` as a new Dataset."""
-    rows = index if data.rows is None else take(data.rows, index)
-    weight = None if data.sample_weight is None else take(data.sample_weight, index)
-    return Dataset(take_rows(data.X, rows), take(data.y, index), weight)
 
 
 def objective_and_gradient(problem, theta, batch, masks=None):

@@ -11,8 +11,9 @@ by repeated steps along the gradient of J on a batch of rows,
     theta_{t+1}, slots_{t+1} = optimizer.step(theta_t, slots_t, grad J_batch, rate_t)
                                optimizers.py                              schedules.py
 
-This file is what an epoch is: it draws the order of the rows, has an epoch run (or many
-tiny ones) and checks that the numbers are finite. loop.py says when to go on.
+This file prepares each epoch: it draws the order of the rows and the learning rates, has
+the epoch run (or many tiny ones) by compiled.py or reference.py, and checks that the
+numbers are finite. loop.py says when to go on.
 """
 
 from dataclasses import replace
@@ -20,12 +21,13 @@ from dataclasses import replace
 import numpy as np
 
 from .. import loop
+from ..rows import lay_out
 from . import compiled, divergence, reference
 from .records import EpochMemory, zero_slots
 from .schedules import Steps
 
-# A tiny epoch takes less time than the Python around it: so many are run in one call that
-# this many multiplications, about a millisecond, come together.
+# A tiny epoch takes less time than the Python around it. So several are run in one call,
+# until this many multiplications, about a millisecond, come together.
 WORK_TOGETHER, MOST_TOGETHER = 2e7, 1000
 
 
@@ -64,7 +66,7 @@ class EpochTraining:
     """Epochs on rows in memory, as loop.py drives them."""
 
     def __init__(self, problem, settings, data):
-        data = reference.lay_out(data, settings.batch_size)
+        data = lay_out(data, settings.batch_size)
         self.problem, self.settings, self.data = problem, settings, data
         self.stopping_rule = settings.stopping_rule
         self.early_stopping = settings.early_stopping
@@ -84,10 +86,10 @@ class EpochTraining:
         return
 
     def advance(self, state, n_most):
-        """Return an Advance of at most `n_most` epochs, of which none diverges.
+        """Return an Advance of at most `n_most` epochs; raise ValueError on divergence.
 
-        They are fewer where the check for divergence speaks: what is run together ends at
-        exactly the epoch where one by one would.
+        If a later epoch of several diverges, only the first is returned: one by one, the
+        loop comes to exactly the epoch that does.
         """
         problem, settings, data = self.problem, self.settings, self.data
         n_epochs = min(n_most, self.most_together)
@@ -97,14 +99,15 @@ class EpochTraining:
         new, objectives = run_epochs(problem, settings, state, data, order, rates)
         if n_epochs > 1 and not divergence.is_sound(new, objectives, self.limit):
             return self.advance(state, 1)
-        last_rates = rates[:: -n_batches(settings, data)][::-1].tolist()
+        n = n_batches(settings, data)
+        last_rates = rates[n - 1 :: n].tolist()
         divergence.check_epoch(new, objectives[-1], self.limit, last_rates[-1])
         return loop.Advance(new, objectives, last_rates)
 
     def complete(self, state):
-        """Return the state with that of the generator of orders.
+        """Return the state with its `random_state` read from the generator of orders.
 
-        Reading it costs as much as an epoch of few rows.
+        Reading it takes as long as an epoch of few rows.
         """
         if self.rng is None or state is self.completed:
             return state

@@ -21,8 +21,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from ..epochs import compiled
-from ..epochs.reference import batches, select
 from ..objective.losses import one_hot
+from ..rows import batches, copy_of_rows
 from .coordinates import standardised
 
 # Rows of a block: a copy of that many in standardised coordinates is all that is made.
@@ -46,7 +46,7 @@ class Evaluation(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a Dataset, as `newton.minimise` asks about them.
+    """The rows of a Dataset, as `steps.minimise` asks about them.
 
     Whatever has these methods can stand in its place, wherever its rows are.
     """
@@ -86,7 +86,7 @@ class Rows:
 
     def standardised(self, centred):
         """Return Coordinates in which these rows have about variance 1."""
-        everything = select(self.data, slice(0, self.n_samples))
+        everything = copy_of_rows(self.data, slice(0, self.n_samples))
         return standardised(everything, centred)
 
     def evaluate(self, coordinates, point):

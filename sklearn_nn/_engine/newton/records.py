@@ -34,6 +34,6 @@ class NewtonMemory:
     promised: float = np.inf  # decrease that was promised for the last step
     rows: KnownRows | None = None  # None before the first step
 
-    def shown(self, theta):
-        """Return the parameters to predict with: those of the last step."""
+    def averaged(self, theta):
+        """Return theta: steps are not averaged."""
         return theta

@@ -1,13 +1,13 @@
 """Newton steps on growing random samples: the optimum without a learning rate.
 
-Where J is J of train.py for a model without hidden layer, each step goes to the minimum of
+For J of epochs/train.py, of a model without hidden layer, each step goes to the minimum of
 
-    m(x) = J(x_t) + g (x - x_t) + 1/2 (x - x_t) H (x - x_t) + penalty(x)
+    m(x) = L(x_t) + g (x - x_t) + 1/2 (x - x_t) H (x - x_t) + penalty(x)
 
-with g and H of the loss at x_t, in standardised coordinates (coordinates.py), made by
-newton_model.py. Its minimum is found by conjugate gradients (quadratic.py), which need H
-only in products with vectors, each of them one pass over the rows (passes.py); or, where
-features are few, with H as a matrix.
+with L the loss, J without its penalty, and its g and H at x_t, in standardised coordinates
+(coordinates.py), made by model.py. Its minimum is found by conjugate gradients
+(quadratic.py), which need H only in products with vectors, each of them one pass over the
+rows (passes.py); or, where features are few, with H as a matrix.
 
 The first steps are taken on a small random sample of the rows, further ones on samples
 several times as large, the last on all: a sample of m rows determines the optimum up to
@@ -327,7 +327,10 @@ class NewtonTraining:
         self.position, self.promised = settled
 
     def arrived(self, state):
-        """Return the EndedBy if the model promises too little for another step, or None."""
+        """Return the EndedBy if the model promises too little for another step, or None.
+
+        After a step, first look for where the next is worth taking: on more rows, maybe.
+        """
         if state.theta is not self.position.theta:
             self.settle(self.taken)
         decrease = self.promised.decrease
@@ -356,7 +359,11 @@ class NewtonTraining:
         return self.position if is_before else self.taken
 
     def finish(self, state, curves):
-        """Return the objective at the end, and the estimate of its relative gap."""
+        """Return the objective at the end, and the estimate of its relative gap.
+
+        The gap is that before the last step where nobody has looked since: training was
+        stopped from outside.
+        """
         objective = self.position.place.objective
         gap = self.promised.decrease / objective if objective else 0.0
         return self.position_of(state).place.objective, gap

@@ -54,9 +54,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import hstack, issparse
 
-from ..epochs.reference import batches
 from ..objective.losses import LOSSES, Loss
 from ..objective.penalties import Penalty
+from ..rows import batches
 from . import quadratic
 from .coordinates import Coordinates
 
@@ -104,8 +104,8 @@ class StreamMemory(NamedTuple):
     n_rows: Any  # ()
     score: Any  # (), nats lost in predictions lately
 
-    def shown(self, theta):
-        """Return the parameters to predict with: those after the last chunk."""
+    def averaged(self, theta):
+        """Return theta: the mean of the memories is in it already."""
         return theta
 
 

@@ -13,8 +13,8 @@ from scipy.sparse import issparse
 
 from .._data import inputs, labels, sample_weights
 from .._engine.epochs import local_sgd
-from .._engine.epochs.reference import select
 from .._engine.newton.passes import Rows
+from .._engine.rows import copy_of_rows
 
 
 class Summary(NamedTuple):
@@ -108,7 +108,7 @@ def at_whole_addresses(X):
 
 def gathered_rows(block, asked, index):
     """Return these rows of a block as a Dataset of their own."""
-    return select(dataset_of(block, asked.recipe), index)
+    return copy_of_rows(dataset_of(block, asked.recipe), index)
 
 
 def evaluation_of(block, asked, number):

@@ -8,7 +8,7 @@ from methods import every_method
 
 from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine.types import TrainingState, Validation, empty_curves
-from sklearn_nn._monitoring.verbose import Printer
+from sklearn_nn._monitoring.printing import Printer
 
 
 def printed(*epochs, verbose=True):
