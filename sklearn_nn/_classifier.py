@@ -287,8 +287,6 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         # As Python would without __getstate__; callbacks ask for a copy in every epoch.
         copied = type(self).__new__(type(self))
         vars(copied).update(vars(self))
-        if "_history" in vars(self):
-            copied._history = self._history.shared()
         return copied
 
     def __getstate__(self):

@@ -47,8 +47,8 @@ def attributes_at(estimator, prepared, state, curves):
     run = TrainingRun(state, curves, curves.objectives[-1], np.nan, EndedBy.MAX_ITER)
     rows_seen, like = prepared.rows_seen(state), prepared.like
     history = show(model, prepared.method, prepared.start, run, rows_seen, like)
-    # What callbacks have is theirs: curves that no longer grow.
-    model._history = history.shared().extended(curves).shared()
+    # In a buffer of its own: what callbacks have is not what training will write behind.
+    model._history = History.of(history.values()).extended(curves)
     return {
         name: value
         for name, value in vars(model).items()
@@ -112,7 +112,7 @@ def show_best(estimator, stops_early, start, run, history):
         return
     known = estimator.best_epoch_ if start.goes_on else None
     estimator.best_epoch_ = n_before if known is None else known
-    curve = [*(history.curve("objectives") or []), *objectives]
+    curve = [*history.curve("objectives"), *objectives]
     estimator.loss_ = curve[estimator.best_epoch_ - 1]
 
 
@@ -125,7 +125,7 @@ def curve_of(attribute):
                 f"{type(estimator).__name__} has no {attribute}: it has not been fitted."
             )
         values = estimator._history.curve(CURVES[attribute])
-        # Only L-BFGS that begins at an optimum has a curve without an entry.
-        return [] if values is None and attribute == "loss_curve_" else values
+        # A method that knows no such number has no such curve.
+        return None if attribute != "loss_curve_" and np.isnan(values).all() else values
 
     return property(curve)

@@ -153,8 +153,8 @@ class SGDLogisticClassifier(GradientClassifier):
 
     warm_start : bool, default=False
         Whether `fit` goes on from the fitted model. Under learning_rate='auto' this makes
-        a path over `alpha` fast. Another solver, or a learning rate after 'auto', goes on
-        from the coefficients alone.
+        a path over `alpha` fast. Another solver, or a learning rate after 'auto', begins
+        what it remembers of its steps anew.
 
     random_state : int, RandomState instance or None, default=None
         Draws the validation part, and the order or the samples of rows. An int makes `fit`

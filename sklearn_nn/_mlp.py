@@ -115,8 +115,8 @@ class BackpropMLPClassifier(GradientClassifier):
         Whether to print a line an epoch.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the fitted model. Another solver goes on from its
-        weights alone.
+        Whether `fit` goes on from the fitted model. Another solver begins what it
+        remembers of its steps anew.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1]. 0 is plain gradient descent.

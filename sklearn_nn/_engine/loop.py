@@ -92,11 +92,11 @@ class Recorder:
         """Return the Validation of theta, or None without validation rows."""
         return None if self.validate is None else self.validate(theta)
 
-    def end_epoch(self, state, advance, validation=None):
+    def end_epoch(self, advance, validation=None):
         """Take epochs as finished; return True if the monitor stops training."""
         self.curves.grow(advance.objectives, advance.learning_rates, validation)
-        self.state = state
-        return self.monitor is not None and self.monitor.epoch_end(state, self.curves)
+        self.state = advance.state
+        return self.monitor is not None and self.monitor.epoch_end(self.state, self.curves)
 
     def cut_curves(self):
         """Drop what an interrupt has left between the curves' growth and the state's."""
@@ -104,7 +104,8 @@ class Recorder:
         self.curves.cut(max(1, self.n_epochs))
 
 
-# What is not finite is found by divergence.py, not by NumPy's warnings.
+# What is not finite in training is found by divergence.py, not by NumPy's warnings; those
+# of callbacks are theirs.
 QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}
 
 
@@ -133,20 +134,19 @@ def run(training, state, n_epochs, validate=None, monitor=None):
     KeyboardInterrupt
         If it comes before the first epoch has ended; later it ends the run.
     """
-    with np.errstate(**QUIET):
-        if training.early_stopping:
-            state = with_first_candidate(state, validate)
-        recorder = Recorder(state, validate, monitor)
-        try:
-            training.begin(state)
-            ended_by = follow(training, recorder, n_epochs)
-        except KeyboardInterrupt:
-            if recorder.n_epochs == 0:
-                raise
-            ended_by = EndedBy.INTERRUPT
-        recorder.cut_curves()
-        state, curves = training.complete(recorder.state), recorder.curves
-        last_loss, gap = training.finish(state, curves)
+    if training.early_stopping:
+        state = with_first_candidate(state, validate)
+    recorder = Recorder(state, validate, monitor)
+    try:
+        training.begin(state)
+        ended_by = follow(training, recorder, n_epochs)
+    except KeyboardInterrupt:
+        if recorder.n_epochs == 0:
+            raise
+        ended_by = EndedBy.INTERRUPT
+    recorder.cut_curves()
+    state, curves = training.complete(recorder.state), recorder.curves
+    last_loss, gap = training.finish(state, curves)
     nothing = training.zero_logits_loss
     return TrainingRun(state, curves, last_loss, nothing, ended_by, gap)
 
@@ -164,20 +164,28 @@ def follow(training, recorder, n_epochs):
         if recorder.begin_epoch():
             return EndedBy.MONITOR
         n_most = min(n_epochs - n_done, 1 + recorder.n_unwatched())
-        advance = training.advance(recorder.state, n_most)
+        advance, validation, decision = advanced(training, recorder, n_most)
         if advance.ended_by is not None:
             if n_done == 0:
                 recorder.curves.grow(advance.objectives)
             return advance.ended_by
-        validation = recorder.validation(advance.state.averaged_theta)
-        advance, decision = judged(training, recorder.state, advance, validation)
-        state = advance.state
         if recorder.monitor is not None:
-            state = training.complete(state)
-        if recorder.end_epoch(state, advance, validation):
+            advance = advance._replace(state=training.complete(advance.state))
+        if recorder.end_epoch(advance, validation):
             return EndedBy.MONITOR
         if decision is Decision.STOP:
             return EndedBy.STOPPING_RULE
+
+
+@np.errstate(**QUIET)
+def advanced(training, recorder, n_most):
+    """Return the next Advance, the Validation of its end and the Decision after it."""
+    advance = training.advance(recorder.state, n_most)
+    if advance.ended_by is not None:
+        return advance, None, Decision.GO_ON
+    validation = recorder.validation(advance.state.averaged_theta)
+    advance, decision = judged(training, recorder.state, advance, validation)
+    return advance, validation, decision
 
 
 def judged(training, before, advance, validation):

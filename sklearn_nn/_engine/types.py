@@ -104,7 +104,7 @@ class Problem:
 class Progress(NamedTuple):
     """What the stopping rule remembers. A criterion is better when lower."""
 
-    best: float = np.inf
+    best: float = np.inf  # lowest criterion so far, of those on the last step's rows
     n_no_improvement: int = 0  # consecutive epochs
     last_improvement: float = np.inf
     rate_factor: float = 1.0  # what 'adaptive' multiplies the learning rate with

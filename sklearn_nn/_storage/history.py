@@ -1,55 +1,77 @@
 """The curves of a model over all calls, which grow without being copied."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+import threading
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .._engine.types import Curves
 
-# Room left behind a history's last epoch, at least.
+# Room left behind the last epoch, at least.
 ROOM = 8
+# Two threads may train two copies of one model, whose histories share a buffer.
+CLAIM = threading.Lock()
 
 
-def no_values():
-    """Return the values of no epoch."""
-    return np.empty((len(Curves._fields), 0))
+class Buffer:
+    """Numbers of epochs, one row for each of Curves, and how many epochs are taken."""
+
+    def __init__(self, values, n_taken):
+        self.values = values  # (n_curves, at least n_taken)
+        self.n_taken = n_taken
+
+    def takes(self, start, stop):
+        """Return whether the epochs from `start` to `stop` were free, and take them."""
+        with CLAIM:
+            free = self.n_taken == start and stop <= self.values.shape[1]
+            if free:
+                self.n_taken = stop
+        return free
+
+
+def empty_buffer():
+    """Return the Buffer of no epoch."""
+    return Buffer(np.empty((len(Curves._fields), 0)), 0)
 
 
 @dataclass(frozen=True)
 class History:
-    """What each epoch of a model came to: one row of numbers for each of Curves.
+    """What each epoch of a model came to: its first `n_epochs` of a buffer.
 
-    A history is a value. The next one shares its array and writes behind the last epoch,
-    so that a call costs the same however many there were before. Only one model may do so:
-    the history of a copy, which `shared` returns, goes on in an array of its own.
+    A history is a value. The next one shares its buffer and writes behind the last epoch,
+    so that a call costs the same however many epochs there were before. Who comes second,
+    be it a copy of the model or the model itself after a call that failed, finds the place
+    taken and goes on in a buffer of its own.
     """
 
-    values: Any = field(default_factory=no_values)  # (n_curves, at least n_epochs)
+    buffer: Buffer = field(default_factory=empty_buffer)
     n_epochs: int = 0
-    grows: bool = True  # whether the next epochs may be written into `values`
+
+    @classmethod
+    def of(cls, values):
+        """Return the History with these values (n_curves, n_epochs)."""
+        n_epochs = values.shape[1]
+        return cls(Buffer(values, n_epochs), n_epochs)
 
     def extended(self, curves):
         """Return the History with the epochs of a run behind its own."""
-        n_before, n_epochs = self.n_epochs, self.n_epochs + len(curves.objectives)
-        values = self.values
-        if not self.grows or n_epochs > values.shape[1]:
-            # By a constant factor, so that a call copies a constant number of epochs on
-            # average.
-            values = np.empty((len(values), n_epochs + max(ROOM, n_before // 2)))
-            values[:, :n_before] = self.values[:, :n_before]
-        values[:, n_before:n_epochs] = curves
-        return History(values, n_epochs)
+        start, stop = self.n_epochs, self.n_epochs + len(curves.objectives)
+        if start == stop:
+            return self
+        buffer = self.buffer
+        if not buffer.takes(start, stop):
+            # Longer by a constant factor: on average each epoch is copied a constant
+            # number of times.
+            room = stop + max(ROOM, start // 2)
+            buffer = Buffer(np.empty((len(Curves._fields), room)), stop)
+            buffer.values[:, :start] = self.values()
+        buffer.values[:, start:stop] = curves
+        return History(buffer, stop)
 
-    def shared(self):
-        """Return this History for another model."""
-        return replace(self, grows=False)
-
-    def trimmed(self):
-        """Return the History without room behind it."""
-        return History(self.values[:, : self.n_epochs].copy(), self.n_epochs)
+    def values(self):
+        """Return all numbers (n_curves, n_epochs), a view."""
+        return self.buffer.values[:, : self.n_epochs]
 
     def curve(self, name):
-        """Return a curve as a list, or None if no epoch has a value."""
-        values = self.values[Curves._fields.index(name), : self.n_epochs]
-        return None if np.isnan(values).all() else values.tolist()
+        """Return one of the curves as a list, NaN where an epoch has no value."""
+        return self.values()[Curves._fields.index(name)].tolist()

@@ -37,7 +37,7 @@ from .plain import from_arrays, plain, rebuilt, to_arrays
 FORMAT = 1
 # What the methods of training remember.
 MEMORIES = (EpochMemory, NewtonMemory, stream.StreamMemory)
-# All that a checkpoint and a history may consist of.
+# All that a checkpoint may consist of.
 RECORDS = (
     Checkpoint,
     TrainingState,
@@ -49,15 +49,12 @@ RECORDS = (
     Architecture,
     Encoding,
     WeightScale,
-    History,
 )
 # A class that has lost or renamed a field gets a function here instead, which takes the
 # fields as they were stored.
 READERS = {record.__name__: record for record in RECORDS}
 # What a field of a record may be, by its annotation: NumPy's numbers, too.
 KINDS = {int: Integral, float: Real, Any: object}
-# Attributes that are made of records.
-OF_RECORDS = ("_checkpoint", "_history")
 # Where a pickle says which format it has.
 ORIGIN = "_sklearn_nn_origin"
 
@@ -67,7 +64,7 @@ def state_of(estimator):
     learned = {
         "fitted": fitted_attributes(estimator),
         "checkpoint": estimator._checkpoint,
-        "history": estimator._history.trimmed(),
+        "history": estimator._history.values(),
     }
     arrays = to_arrays(learned, RECORDS, own_objects(estimator))
     origin = (type(estimator).__name__, str(FORMAT), __version__)
@@ -86,8 +83,9 @@ def restore(estimator, state):
             learned = from_arrays(state, READERS, own_objects(estimator))
             checkpoint = with_new_parameters(learned["checkpoint"], type(estimator))
             vars(restored).update(learned["fitted"])
-            restored._checkpoint, restored._history = checkpoint, learned["history"]
-            check_consistent(restored)
+            restored._checkpoint = checkpoint
+            check_consistent(restored, learned["history"])
+            restored._history = History.of(learned["history"])
     except (ValueError, TypeError, AttributeError, LookupError) as error:
         # A state that was cut or edited may fail anywhere.
         raise ValueError(
@@ -103,12 +101,12 @@ def to_pickle(attributes):
     """Return the attributes of an estimator as a pickle has them: in plain containers."""
     state = dict(attributes)
     if "_history" in state:
-        state["_history"] = state["_history"].trimmed()
+        state["_history"] = state["_history"].values().copy()
     # A sparse matrix, too, is to skops a class that has to be trusted.
     made_plain = [
         name
         for name, value in state.items()
-        if name in OF_RECORDS or isinstance(value, csr_matrix)
+        if name == "_checkpoint" or isinstance(value, csr_matrix)
     ]
     state |= {name: plain(state[name], RECORDS) for name in made_plain}
     origin = {"format": FORMAT, "version": __version__, "plain": made_plain}
@@ -130,6 +128,7 @@ def from_pickle(state, estimator_class):
     if "_checkpoint" in state:
         checkpoint = with_new_parameters(state["_checkpoint"], estimator_class)
         state["_checkpoint"] = checkpoint
+        state["_history"] = History.of(state["_history"])
     return {**new_parameters(state, estimator_class), **state}
 
 
@@ -203,8 +202,11 @@ def checked_origin(origin, class_name):
     return version
 
 
-def check_consistent(estimator):
-    """Raise ValueError unless all arrays have the shapes that belong together."""
+def check_consistent(estimator, history):
+    """Raise ValueError unless all arrays have the shapes that belong together.
+
+    `history` are the values of the estimator's curves.
+    """
     checkpoint, n_features = estimator._checkpoint, estimator.n_features_in_
     architecture, encoding = checkpoint.architecture, checkpoint.encoding
     check_kinds(checkpoint, checkpoint.state, checkpoint.state.progress)
@@ -224,10 +226,9 @@ def check_consistent(estimator):
     check_memory(state.memory, architecture)
     for random_state in (state.random_state, checkpoint.split_random_state):
         np.random.RandomState(0).set_state(random_state)  # raises if it is none
-    history = estimator._history
-    check_kinds(history)
-    wanted = len(Curves._fields), history.n_epochs
-    check_equal("shape of the curves", np.shape(history.values), wanted)
+    shape = np.shape(history)
+    check_equal("shape of the curves", shape, (len(Curves._fields), *shape[-1:]))
+    check_equal("dtype of the curves", history.dtype, np.float64)
 
 
 def check_vectors(architecture, *vectors):
@@ -255,6 +256,7 @@ def check_memory(memory, architecture):
     elif memory.rows is None:
         return
     else:
+        check_kinds(memory.rows, memory.rows.penalty)
         arrays = (*memory.rows.coordinates, memory.rows.diagonal)
         one, all_parameters = np.zeros(n_features), np.zeros((n_features + 1, n_outputs))
         wanted = (one, one, all_parameters)

@@ -88,14 +88,14 @@ def whole_rows(values):
     return values.rechunk({1: -1}) if values.ndim == 2 else values
 
 
-def prepare(estimator, cluster, blocks, kept):
+def prepare(estimator, cluster, blocks, checkpoint):
     """Return the ClusterBlocks, and tell the estimator of its features."""
-    found = summaries_of(estimator, cluster, blocks, kept)
+    found = summaries_of(estimator, cluster, blocks, checkpoint)
     summaries = [summary for _, _, summary in found]
-    set_features(estimator, found, kept)
+    set_features(estimator, found, checkpoint)
     encoding = labels.common_encoding([summary.encoding for summary in summaries])
-    if kept is not None:
-        labels.check_same_classes(encoding, kept.encoding)
+    if checkpoint is not None:
+        labels.check_same_classes(encoding, checkpoint.encoding)
     check_n_classes(estimator, encoding)
     by_class, n_rows, mean_weight = weights_of(estimator, summaries, encoding)
     dtype = np.result_type(*[summary.dtype for summary in summaries])
@@ -116,9 +116,9 @@ def unfitted(estimator):
     return blank
 
 
-def summaries_of(estimator, cluster, blocks, kept):
+def summaries_of(estimator, cluster, blocks, checkpoint):
     """Return (number, Block, Summary) of each block that has rows."""
-    dtypes = array_api.FLOATS if kept is None else kept.state.theta.dtype
+    dtypes = array_api.FLOATS if checkpoint is None else checkpoint.state.theta.dtype
     blank = type(estimator)(**estimator.get_params(deep=False))
     asked = Asked(None, (blank, dtypes, estimator._multilabel_allowed))
     everything = range(len(blocks))
@@ -136,11 +136,11 @@ def summaries_of(estimator, cluster, blocks, kept):
     return found
 
 
-def set_features(estimator, found, kept):
+def set_features(estimator, found, checkpoint):
     """Set `n_features_in_` and `feature_names_in_`; raise ValueError if blocks differ."""
     _, _, first = found[0]
     n_features, names = first.n_features, first.feature_names
-    if kept is not None:
+    if checkpoint is not None:
         n_features = estimator.n_features_in_
         names = vars(estimator).get("feature_names_in_")
     for number, _, summary in found:

@@ -311,6 +311,20 @@ def test_scoring_by_a_callable(estimator_class, parts):
     assert all(type(other) is type(model) and other is not model for other in seen)
 
 
+@every_method
+def test_no_score_is_better_than_minus_infinity(estimator_class, parts):
+    def worst(estimator, X, y):
+        return -np.inf
+
+    model = fitted(estimator_class, parts, early_stopping=True, scoring=worst)
+    assert model.best_validation_score_ == -np.inf
+    assert (model.best_epoch_, model.loss_) == (0, model.loss_curve_[-1])
+    again = model.set_params(warm_start=True)
+    X, y, X_val, y_val = parts
+    again.fit(X, y, X_val=X_val, y_val=y_val)
+    assert again.loss_ in again.loss_curve_
+
+
 def test_scorers_are_given_weights_and_labels(parts):
     X, y, X_val, y_val = parts
     given, names = [], np.array(["low", "middle", "high"])

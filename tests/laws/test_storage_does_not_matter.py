@@ -7,6 +7,8 @@ from methods import both, every_method, textbook_logistic
 from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
 from sklearn.base import clone
 
+from sklearn_nn import SGDLogisticClassifier
+
 # Law 4. Storage does not matter.
 
 
@@ -171,3 +173,22 @@ def test_int64_labels_or_strings_give_the_same_model(estimator_class, rows):
     by_number, by_name = clone(model).fit(X, y), clone(model).fit(X, names[y])
     np.testing.assert_array_equal(parameters_of(by_number), parameters_of(by_name))
     np.testing.assert_array_equal(names[by_number.predict(X)], by_name.predict(X))
+
+
+@pytest.mark.parametrize("storage", DENSE)
+@pytest.mark.parametrize("n_samples", [500, 1500])
+def test_storage_does_not_matter_where_a_stream_follows_a_learning_rate(
+    storage, n_samples, tmp_path
+):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(n_samples, 7)) * np.logspace(-2, 2, 7)
+    y = (X @ rng.normal(size=7) > 0).astype(int)
+    models = []
+    for stored in (np.asarray, lambda rows: DENSE[storage](rows, tmp_path)):
+        model = SGDLogisticClassifier(
+            learning_rate=0.1, max_iter=3, tol=None, random_state=0
+        )
+        model.fit(stored(X / np.logspace(-2, 2, 7)), y)
+        model.set_params(learning_rate="auto").partial_fit(stored(X), y)
+        models.append(model)
+    np.testing.assert_array_equal(models[0].coef_, models[1].coef_)

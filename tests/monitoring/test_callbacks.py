@@ -308,3 +308,17 @@ def test_frames_are_shown_as_they_were_given(rows):
     # A warning that X has no feature names would be an error.
     make(BackpropMLPClassifier).set_callbacks(monitor).fit(frame, y)
     assert len(monitor.get_logs().data) == 6
+
+
+@every_method
+def test_warnings_of_a_callback_are_heard(estimator_class, rows):
+    X, y, _ = rows()
+
+    def divide():
+        np.array([1.0]) / 0
+
+    model = make(estimator_class, max_iter=2).set_callbacks(
+        Recorder(at_task=0, action=divide)
+    )
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        model.fit(X, y)

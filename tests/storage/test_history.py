@@ -3,16 +3,18 @@
 import copy
 import pickle
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from methods import every_method
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._data import sample_weights
 from sklearn_nn._engine.types import Curves
-from sklearn_nn._storage.history import History
+from sklearn_nn._storage.history import Buffer, History
 
 NAN = float("nan")
 X, Y = load_iris(return_X_y=True)
@@ -33,54 +35,70 @@ def test_epochs_follow_each_other():
     assert history.curve("objectives") == [3.0, 2.0, 1.0]
 
 
-def test_a_curve_without_a_value_is_none():
-    history = History().extended(run_of(3.0, 2.0))
-    assert history.curve("learning_rates") is None
-    assert History().curve("objectives") is None
-
-
-def test_epochs_without_a_value_are_nan_once_others_have_one():
+def test_a_curve_without_a_value_is_nan():
     history = History().extended(run_of(3.0)).extended(run_of(2.0, rate=0.5))
     np.testing.assert_equal(history.curve("learning_rates"), [NAN, 0.5])
+    assert History().curve("objectives") == []
 
 
 def test_an_earlier_history_stays_as_it_was():
     before = History().extended(run_of(3.0))
     after = before.extended(run_of(2.0))
-    assert after.values is before.values
+    assert after.buffer is before.buffer
     assert before.curve("objectives") == [3.0]
 
 
-def test_epochs_after_a_call_that_failed_take_its_place():
+def test_who_comes_second_goes_on_in_a_buffer_of_its_own():
+    # A copy of the model, or the model itself after a call that failed.
     before = History().extended(run_of(3.0))
-    before.extended(run_of(9.0))  # lost
-    assert before.extended(run_of(2.0)).curve("objectives") == [3.0, 2.0]
+    first, second = before.extended(run_of(2.0)), before.extended(run_of(1.0))
+    assert first.curve("objectives") == [3.0, 2.0]
+    assert second.curve("objectives") == [3.0, 1.0]
+    assert second.extended(run_of(0.0)).buffer is second.buffer
 
 
-def test_histories_of_two_models_part():
-    mine = History().extended(run_of(3.0))
-    theirs = mine.shared()
-    mine, theirs = mine.extended(run_of(2.0)), theirs.extended(run_of(1.0))
-    assert mine.curve("objectives") == [3.0, 2.0]
-    assert theirs.curve("objectives") == [3.0, 1.0]
-    assert theirs.extended(run_of(0.0)).values is theirs.values  # it has its own now
+def test_histories_are_extended_from_any_place_by_any_number():
+    rng = np.random.RandomState(0)
+    known = [(History(), [])]
+    for _ in range(300):
+        history, values = known[rng.randint(len(known))]
+        more = rng.uniform(size=rng.randint(4)).tolist()
+        known.append((history.extended(run_of(*more)), values + more))
+    for history, values in known:
+        assert history.curve("objectives") == values
+
+
+def test_threads_that_extend_one_history_do_not_share_a_place():
+    before = History().extended(run_of(*range(50)))
+
+    def extended(i):
+        history = before
+        for _ in range(20):
+            history = history.extended(run_of(float(i)))
+        return history.curve("objectives")[50:]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(extended, range(100)))
+    assert found == [[float(i)] * 20 for i in range(100)]
 
 
 def test_growth_copies_each_epoch_a_constant_number_of_times():
     history, n_copied = History(), 0
     for i in range(20_000):
         grown = history.extended(run_of(float(i)))
-        n_copied += 0 if grown.values is history.values else history.n_epochs
+        n_copied += 0 if grown.buffer is history.buffer else history.n_epochs
         history = grown
     # A half more room at each copy: 2 copies of an epoch, and 1 for the last.
     assert n_copied < 3 * 20_000
     assert history.curve("objectives") == [float(i) for i in range(20_000)]
 
 
-def test_trimmed_has_no_room():
-    history = History().extended(run_of(3.0, 2.0)).trimmed()
-    assert history.values.shape == (4, 2)
-    assert history.curve("objectives") == [3.0, 2.0]
+def test_a_history_of_values_that_cannot_be_written_to_goes_on():
+    values = np.ones((4, 2))
+    values.flags.writeable = False
+    history = History.of(values)
+    assert history.extended(run_of()) is history
+    assert history.extended(run_of(3.0)).curve("objectives") == [1.0, 1.0, 3.0]
 
 
 # Models.
@@ -117,6 +135,39 @@ def test_a_copy_and_its_original_go_their_ways(estimator_class, copied):
     assert other.loss_curve_[:3] == model.loss_curve_[:3] == before
     assert other.loss_curve_[3] != model.loss_curve_[3]
     assert len(other.loss_curve_) == len(model.loss_curve_) == 4
+
+
+def by_attributes(model):
+    """Return a new estimator with all attributes, as sklearn's move_estimator_to makes."""
+    moved = clone(model)
+    for name, value in vars(model).items():
+        setattr(moved, name, value)
+    return moved
+
+
+@every_method
+def test_models_that_share_all_attributes_go_their_ways(estimator_class):
+    model = streamed(estimator_class)
+    other, before = by_attributes(model), model.loss_curve_
+    alone = copy.deepcopy(model)
+    model.partial_fit(X, Y)
+    other.partial_fit(X, 2 - Y)
+    assert model.loss_curve_ == alone.partial_fit(X, Y).loss_curve_
+    assert model.loss_curve_[:3] == other.loss_curve_[:3] == before
+    assert model.loss_curve_[3] != other.loss_curve_[3]
+
+
+@every_method
+def test_a_copy_of_what_a_failed_call_has_reached_keeps_its_curves(estimator_class):
+    # A callback may hold it: the model then is as it was before, and goes on elsewhere.
+    model = streamed(estimator_class)
+    before = vars(model).copy()
+    model.partial_fit(X, Y)
+    held, curve = copy.copy(model), model.loss_curve_
+    vars(model).update(before)
+    model.partial_fit(X, 2 - Y)
+    assert held.loss_curve_ == curve
+    assert model.loss_curve_ != curve
 
 
 @every_method
@@ -174,22 +225,21 @@ def test_warm_starts_grow_the_same_curves_as_calls_in_a_new_process(estimator_cl
 
 def with_long_curves(model, n_epochs):
     """Return the model, its curves longer by so many epochs."""
-    values = np.ones((4, n_epochs + 10))
-    model._history = History(values, n_epochs)
+    model._history = History(Buffer(np.ones((4, n_epochs + 10)), n_epochs), n_epochs)
     return model
 
 
 @every_method
 def test_a_call_takes_no_memory_for_the_past(estimator_class):
     model = with_long_curves(streamed(estimator_class), 1_000_000)
-    values = model._history.values
+    buffer = model._history.buffer
     model.partial_fit(X, Y)  # whatever a first call sets up
     tracemalloc.start()
     model.partial_fit(X, Y)
     copy.copy(model)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert model._history.values is values
+    assert model._history.buffer is buffer
     assert model.loss_curve_[-1] != 1.0
     assert peak < 1_000_000  # bytes; one curve has 8,000,000
 

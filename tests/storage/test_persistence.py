@@ -419,10 +419,14 @@ MALFORMED = {
         lambda state: edited(state, lambda parts: parts["history"].clear()),
         "known tag",
     ),
-    "short curves": (
-        with_array("history.values", np.zeros((4, 1))),
-        r"curves should be \(4, 2\), and it has \(4, 1\)",
+    "a curve too few": (
+        with_array("history", np.zeros((3, 2))),
+        r"curves should be \(4, 2\), and it has \(3, 2\)",
     ),
+    "curves in one row": (with_array("history", np.zeros(4)), r"curves should be \(4, 4\)"),
+    "curve that is a number": (with_array("history", np.float64(1)), "curves"),
+    "curves of text": (with_array("history", np.full((4, 2), "a")), "dtype of the curves"),
+    "complex curves": (with_array("history", np.zeros((4, 2), complex)), "curves"),
     "text for a dict": (with_field("parameters", "x"), "keys"),
     "number for a text": (with_field("ended_by", 3), "ended_by should be str, and it is 3"),
     "unknown field": (with_field("temperature"), "Checkpoint .*temperature"),
@@ -460,6 +464,18 @@ def test_a_state_that_knows_of_other_rows_is_an_error(name):
     key = next(key for key in state if key.startswith("checkpoint.state.memory"))
     with pytest.raises(ValueError, match="known of rows"):
         LOGISTIC().set_state({**state, key: np.zeros(7)})
+
+
+@pytest.mark.parametrize(("field", "value"), [("n_rows", "x"), ("penalty", None)])
+def test_a_state_with_other_knowledge_of_rows_is_an_error(field, value):
+    state = begun(TRAININGS["auto"]).get_state()
+
+    def change(parts):
+        fields = parts["checkpoint"]["fields"]["state"]["fields"]["memory"]["fields"]
+        fields["rows"]["fields"][field] = value
+
+    with pytest.raises(ValueError, match=f"{field} should be"):
+        LOGISTIC().set_state(edited(state, change))
 
 
 def test_a_state_needs_valid_parameters():
@@ -589,11 +605,17 @@ def test_a_copy_shares_everything():
     model = begun(TRAININGS["mlp, adam"])
     copied = copy.copy(model)
     assert vars(copied).keys() == vars(model).keys()
-    shared = vars(model).keys() - {"_history"}
-    assert all(vars(copied)[name] is vars(model)[name] for name in shared)
-    # The array of the curves too, but only the model may write behind its last epoch.
-    assert copied._history.values is model._history.values
-    assert (copied._history.grows, model._history.grows) == (False, True)
+    assert all(value is vars(copied)[name] for name, value in vars(model).items())
+
+
+def test_a_model_in_a_memory_map_goes_on(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    model = BackpropMLPClassifier((), solver="lbfgs", alpha=1.0, tol=1e-6, random_state=0)
+    model.set_params(warm_start=True).fit(X, y)
+    joblib.dump(model, tmp_path / "model")
+    loaded = joblib.load(tmp_path / "model", mmap_mode="r")
+    for _ in range(2):  # at the optimum: a run may add no epoch
+        assert loaded.fit(X, y).loss_curve_ == model.fit(X, y).loss_curve_
 
 
 def test_a_copy_is_another_estimator():

@@ -66,7 +66,7 @@ class Iterates:
         )
         advance, self.objective = Advance(state, [self.objective]), objective
         self.is_inside = False
-        if self.recorder.end_epoch(state, advance, validation):
+        if self.recorder.end_epoch(advance, validation):
             raise StoppedByMonitorError
 
 

@@ -88,7 +88,7 @@ def train_block(problem, settings, state, data, block, part):
     key = dropout.key_of_block(settings.dropout_key, block)
     settings = replace(settings, dropout_key=key)
     # What is not finite is found by the checks of BlockTraining.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    with np.errstate(**loop.QUIET):
         # Before the round, not before each step: where blocks differ, each soon does well
         # on its own rows, and their merged model does not.
         n_rows, objective = objective_of_block(problem, state.theta, data)

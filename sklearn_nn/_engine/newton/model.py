@@ -88,7 +88,7 @@ class Place(NamedTuple):
     objective: float
     evaluation: Evaluation
     rows: Any
-    n_rows: int
+    n_rows: int  # asked for often, and counted by `rows` each time
 
 
 class Curvature(NamedTuple):

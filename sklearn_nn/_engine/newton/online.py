@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import loop
 from ..epochs import divergence
+from ..rows import lay_out
 from . import stream
 from .passes import Rows
 from .records import KnownRows, NewtonMemory
@@ -101,7 +102,8 @@ def memory_at(problem, state, data):
     if known is None and not theta.any():
         return stream.begin(*problem.architecture.layer_sizes)
     if known is None:
-        rows = Rows(data, problem.loss)
+        # In C order, so that sums over them are the same however the rows lie.
+        rows = Rows(lay_out(data, data.n_samples), problem.loss)
         coordinates = rows.standardised(problem.architecture.fit_intercept)
         evaluation = rows.evaluate(coordinates, coordinates.point_of(theta))
         known = KnownRows(coordinates, evaluation.diagonal, rows.n_samples, problem.penalty)

@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..objective.penalties import Penalty
+from .coordinates import Coordinates
+
 
 @dataclass(frozen=True)
 class NewtonSettings:
@@ -18,10 +21,10 @@ class NewtonSettings:
 class KnownRows(NamedTuple):
     """What a stream that goes on from a model needs to know of the rows behind it."""
 
-    coordinates: Any  # coordinates.Coordinates in which they are standardised
+    coordinates: Coordinates  # in which they are standardised
     diagonal: Any  # (n_features + 1, n_outputs), of the mean loss's Hessian there
     n_rows: int
-    penalty: Any  # penalties.Penalty with which the model was fitted
+    penalty: Penalty  # with which the model was fitted
 
 
 @dataclass(frozen=True)

@@ -116,10 +116,10 @@ def begin(problem, settings, rows, state):
     while sizes[0] / GROWTH >= fewest:
         sizes.insert(0, int(sizes[0] / GROWTH))
     tol = 0.0 if n <= FEW_ROWS else max(settings.tol, 0.0)
-    rounding = ROUNDINGS * float(np.finfo(rows.dtype).eps)
+    relative = ROUNDINGS * float(np.finfo(rows.dtype).eps)
     drawn = state.random_state
     scales = coordinates, l2, l1, tuple(sizes), spread
-    return Search(problem, tol, rounding, rows, drawn, *scales)
+    return Search(problem, tol, relative, rows, drawn, *scales)
 
 
 def first_position(search, state):
@@ -316,6 +316,7 @@ class NewtonTraining:
         self.position, self.promised = None, None  # from which a step is worth taking
         self.taken = None  # the Position after the last step
 
+    @np.errstate(**loop.QUIET)
     def begin(self, state):
         """Look where the first step is to be taken from."""
         self.search = begin(self.problem, self.settings, self.rows, state)
@@ -326,6 +327,7 @@ class NewtonTraining:
         settled = settle(self.search, position, self.zero_logits_loss)
         self.position, self.promised = settled
 
+    @np.errstate(**loop.QUIET)
     def arrived(self, state):
         """Return the EndedBy if the model promises too little for another step, or None.
 
