@@ -78,9 +78,9 @@ def check_booleans(estimator):
     as a step of size 1.
     """
     for name, constraints in estimator._parameter_constraints.items():
-        if not isinstance(getattr(estimator, name), (bool, np.bool_)):
-            continue
         value = getattr(estimator, name)
+        if not isinstance(value, (bool, np.bool_)):
+            continue
         if "boolean" not in constraints and "verbose" not in constraints:
             expected = ", ".join(str(constraint) for constraint in constraints)
             raise InvalidParameterError(

@@ -6,18 +6,18 @@ the end. Of L-BFGS scipy owns the loop; its callback reports to the same `Record
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from .stopping import Decision, EndedBy, with_best_theta, with_first_candidate
-from .types import TrainingRun, empty_curves
+from .types import TrainingRun, TrainingState, empty_curves
 
 
 class Advance(NamedTuple):
     """What a method has done at once: several epochs, one, or an end without a step."""
 
-    state: Any  # TrainingState after it
+    state: TrainingState  # after it
     objectives: list  # of each epoch, nats per sample
     learning_rates: list | None = None  # of the last step of each, None for no such thing
     ended_by: EndedBy | None = None  # where no step could be taken
@@ -80,9 +80,9 @@ class Recorder:
         """Return how many epochs may follow at once before the next that is looked at."""
         if self.validate is not None:
             return 0
-        return (
-            np.inf if self.monitor is None else self.monitor.n_unwatched(self.state.epoch)
-        )
+        if self.monitor is None:
+            return np.inf
+        return self.monitor.n_unwatched(self.state.epoch)
 
     def begin_epoch(self):
         """Tell that an epoch begins; return True if the monitor stops training."""

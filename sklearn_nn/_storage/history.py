@@ -1,6 +1,5 @@
 """The curves of a model over all calls, which grow without being copied."""
 
-import threading
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,24 +8,29 @@ from .._engine.types import Curves
 
 # Room left behind the last epoch, at least.
 ROOM = 8
-# Two threads may train two copies of one model, whose histories share a buffer.
-CLAIM = threading.Lock()
 
 
 class Buffer:
-    """Numbers of epochs, one row for each of Curves, and how many epochs are taken."""
+    """Numbers of epochs, one row for each of Curves, and from which epoch on it is free.
 
-    def __init__(self, values, n_taken):
-        self.values = values  # (n_curves, at least n_taken)
-        self.n_taken = n_taken
+    Two threads may train two copies of a model, whose histories share a buffer. So the
+    number of the first free epoch is alone in a list: to pop it is atomic, and who finds
+    the list empty does without. A lock would not outlive a fork.
+    """
+
+    def __init__(self, values, first_free):
+        self.values = values  # (n_curves, at least first_free)
+        self.first_free = [first_free]
 
     def takes(self, start, stop):
         """Return whether the epochs from `start` to `stop` were free, and take them."""
-        with CLAIM:
-            free = self.n_taken == start and stop <= self.values.shape[1]
-            if free:
-                self.n_taken = stop
-        return free
+        try:
+            first_free = self.first_free.pop()
+        except IndexError:
+            return False
+        is_free = first_free == start and stop <= self.values.shape[1]
+        self.first_free.append(stop if is_free else first_free)
+        return is_free
 
 
 def empty_buffer():

@@ -17,7 +17,6 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from .. import _parameters
 from .._data.labels import Encoding
 from .._data.sample_weights import WeightScale
 from .._engine.epochs.records import EpochMemory
@@ -27,7 +26,7 @@ from .._engine.newton.records import KnownRows, NewtonMemory
 from .._engine.objective.activations import ACTIVATIONS
 from .._engine.objective.penalties import Penalty
 from .._engine.types import Architecture, Curves, Progress, TrainingState
-from .._parameters import constructor_parameters
+from .._parameters import check, constructor_parameters
 from .._version import __version__
 from .checkpoint import NOT_THE_PATH, Checkpoint
 from .history import History
@@ -73,7 +72,7 @@ def state_of(estimator):
 
 def restore(estimator, state):
     """Make the estimator the model of `state_of`, or raise ValueError and leave it."""
-    _parameters.check(estimator)
+    check(estimator)
     restored = copy.copy(estimator)
     for name in fitted_attributes(estimator):
         delattr(restored, name)

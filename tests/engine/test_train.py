@@ -5,20 +5,19 @@ from math import inf, log
 
 import numpy as np
 import pytest
+from small_problems import make_problem, make_settings
 
 from sklearn_nn._engine.epochs import train as training
-from sklearn_nn._engine.epochs.optimizers import SGD, Adam
-from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings, zero_slots
+from sklearn_nn._engine.epochs.optimizers import Adam
+from sklearn_nn._engine.epochs.records import EpochMemory, zero_slots
 from sklearn_nn._engine.epochs.reference import objective_and_gradient
 from sklearn_nn._engine.epochs.schedules import Schedule
-from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.rows import copy_of_rows
 from sklearn_nn._engine.stopping import EndedBy, StoppingRule
 from sklearn_nn._engine.types import (
     Architecture,
     Dataset,
-    Problem,
     TrainingState,
     Validation,
 )
@@ -31,27 +30,6 @@ def frozen(array):
     """Return the array, which can no longer be written to."""
     array.flags.writeable = False
     return array
-
-
-def make_problem(**changes):
-    """Return logistic regression on two features, with the changes."""
-    parameters = {
-        "architecture": Architecture((2, 1)),
-        "loss": LOSSES["log_loss", "logistic"],
-        "penalty": Penalty(),
-    }
-    return Problem(**{**parameters, **changes})
-
-
-def make_settings(**changes):
-    """Return the EpochSettings of plain SGD, with the changes."""
-    parameters = {
-        "optimizer": SGD(),
-        "schedule": Schedule("constant", 0.5),
-        "stopping_rule": NEVER,
-        "batch_size": 3,
-    }
-    return EpochSettings(**{**parameters, **changes})
 
 
 def make_data(n_samples=N_SAMPLES, dtype=np.float64):

@@ -6,48 +6,25 @@ Equality of single epochs is in test_kernels_equal_reference.py.
 import threading
 import time
 import warnings
-from math import inf
 
 import numpy as np
 import pytest
 from methods import textbook_logistic
 from networks import network_of, random_theta
 from scipy.sparse import coo_array, csc_array, csr_array, csr_matrix
+from small_problems import make_problem, make_settings
 from threadpoolctl import threadpool_limits
 
 from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine.epochs import compiled, prediction, reference, train
 from sklearn_nn._engine.epochs.optimizers import SGD
-from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings, zero_slots
-from sklearn_nn._engine.epochs.schedules import Schedule
+from sklearn_nn._engine.epochs.records import EpochMemory, zero_slots
 from sklearn_nn._engine.objective.losses import LOSSES, Loss
-from sklearn_nn._engine.objective.penalties import Penalty
-from sklearn_nn._engine.stopping import EndedBy, StoppingRule
-from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+from sklearn_nn._engine.stopping import EndedBy
+from sklearn_nn._engine.types import Architecture, Dataset, TrainingState
 
 if compiled.kernels is None:
     pytest.skip("the kernels were not built", allow_module_level=True)
-
-
-def make_problem(**changes):
-    """Return logistic regression on two features, with the changes."""
-    parameters = {
-        "architecture": Architecture((2, 1)),
-        "loss": LOSSES["log_loss", "logistic"],
-        "penalty": Penalty(),
-    }
-    return Problem(**{**parameters, **changes})
-
-
-def make_settings(**changes):
-    """Return the EpochSettings of plain SGD, with the changes."""
-    parameters = {
-        "optimizer": SGD(),
-        "schedule": Schedule("constant", 0.5),
-        "stopping_rule": StoppingRule(-inf, inf),
-        "batch_size": 3,
-    }
-    return EpochSettings(**{**parameters, **changes})
 
 
 def make_data(X=None, **changes):

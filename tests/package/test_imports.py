@@ -35,7 +35,7 @@ ENGINE_FLOORS = [
     {"types"},
     {"arrays", "__init__"},
 ]
-# Folders of which every file may import scikit-learn, and such files.
+# All other files do without scikit-learn.
 IMPORTING_SKLEARN = {
     "_checks.gradient",
     "_classifier",
