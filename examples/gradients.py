@@ -22,7 +22,8 @@ from sklearn_nn._engine.epochs.reference import objective_and_gradient
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
-from sklearn_nn._engine.types import Architecture, Dataset, Problem
+from sklearn_nn._engine.objective.problem import Problem
+from sklearn_nn._engine.types import Architecture, Dataset
 
 
 def make_problem(activation, loss, n_outputs):

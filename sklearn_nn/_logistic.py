@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._classifier import GradientClassifier
 from ._data import array_api
 from ._engine.arrays import to_numpy
+from ._engine.epochs.optimizers import OPTIMIZERS, WITH_DECAY
 from ._engine.epochs.schedules import SCHEDULES
 from ._engine.objective.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
@@ -287,10 +288,10 @@ class SGDLogisticClassifier(GradientClassifier):
 
     _parameter_constraints = {
         **CONSTRAINTS,
-        "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
+        "penalty": [StrOptions(PENALTIES.keys() - {"decay", None}), None],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
-        "solver": [StrOptions({"sgd", "adam"})],
+        "solver": [StrOptions(OPTIMIZERS.keys() - WITH_DECAY)],
         "learning_rate": [
             StrOptions({"auto", *SCHEDULES}),
             Interval(Real, 0, None, closed="neither"),

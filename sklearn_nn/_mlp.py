@@ -6,8 +6,10 @@ import numpy as np
 
 from ._classifier import GradientClassifier
 from ._data import array_api
+from ._engine.epochs.optimizers import OPTIMIZERS, WITH_DECAY
 from ._engine.objective.activations import ACTIVATIONS
 from ._engine.objective.initial import INITS, initial_theta
+from ._engine.objective.losses import LOSSES
 from ._engine.objective.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
 from ._methods import method_of
@@ -312,10 +314,10 @@ class BackpropMLPClassifier(GradientClassifier):
         "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
         "init": [StrOptions(set(INITS))],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw"})],
+        "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
         "max_gradient_norm": [Interval(Real, 0, None, closed="neither"), None],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "loss": [StrOptions({"log_loss", "squared_error"})],
+        "loss": [StrOptions({name for name, _ in LOSSES})],
     }
     _multilabel_allowed = True
 
@@ -457,11 +459,12 @@ class BackpropMLPClassifier(GradientClassifier):
         return Architecture(sizes, self._checked_activations(hidden))
 
     def _objective(self):
-        name, longest = "decay" if self.solver == "adamw" else "l2", self.max_gradient_norm
+        penalty = "decay" if self.solver in WITH_DECAY else "l2"
+        max_norm = self.max_gradient_norm
         return Objective(
-            penalty=PENALTIES[name](float(self.alpha), 0.0),
+            penalty=PENALTIES[penalty](float(self.alpha), 0.0),
             loss=self.loss,
-            max_gradient_norm=None if longest is None else float(longest),
+            max_gradient_norm=None if max_norm is None else float(max_norm),
             dropout=self._checked_dropout(self._checked_hidden_layer_sizes()),
         )
 

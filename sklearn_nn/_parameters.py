@@ -4,6 +4,8 @@
 module is private in name, and was checked with scikit-learn 1.6 to 1.9.
 """
 
+from functools import cache
+from inspect import signature
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -18,7 +20,7 @@ from sklearn.utils._param_validation import (
 )
 
 from ._engine.epochs.lbfgs import LBFGSSettings
-from ._engine.epochs.optimizers import Adam, stochastic_gradient_descent
+from ._engine.epochs.optimizers import OPTIMIZERS
 from ._engine.epochs.records import EpochSettings
 from ._engine.epochs.schedules import CYCLES, SCHEDULES, Schedule
 from ._engine.newton.records import NewtonSettings
@@ -172,17 +174,16 @@ def tol_of(estimator):
 
 
 def optimizer_of(estimator):
-    """Return the optimizer that `solver` and its parameters name.
+    """Return the optimizer that `solver` names, with its constructor parameters."""
+    optimizer = OPTIMIZERS[estimator.solver]
+    names = argument_names(optimizer)
+    return optimizer(**{name: float(getattr(estimator, name)) for name in names})
 
-    Of 'adamw' the step is Adam's: what makes the difference is its penalty.
-    """
-    if estimator.solver in ("adam", "adamw"):
-        return Adam(
-            float(estimator.beta_1), float(estimator.beta_2), float(estimator.epsilon)
-        )
-    return stochastic_gradient_descent(
-        float(estimator.momentum), estimator.nesterovs_momentum
-    )
+
+@cache
+def argument_names(function):
+    """Return the names of the arguments; cached, because reading a signature is slow."""
+    return tuple(signature(function).parameters)
 
 
 def has_cycle(estimator):

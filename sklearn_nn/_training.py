@@ -18,9 +18,10 @@ from sklearn.utils import check_random_state
 from ._data import array_api, inputs, labels, sample_weights, split, validation
 from ._engine.arrays import alike, moved_to, numpy_dtype
 from ._engine.objective.losses import LOSSES
+from ._engine.objective.problem import Problem
 from ._engine.rows import copy_of_rows, view_of_rows
 from ._engine.stopping import EndedBy
-from ._engine.types import Dataset, Problem, TrainingState
+from ._engine.types import Dataset, TrainingState
 from ._methods import Method
 from ._storage.checkpoint import (
     Checkpoint,

@@ -7,8 +7,9 @@ from sklearn_nn._engine.epochs.records import EpochSettings
 from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
+from sklearn_nn._engine.objective.problem import Problem
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.types import Architecture, Problem
+from sklearn_nn._engine.types import Architecture
 
 
 def make_problem(**changes):

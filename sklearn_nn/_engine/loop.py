@@ -28,8 +28,8 @@ class Training(Protocol):
 
     Attributes
     ----------
-    zero_logits_loss : float
-        The loss of knowing nothing.
+    null_loss : float
+        Loss of the null model, whose logits are all zero.
     stopping_rule : StoppingRule or None
         Judges each epoch; None where only `arrived` ends training.
     early_stopping : bool
@@ -147,8 +147,7 @@ def run(training, state, n_epochs, validate=None, monitor=None):
     recorder.cut_curves()
     state, curves = training.complete(recorder.state), recorder.curves
     last_loss, gap = training.finish(state, curves)
-    nothing = training.zero_logits_loss
-    return TrainingRun(state, curves, last_loss, nothing, ended_by, gap)
+    return TrainingRun(state, curves, last_loss, training.null_loss, ended_by, gap)
 
 
 def follow(training, recorder, n_epochs):

@@ -92,15 +92,6 @@ class Dataset(NamedTuple):
         return self.y.shape[0]
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is minimised. How it is minimised is up to the settings of a method."""
-
-    architecture: Architecture
-    loss: Any  # losses.Loss
-    penalty: Any  # penalties.Penalty
-
-
 class Progress(NamedTuple):
     """What the stopping rule remembers. A criterion is better when lower."""
 
@@ -183,7 +174,7 @@ class TrainingRun(NamedTuple):
     state: TrainingState
     curves: Curves
     last_loss: float  # the last epoch's, or for L-BFGS and Newton that of the final theta
-    zero_logits_loss: float  # that of knowing nothing
+    null_loss: float  # that of knowing nothing
     ended_by: Any  # stopping.EndedBy
     gap: float | None = None  # of Newton: estimate of (J - J*) / J
 

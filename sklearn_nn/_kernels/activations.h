@@ -1,7 +1,7 @@
-/* Mirror of activations.py: f(z) in place, and f'(z) written through the output a = f(z).
+/* Mirror of activations.py: f(z) in place, and f'(z) as a function of the output a = f(z).
  *
- * Where f'(z) needs z, which is no longer there, or is multiplied with a mask, it is
- * written down on the way forward.
+ * If f'(z) needs z, which f overwrites, or if a mask multiplies it, the forward pass saves
+ * f'(z) as `slope`.
  */
 #ifndef SKLEARN_NN_ACTIVATIONS_H
 #define SKLEARN_NN_ACTIVATIONS_H
@@ -10,45 +10,76 @@
 #include "kernels.h"
 
 #define LEAK ((real)0.01)
-#define DENSITY_AT_0 ((real)0.3989422804014327) /* 1 / sqrt(2 pi), of the normal one */
+#define DENSITY_AT_0 ((real)0.3989422804014327) /* 1 / sqrt(2 pi): the normal density */
 
-static int keeps_slope(enum activation activation) {
-    return activation == SILU || activation == GELU;
+/* Whether the forward pass must save f'(z), because the output a does not determine it. */
+static int saves_slope(enum activation activation) {
+    switch (activation) {
+    case SILU:
+    case GELU: return 1;
+    case IDENTITY:
+    case LOGISTIC:
+    case TANH:
+    case RELU:
+    case LEAKY_RELU:
+    case SOFTPLUS:
+    case ELU: return 0;
+    }
+    return 0;
 }
 
 static void activate(
     enum activation activation, int64_t n,
     real *restrict z) /* IN-OUT (n,) */
 {
-    if (activation == LOGISTIC) {
+    switch (activation) {
+    case LOGISTIC: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) z[i] = sigmoid(z[i]);
-    } else if (activation == TANH) {
+        break;
+    }
+    case TANH: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) z[i] = hyperbolic_tangent(z[i]);
-    } else if (activation == RELU) {
+        break;
+    }
+    case RELU: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) z[i] = z[i] < 0 ? 0 : z[i]; /* NaN stays */
-    } else if (activation == LEAKY_RELU) {
+        break;
+    }
+    case LEAKY_RELU: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) z[i] = z[i] < 0 ? LEAK * z[i] : z[i];
-    } else if (activation == SOFTPLUS) {
+        break;
+    }
+    case SOFTPLUS: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++)
             z[i] = log1pexp_from(z[i], exp_negative(-absolute(z[i])));
-    } else if (activation == ELU) {
+        break;
+    }
+    case ELU: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) {
             real below = expm1_negative(z[i] > 0 ? 0 : z[i]);
             z[i] = z[i] > 0 ? z[i] : below;
         }
-    } else if (activation == SILU) {
+        break;
+    }
+    case SILU: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) z[i] *= sigmoid(z[i]);
-    } else if (activation == GELU) {
+        break;
+    }
+    case GELU: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++)
             z[i] *= normal_cdf_from(z[i], exp_negative((real)-0.5 * z[i] * z[i]));
+        break;
+    }
+    case IDENTITY:
+        break;
     }
 }
 
@@ -57,41 +88,61 @@ static void multiply_derivative(
     const real *restrict a, /* IN     (n,) outputs */
     real *restrict delta)   /* IN-OUT (n,) */
 {
-    if (activation == LOGISTIC) {
+    switch (activation) {
+    case LOGISTIC: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) delta[i] *= a[i] * (1 - a[i]);
-    } else if (activation == TANH) {
+        break;
+    }
+    case TANH: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) delta[i] *= 1 - a[i] * a[i];
-    } else if (activation == RELU) {
+        break;
+    }
+    case RELU: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) delta[i] *= a[i] > 0 ? 1 : 0; /* NaN stays */
-    } else if (activation == LEAKY_RELU) {
+        break;
+    }
+    case LEAKY_RELU: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) delta[i] *= a[i] > 0 ? 1 : LEAK;
-    } else if (activation == SOFTPLUS) {
+        break;
+    }
+    case SOFTPLUS: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) delta[i] *= -expm1_negative(-a[i]);
-    } else if (activation == ELU) {
+        break;
+    }
+    case ELU: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) delta[i] *= a[i] < 0 ? 1 + a[i] : 1;
+        break;
+    }
+    case IDENTITY:
+    case SILU: /* its slope is saved */
+    case GELU: /* its slope is saved */
+        break;
     }
 }
 
-/* f(z) in place, and f'(z) beside it. */
+/* f(z) in place, and slope = f'(z). */
 static void activate_with_slope(
     enum activation activation, int64_t n,
     real *restrict z,     /* IN-OUT (n,) */
     real *restrict slope) /* OUT    (n,) */
 {
-    if (activation == SILU) {
+    switch (activation) {
+    case SILU: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) {
             real e = exp_negative(-absolute(z[i])), s = sigmoid_from(z[i], e);
             slope[i] = s * (1 + z[i] * sigmoid_from(-z[i], e));
             z[i] *= s;
         }
-    } else if (activation == GELU) {
+        break;
+    }
+    case GELU: {
         SIMD(omp simd)
         for (int64_t i = 0; i < n; i++) {
             real e = exp_negative((real)-0.5 * z[i] * z[i]);
@@ -99,10 +150,19 @@ static void activate_with_slope(
             slope[i] = cdf + z[i] * (DENSITY_AT_0 * e);
             z[i] *= cdf;
         }
-    } else {
+        break;
+    }
+    case IDENTITY:
+    case LOGISTIC:
+    case TANH:
+    case RELU:
+    case LEAKY_RELU:
+    case SOFTPLUS:
+    case ELU:
         activate(activation, n, z);
         for (int64_t i = 0; i < n; i++) slope[i] = 1;
         multiply_derivative(activation, n, z, slope);
+        break;
     }
 }
 

@@ -1,8 +1,8 @@
-/* Mirror of arrays.py: the type of float, vectors of it, and the elementary functions.
+/* Mirror of arrays.py: the floating-point type, vectors of it, and elementary functions.
  *
- * Every unit is compiled for one type (REAL_IS_DOUBLE) and one width of vectors
- * (VECTOR_BYTES). The functions have no branch and no call, so that loops over them become
- * vector code.
+ * Each unit is compiled for one type (REAL_IS_DOUBLE) and one vector width (VECTOR_BYTES).
+ * The functions have no branches and no calls, so that the compiler vectorises loops over
+ * them.
  */
 #ifndef SKLEARN_NN_ARRAYS_H
 #define SKLEARN_NN_ARRAYS_H
@@ -16,8 +16,8 @@
 typedef double real;
 typedef uint64_t bits;
 enum { FRACTION_BITS = 52, EXPONENT_BIAS = 1023 };
-#define ROUNDER 0x1.8p52         /* adding it rounds to an integer, in the last bits */
-#define LN2_HIGH 0x1.62e42feep-1 /* few digits: a product with an integer is exact */
+#define ROUNDER 0x1.8p52         /* adding it rounds x to an integer, held in the last bits */
+#define LN2_HIGH 0x1.62e42feep-1 /* so few digits that a product with an integer is exact */
 #define LN2_LOW 0x1.a39ef35793c76p-33
 #define SMALLEST_EXPONENT -708.0
 #define sqrt_real sqrt
@@ -54,8 +54,8 @@ static inline real absolute(real x) { return x < 0 ? -x : x; }
 
 /* For x <= 0, return `scale` = 2^n and p with exp(x) = scale (1 + p), |p| < 0.42.
  *
- * x = n ln2 + r, |r| <= ln2 / 2, and p = exp(r) - 1 by its Taylor series, whose first term
- * left out is below half a unit in the last place (W. Cody and W. Waite, "Software Manual
+ * x = n ln2 + r, |r| <= ln2 / 2, and p = exp(r) - 1 by its Taylor series, whose first
+ * omitted term is below half a unit in the last place (W. Cody and W. Waite, "Software Manual
  * for the Elementary Functions", 1980, for the reduction in two parts).
  */
 static inline void split_exp(real x, real *scale, real *p) {
@@ -84,7 +84,7 @@ static inline void split_exp(real x, real *scale, real *p) {
     *p = r + r * r * sum;
 }
 
-/* exp(x) for x <= 0; 0 where it is too small to be a normal number. */
+/* exp(x) for x <= 0; 0 if the result would be subnormal. */
 static inline real exp_negative(real x) {
     real scale, p;
     split_exp(x, &scale, &p);
@@ -92,7 +92,7 @@ static inline real exp_negative(real x) {
     return x < SMALLEST_EXPONENT ? 0 : value;
 }
 
-/* exp(x) - 1 for x <= 0, with all digits where x is small. */
+/* exp(x) - 1 for x <= 0, accurate near 0. */
 static inline real expm1_negative(real x) {
     real scale, p;
     split_exp(x, &scale, &p);
@@ -105,7 +105,7 @@ static inline real sigmoid_from(real z, real e) { return (z >= 0 ? 1 : e) / (1 +
 
 static inline real sigmoid(real z) { return sigmoid_from(z, exp_negative(-absolute(z))); }
 
-/* tanh(z) = -e / (2 + e) with e = exp(-2 |z|) - 1, and the sign of z. */
+/* tanh(|z|) = -e / (2 + e) with e = exp(-2 |z|) - 1; the result has the sign of z. */
 static inline real hyperbolic_tangent(real z) {
     real e = expm1_negative(-2 * absolute(z));
     real value = -e / (2 + e);
@@ -145,9 +145,9 @@ static inline real log1pexp_from(real z, real e) {
 /* The normal distribution function Phi(z) from e = exp(-z^2 / 2).
  *
  * Phi(-x) = e r P(t) for x >= 0, with r = 1 / (x + 5), t = (x - 5) / (x + 5).
- * P is the interpolation in Chebyshev's points of the t of 0 <= x <= 38 (float: 13.3),
- * beyond which e is 0, computed by mpmath with 50 digits; its error is below eps / 2. (The
- * variable is that of M. Shepherd and J. Laframboise, "Chebyshev approximation of
+ * P interpolates at the Chebyshev points of 0 <= x <= 38 (float: 13.3), beyond which e is 0.
+ * It was computed with 50 digits by mpmath; its error is below eps / 2. (The variable t is
+ * that of M. Shepherd and J. Laframboise, "Chebyshev approximation of
  * (1 + 2x) exp(x^2) erfc x in 0 <= x < infinity", Mathematics of Computation 36, 1981.)
  */
 static inline real normal_cdf_from(real z, real e) {
@@ -172,7 +172,7 @@ static inline real normal_cdf_from(real z, real e) {
 #endif
     enum { DEGREE = sizeof(P) / sizeof(real) - 1 };
     sum = P[DEGREE];
-    SIMD(GCC unroll 32) /* else the loop around it, over units, is not vectorised */
+    SIMD(GCC unroll 32) /* without it, the outer loop over units is not vectorised */
     for (int i = DEGREE - 1; i >= 0; i--) sum = P[i] + t * sum;
     real tail = e * r * sum;
     return z > 0 ? 1 - tail : tail;

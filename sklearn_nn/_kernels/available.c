@@ -1,4 +1,4 @@
-/* Which of the kernels that were built this processor runs, best first. */
+/* Find the kernels that this processor can run. */
 #include <stddef.h>
 
 #include "kernels.h"

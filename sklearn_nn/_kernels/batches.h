@@ -1,31 +1,32 @@
-/* Mirror of `batches` and `select` in reference.py: the rows of one batch. */
+/* Mirror of `batches` in rows.py: the rows of one mini-batch. */
 #ifndef SKLEARN_NN_BATCHES_H
 #define SKLEARN_NN_BATCHES_H
 
 #include "arrays.h"
 #include "kernels.h"
 
-/* Shuffled rows wait for memory: this many rows ahead they are asked for. */
-enum { ROWS_AHEAD = 16, MAX_PREFETCH = 2048 /* bytes; from there the processor goes on */ };
+/* Shuffled rows are prefetched ROWS_AHEAD rows in advance, MAX_PREFETCH bytes of each; the
+ * processor prefetches the rest by itself. */
+enum { ROWS_AHEAD = 16, MAX_PREFETCH = 2048 };
 
-/* m rows: dense as pointers and, where asked for, one after the other; CSR by number. */
+/* m rows: dense ones as pointers and, if needed, as a matrix; CSR ones by row number. */
 struct batch {
     int64_t m;
     const real *const *rows; /* (m,) dense */
-    const real *X;           /* (m, n_features) dense, or NULL where rows lie apart */
-    const int64_t *numbers;  /* (m,) of the rows in X */
-    const int64_t *order;    /* as a whole, or NULL */
-    int64_t start;           /* the batch's place in it */
-    int64_t n_samples;       /* how long it is */
+    const real *X;           /* (m, n_features) dense, or NULL if the rows are not contiguous */
+    const int64_t *numbers;  /* (m,) row numbers in X */
+    const int64_t *order;    /* of all samples, or NULL */
+    int64_t start;           /* index of the batch's first sample in the order */
+    int64_t n_samples;       /* of the whole order */
     const void *y;
     const real *sample_weight;
 };
 
-/* What rows and targets are gathered to. */
+/* Memory into which rows and targets are copied. */
 struct batch_storage {
     const real **rows;   /* (batch_size,) */
     int64_t *numbers;    /* (batch_size,) */
-    real *X;             /* (batch_size, n_features), or NULL if rows need not be gathered */
+    real *X;             /* (batch_size, n_features), or NULL if rows are used in place */
     void *y;             /* (batch_size, n_outputs) or (batch_size,) */
     real *sample_weight; /* (batch_size,) */
 };
@@ -56,16 +57,16 @@ static inline const real *dense_row(const struct rows *rows, int64_t number) {
     return (const real *)rows->values + number * rows->row_stride;
 }
 
-/* Ask for memory that will be read soon.
+/* Prefetch memory that will be read soon.
  *
- * Inlined by force: GCC 12 takes a function that only prefetches for one without effect.
+ * Always inlined: GCC 12 removes calls of a function that only prefetches.
  */
 static ALWAYS_INLINE void prefetch(const void *start, int64_t size) {
     const char *byte = start;
     for (int64_t i = 0; i < size && i < MAX_PREFETCH; i += 64) PREFETCH(byte + i);
 }
 
-/* Row number of the i-th sample in this order. */
+/* Row number of the i-th sample of the order. */
 static inline int64_t row_number(
     const struct rows *rows, const int64_t *order, int64_t i)
 {
@@ -73,7 +74,7 @@ static inline int64_t row_number(
     return rows->index ? rows->index[sample] : sample;
 }
 
-/* Ask for the dense row that comes ROWS_AHEAD rows after the i-th of the batch. */
+/* Prefetch the dense row ROWS_AHEAD rows after the i-th of the batch. */
 static ALWAYS_INLINE void prefetch_dense(
     const struct rows *rows, const struct batch *batch, int64_t i)
 {
@@ -83,8 +84,8 @@ static ALWAYS_INLINE void prefetch_dense(
                  rows->n_features * (int64_t)sizeof(real));
 }
 
-/* Ask for the indices of the sparse row that comes ROWS_AHEAD rows after the i-th, and for
- * the place in indptr of one still later: without it, that row is not found in time. */
+/* Prefetch the indices of the sparse row ROWS_AHEAD rows after the i-th, and the indptr entry
+ * of the row as far behind that one, whose indices are prefetched next. */
 static ALWAYS_INLINE void prefetch_indices(
     const struct rows *rows, const struct batch *batch, int64_t i)
 {
@@ -98,7 +99,7 @@ static ALWAYS_INLINE void prefetch_indices(
         prefetch((const char *)rows->indptr + row_number(rows, batch->order, later) * size, 1);
 }
 
-/* Ask for that row's values. */
+/* Prefetch the values of the sparse row ROWS_AHEAD rows after the i-th. */
 static ALWAYS_INLINE void prefetch_values(
     const struct rows *rows, const struct batch *batch, int64_t i)
 {
@@ -109,13 +110,13 @@ static ALWAYS_INLINE void prefetch_values(
     }
 }
 
-/* Whether the rows in this order are one C-ordered matrix already. */
-static int lie_together(const struct rows *rows, const int64_t *order) {
+/* Whether the rows in this order form one C-ordered matrix already. */
+static int are_contiguous(const struct rows *rows, const int64_t *order) {
     return !order && !rows->index && rows->column_stride == 1
            && rows->row_stride == rows->n_features;
 }
 
-/* Copy dense rows to C order, one after the other. */
+/* Copy dense rows to a C-ordered matrix. */
 static void gather(const struct rows *rows, const struct batch *batch, real *restrict X) {
     int64_t n = rows->n_features, step = rows->column_stride;
     for (int64_t i = 0; i < batch->m; i++) {
@@ -129,7 +130,7 @@ static void gather(const struct rows *rows, const struct batch *batch, real *res
     }
 }
 
-/* Rows of samples [start, start + m) in this order. */
+/* Find the rows of samples [start, start + m) of the order. */
 static void gather_rows(
     const struct rows *rows, const int64_t *order, int64_t start,
     struct batch *batch, const struct batch_storage *storage)
@@ -144,7 +145,7 @@ static void gather_rows(
     for (int64_t i = 0; i < m; i++) storage->numbers[i] = row_number(rows, order, start + i);
     if (rows->indptr) return;
     for (int64_t i = 0; i < m; i++) storage->rows[i] = dense_row(rows, storage->numbers[i]);
-    if (lie_together(rows, order)) {
+    if (are_contiguous(rows, order)) {
         batch->X = batch->rows[0];
     } else if (storage->X) {
         gather(rows, batch, storage->X);
@@ -152,7 +153,7 @@ static void gather_rows(
     }
 }
 
-/* y and weights of samples [start, start + m) in this order; `y_size` bytes a row. */
+/* Find y and weights of samples [start, start + m) of the order; y has y_size bytes per row. */
 static void gather_targets(
     const struct targets *targets, const int64_t *order, int64_t start, int64_t y_size,
     struct batch *batch, const struct batch_storage *storage)
@@ -167,7 +168,7 @@ static void gather_targets(
             PREFETCH(y + order[i] * y_size);
             if (weight) PREFETCH(weight + order[i]);
         }
-    if (y_size == 8) /* the usual sizes without a call */
+    if (y_size == 8) /* memcpy of a constant size compiles to one move */
         for (int64_t i = 0; i < batch->m; i++)
             memcpy((char *)storage->y + i * 8, y + order[start + i] * 8, 8);
     else if (y_size == 4)

@@ -1,19 +1,19 @@
-/* Mirror of dropout.py: masks, which leave hidden units out of a step of training. */
+/* Mirror of dropout.py: masks that drop hidden units in a step of training. */
 #ifndef SKLEARN_NN_DROPOUT_H
 #define SKLEARN_NN_DROPOUT_H
 
 #include "activations.h"
 #include "philox.h"
 
-/* Multiply outputs and slopes of a hidden layer with the mask of this step. */
+/* Multiply the outputs and slopes of a hidden layer by the mask of this step. */
 static void drop(
     const struct problem *problem, int64_t step, int layer, int64_t n,
     real *restrict a,     /* IN-OUT (n,) */
     real *restrict slope) /* IN-OUT (n,) */
 {
-    enum { CHUNK = 512, PER_BLOCK = 8 }; /* a block of the generator has 8 numbers */
+    enum { CHUNK = 512, PER_BLOCK = 8 }; /* the generator makes 8 numbers at once */
     double rate = problem->dropout[layer];
-    uint32_t smallest = (uint32_t)fmin(rint(rate * 4294967296.0), 4294967295.0); /* kept */
+    uint32_t smallest = (uint32_t)fmin(rint(rate * 4294967296.0), 4294967295.0); /* that is kept */
     uint32_t numbers[CHUNK];
     real scale = (real)(1 / (1 - rate));
     for (int64_t start = 0; start < n; start += CHUNK) {

@@ -1,5 +1,5 @@
-/* Mirror of reference.py: steps of training, and predictions, for one type of float and
- * one instruction set (REAL_IS_DOUBLE, VECTOR_BYTES, INSTRUCTION_SET, KERNELS). */
+/* Mirror of reference.py: training steps and predictions, for one floating-point type and one
+ * instruction set (REAL_IS_DOUBLE, VECTOR_BYTES, INSTRUCTION_SET, KERNELS). */
 #include <stdlib.h>
 
 #include "kernels.h"
@@ -14,29 +14,29 @@
 #include "network.h"
 #include "one_row.h"
 #include "optimizers.h"
-#include "passes.h"
+#include "linear_passes.h"
 #include "products.h"
 
-/* All memory of a call: taken once, given out piece by piece, freed once. */
-struct memory {
+/* All memory of a call: reserved once, allocated piece by piece, freed once. */
+struct arena {
     char *start;
-    uint64_t used; /* bytes; with `start` NULL pieces are only counted */
+    uint64_t used; /* bytes; while `start` is NULL, allocations are only counted */
 };
 
-static void *piece(struct memory *memory, uint64_t size) {
-    char *result = memory->start ? memory->start + memory->used : NULL;
-    memory->used += (size + 63) / 64 * 64;
+static void *allocate(struct arena *arena, uint64_t size) {
+    char *result = arena->start ? arena->start + arena->used : NULL;
+    arena->used += (size + 63) / 64 * 64;
     return result;
 }
 
-/* Take the memory that has been counted, for pieces from its start; NULL if there is none. */
-static char *take(struct memory *memory) {
-    char *block = memory->used < SIZE_MAX - 64 ? malloc((size_t)memory->used + 64) : NULL;
-    if (block) *memory = (struct memory){block + 64 - (uintptr_t)block % 64, 0};
-    return block;
+/* Reserve the bytes counted so far, and allocate anew from their start; NULL on failure. */
+static char *reserve(struct arena *arena) {
+    char *start = arena->used < SIZE_MAX - 64 ? malloc((size_t)arena->used + 64) : NULL;
+    if (start) *arena = (struct arena){start + 64 - (uintptr_t)start % 64, 0};
+    return start;
 }
 
-/* What a batch needs on its way forward and backward. */
+/* Memory for the forward and the backward pass of a batch. */
 struct workspace {
     struct batch_storage storage;
     real *panel;
@@ -55,33 +55,33 @@ static int64_t largest(const int64_t *values, int n) {
     return result;
 }
 
-/* Rows of a batch must be copied together unless a single output takes them one by one. */
+/* Whether rows of a batch must be copied to a matrix: a single output reads them in place. */
 static int gathers(
     const struct architecture *architecture, const struct rows *rows, const int64_t *order)
 {
     int one_by_one = architecture->layer_sizes[1] == 1 && rows->column_stride == 1;
-    return !rows->indptr && !one_by_one && !lie_together(rows, order);
+    return !rows->indptr && !one_by_one && !are_contiguous(rows, order);
 }
 
 static void lay_out_forward(
-    struct workspace *w, struct memory *memory, const struct architecture *architecture,
+    struct workspace *w, struct arena *arena, const struct architecture *architecture,
     const struct rows *rows, const int64_t *order, int64_t m)
 {
     const int64_t *sizes = architecture->layer_sizes;
-    w->storage.rows = piece(memory, sizeof(real *) * m);
-    w->storage.numbers = piece(memory, sizeof(int64_t) * m);
+    w->storage.rows = allocate(arena, sizeof(real *) * m);
+    w->storage.numbers = allocate(arena, sizeof(int64_t) * m);
     w->storage.X = NULL;
     if (gathers(architecture, rows, order))
-        w->storage.X = piece(memory, sizeof(real) * m * sizes[0]);
-    w->panel = piece(memory, sizeof(real) * PANEL_DEPTH * PANEL_WIDTH);
+        w->storage.X = allocate(arena, sizeof(real) * m * sizes[0]);
+    w->panel = allocate(arena, sizeof(real) * PANEL_DEPTH * PANEL_WIDTH);
     for (int l = 0; l < architecture->n_layers; l++) {
-        w->outputs[l] = piece(memory, sizeof(real) * m * sizes[l + 1]);
+        w->outputs[l] = allocate(arena, sizeof(real) * m * sizes[l + 1]);
         w->slopes[l] = NULL;
     }
 }
 
 static void lay_out_training(
-    struct workspace *w, struct memory *memory, const struct problem *problem,
+    struct workspace *w, struct arena *arena, const struct problem *problem,
     const struct rows *rows, const int64_t *order, int is_lazy)
 {
     const struct architecture *architecture = &problem->architecture;
@@ -90,49 +90,44 @@ static void lay_out_training(
     int64_t widest = largest(sizes + 1, architecture->n_layers), n_parameters = 0;
     for (int l = 0; l < architecture->n_layers; l++)
         n_parameters += (sizes[l] + 1) * sizes[l + 1];
-    lay_out_forward(w, memory, architecture, rows, order, m);
+    lay_out_forward(w, arena, architecture, rows, order, m);
     for (int l = 0; l + 1 < architecture->n_layers; l++)
-        if (keeps_slope(architecture->activations[l]) || problem->dropout[l] > 0)
-            w->slopes[l] = piece(memory, sizeof(real) * m * sizes[l + 1]);
-    w->storage.y = piece(memory, 8 * m * n_outputs);
-    w->storage.sample_weight = piece(memory, sizeof(real) * m);
+        if (saves_slope(architecture->activations[l]) || problem->dropout[l] > 0)
+            w->slopes[l] = allocate(arena, sizeof(real) * m * sizes[l + 1]);
+    w->storage.y = allocate(arena, 8 * m * n_outputs);
+    w->storage.sample_weight = allocate(arena, sizeof(real) * m);
     for (int turn = 0; turn < 2; turn++)
-        w->deltas[turn] = piece(memory, sizeof(real) * m * widest);
-    w->scratch = piece(memory, sizeof(real) * m * n_outputs);
-    w->sums = piece(memory, sizeof(double) * widest);
-    w->gradient = piece(memory, sizeof(real) * (is_lazy ? n_outputs : n_parameters));
+        w->deltas[turn] = allocate(arena, sizeof(real) * m * widest);
+    w->scratch = allocate(arena, sizeof(real) * m * n_outputs);
+    w->sums = allocate(arena, sizeof(double) * widest);
+    w->gradient = allocate(arena, sizeof(real) * (is_lazy ? n_outputs : n_parameters));
     w->lazy.since = NULL;
     if (is_lazy && problem->l1) {
-        w->lazy.since = piece(memory, sizeof(int32_t) * sizes[0]);
-        w->lazy.past = piece(memory, sizeof(struct past) * (MAX_PENDING + 1));
+        w->lazy.since = allocate(arena, sizeof(int32_t) * sizes[0]);
+        w->lazy.history = allocate(arena, sizeof(struct history) * (MAX_PENDING + 1));
     }
 }
 
-/* Whether a step is gradient descent and nothing else. */
+/* Whether a step is plain gradient descent. */
 static int is_plain(const struct problem *problem) {
     return problem->optimizer == SGD && !problem->average_from && !problem->decay
            && !problem->max_gradient_norm;
 }
 
-/* Whether weights that a row does not touch may wait for their penalty. */
+/* Whether lazy.h applies: weights of features that a row lacks are penalised later. */
 static int lazy_works(const struct problem *problem, const struct rows *rows) {
     return rows->indptr && problem->architecture.n_layers == 1 && is_plain(problem);
 }
 
-static int is_softmax(const struct problem *problem) {
-    return problem->loss == CATEGORICAL_CROSS_ENTROPY
-           || problem->loss == CATEGORICAL_SQUARED_ERROR;
-}
-
-/* Whether `one_row_steps` takes this problem. */
+/* Whether `one_row_steps` applies. */
 static int is_one_row(const struct problem *problem, const struct rows *rows) {
     const struct architecture *architecture = &problem->architecture;
-    return problem->batch_size == 1 && architecture->n_layers == 1 && !is_softmax(problem)
+    return problem->batch_size == 1 && architecture->n_layers == 1 && !is_categorical(problem->loss)
            && architecture->layer_sizes[1] == 1 && is_plain(problem)
            && !rows->indptr && rows->column_stride == 1;
 }
 
-/* The mean of thetas, in double: the n-th share would be lost in float. */
+/* Update the mean of theta over the steps; in float, the n-th share would be lost. */
 static void update_average(const struct problem *problem, struct state *state, int64_t n) {
     if (!problem->average_from || state->step < problem->average_from) return;
     const real *theta = state->theta;
@@ -148,7 +143,7 @@ static void divide(int64_t n, real *restrict delta, real by) {
     for (int64_t i = 0; i < n; i++) delta[i] /= by;
 }
 
-/* One step on a batch; returns the batch's objective times its rows. */
+/* Take one step on a batch; return the batch's objective times its rows. */
 static double dense_step(
     const struct problem *problem, const struct rows *rows, const struct batch *batch,
     struct state *state, double learning_rate, struct workspace *w, const struct blas *blas)
@@ -178,7 +173,7 @@ static double dense_step(
     return loss + (double)m * penalty;
 }
 
-/* The same for a linear model on sparse rows, except for the penalty's part. */
+/* The same for a linear model on sparse rows, without the penalty in the objective. */
 static double sparse_step(
     const struct problem *problem, const struct rows *rows, const struct batch *batch,
     struct state *state, double learning_rate, struct workspace *w)
@@ -200,7 +195,7 @@ static double sparse_step(
     return loss;
 }
 
-/* Steps of one call; the workspace is laid out. */
+/* Take the steps of one call, in a workspace that has its memory. */
 static void steps(
     const struct problem *problem, const struct rows *rows, const struct targets *targets,
     struct state *state, const int64_t *order, int64_t first_batch, int64_t n_steps,
@@ -210,8 +205,7 @@ static void steps(
     const struct architecture *architecture = &problem->architecture;
     int64_t n = rows->n_samples, size = problem->batch_size, number = first_batch;
     int64_t n_outputs = architecture->layer_sizes[architecture->n_layers];
-    int64_t y_size = is_softmax(problem) ? (int64_t)sizeof(int64_t)
-                                         : (int64_t)sizeof(real) * n_outputs;
+    int64_t y_size = bytes_of_y(problem->loss, n_outputs);
     for (int64_t i = 0; i < n_steps; i++) {
         int64_t start = number * size;
         struct batch batch = {.m = n - start < size ? n - start : size};
@@ -225,7 +219,7 @@ static void steps(
         number++;
         int epoch_ends = number * size >= n;
         if (is_lazy && (epoch_ends || i + 1 == n_steps)) {
-            settle(&w->lazy);
+            flush(&w->lazy);
             *totals += w->lazy.total;
             w->lazy.total = 0;
         }
@@ -255,21 +249,21 @@ static int run_steps(
     }
     struct workspace w;
     int is_lazy = lazy_works(problem, rows);
-    struct memory memory = {NULL, 0};
-    lay_out_training(&w, &memory, problem, rows, order, is_lazy);
-    char *block = take(&memory);
-    if (!block) return -1;
-    lay_out_training(&w, &memory, problem, rows, order, is_lazy);
+    struct arena arena = {NULL, 0};
+    lay_out_training(&w, &arena, problem, rows, order, is_lazy);
+    char *start = reserve(&arena);
+    if (!start) return -1;
+    lay_out_training(&w, &arena, problem, rows, order, is_lazy);
     if (is_lazy)
         begin_lazy(&w.lazy, problem->l2, problem->l1, rows->n_features,
                    problem->architecture.layer_sizes[1], state->theta);
     steps(problem, rows, targets, state, order, first_batch, n_steps, learning_rates, totals,
           is_lazy, &w, blas);
-    free(block);
+    free(start);
     return 0;
 }
 
-/* 0 if all values are finite, else NaN: infinity times 0 is NaN, and NaN stays. */
+/* 0 if all values are finite, else NaN: infinity and NaN times 0 are NaN. */
 static real not_finite(int64_t n, const real *restrict values) {
     real sum = 0;
     SIMD(omp simd reduction(+:sum))
@@ -298,16 +292,16 @@ static int predict(
 {
     struct workspace w;
     struct layers layers;
-    struct memory memory = {NULL, 0};
+    struct arena arena = {NULL, 0};
     int64_t n = rows->n_samples, size = n < PREDICTED_ROWS ? n : PREDICTED_ROWS;
     int last = architecture->n_layers - 1;
     int64_t k = architecture->layer_sizes[last + 1], columns = output == AS_BINARY ? 2 : k;
-    lay_out_forward(&w, &memory, architecture, rows, NULL, size);
-    w.scratch = piece(&memory, sizeof(real) * size);
-    char *block = take(&memory);
-    if (!block) return -1;
-    lay_out_forward(&w, &memory, architecture, rows, NULL, size);
-    w.scratch = piece(&memory, sizeof(real) * size);
+    lay_out_forward(&w, &arena, architecture, rows, NULL, size);
+    w.scratch = allocate(&arena, sizeof(real) * size);
+    char *start = reserve(&arena);
+    if (!start) return -1;
+    lay_out_forward(&w, &arena, architecture, rows, NULL, size);
+    w.scratch = allocate(&arena, sizeof(real) * size);
     for (int l = 0; l <= last; l++) {
         layers.weights[l] = weights[l];
         layers.intercepts[l] = intercepts[l];
@@ -321,41 +315,41 @@ static int predict(
         output_of(output, batch.m, k, w.outputs[last], w.scratch,
                   (real *)predicted + start * columns);
     }
-    free(block);
+    free(start);
     return 0;
 }
 
 static void lay_out_pass(
-    struct block *b, struct memory *memory, const struct rows *rows, int64_t k)
+    struct pass_workspace *b, struct arena *arena, const struct rows *rows, int64_t k)
 {
-    int64_t m = rows_of_block(rows), p = rows->indptr ? 0 : rows->n_features;
+    int64_t m = rows_at_once(rows), p = rows->indptr ? 0 : rows->n_features;
     b->storage = (struct batch_storage){
-        .rows = piece(memory, sizeof(real *) * m),
-        .numbers = piece(memory, sizeof(int64_t) * m),
+        .rows = allocate(arena, sizeof(real *) * m),
+        .numbers = allocate(arena, sizeof(int64_t) * m),
     };
-    b->U = piece(memory, in_place(rows, k) ? 0 : sizeof(real) * m * p);
-    b->weight = piece(memory, sizeof(real) * p);
-    b->logits = piece(memory, sizeof(real) * m * k);
-    b->delta = piece(memory, sizeof(real) * m * k);
-    b->scratch = piece(memory, sizeof(real) * m * k);
-    b->omega = piece(memory, sizeof(real) * m * k);
-    b->gradient = piece(memory, sizeof(real) * p * k);
-    b->diagonal = piece(memory, sizeof(real) * p * k);
-    b->panel = piece(memory, sizeof(real) * PANEL_DEPTH * PANEL_WIDTH);
+    b->U = allocate(arena, in_place(rows, k) ? 0 : sizeof(real) * m * p);
+    b->weight = allocate(arena, sizeof(real) * p);
+    b->logits = allocate(arena, sizeof(real) * m * k);
+    b->delta = allocate(arena, sizeof(real) * m * k);
+    b->scratch = allocate(arena, sizeof(real) * m * k);
+    b->omega = allocate(arena, sizeof(real) * m * k);
+    b->gradient = allocate(arena, sizeof(real) * p * k);
+    b->diagonal = allocate(arena, sizeof(real) * p * k);
+    b->panel = allocate(arena, sizeof(real) * PANEL_DEPTH * PANEL_WIDTH);
 }
 
 static int run_pass(
     enum loss loss, int64_t n_outputs, const struct rows *rows, const struct targets *targets,
     struct pass *pass, const struct blas *blas)
 {
-    struct block b;
-    struct memory memory = {NULL, 0};
-    lay_out_pass(&b, &memory, rows, n_outputs);
-    char *block = take(&memory);
-    if (!block) return -1;
-    lay_out_pass(&b, &memory, rows, n_outputs);
-    pass->loss = pass_blocks(loss, n_outputs, rows, targets, pass, &b, blas);
-    free(block);
+    struct pass_workspace b;
+    struct arena arena = {NULL, 0};
+    lay_out_pass(&b, &arena, rows, n_outputs);
+    char *start = reserve(&arena);
+    if (!start) return -1;
+    lay_out_pass(&b, &arena, rows, n_outputs);
+    pass->loss = pass_over_rows(loss, n_outputs, rows, targets, pass, &b, blas);
+    free(start);
     return 0;
 }
 

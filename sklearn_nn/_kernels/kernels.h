@@ -1,14 +1,16 @@
-/* What the kernels are given: the records of types.py as C sees them.
+/* The arguments of the kernels: C structs of the engine's records.
  *
- * Arrays of floats are float or double, as the data; which one, a table of kernels knows
- * (`struct kernels`, one for each type and instruction set).
+ * Floating-point arrays are float or double, like the data. There is one `struct kernels` for
+ * each of the two types and each instruction set.
  */
 #ifndef SKLEARN_NN_KERNELS_H
 #define SKLEARN_NN_KERNELS_H
 
 #include <stdint.h>
 
-/* The names of activations.py, losses.py and optimizers.py, in their order. */
+/* Entries of activations.py, losses.py, prediction.py and optimizers.py; kernels.pyx maps
+ * their names to these numbers. A switch over one of them has no default, so that a missing
+ * case is an error (-Werror=switch). */
 enum activation {
     IDENTITY,
     LOGISTIC,
@@ -26,29 +28,29 @@ enum loss {
     BINARY_SQUARED_ERROR,
     CATEGORICAL_SQUARED_ERROR
 };
-enum output { AS_LOGITS, AS_BINARY, AS_LOGISTIC, AS_SOFTMAX }; /* of prediction.py */
+enum output { AS_LOGITS, AS_BINARY, AS_LOGISTIC, AS_SOFTMAX };
 enum optimizer { SGD, MOMENTUM, NESTEROV, ADAM };
 
-enum { MAX_LAYERS = 64 };      /* compiled.py sends deeper networks to the reference */
-enum { PREDICTED_ROWS = 256 }; /* rows of a block: their outputs stay in the cache */
+enum { MAX_LAYERS = 64 };      /* deeper networks are trained by reference.py */
+enum { PREDICTED_ROWS = 256 }; /* at once: their outputs stay in the cache */
 
-/* The rows to learn from or to predict for, dense (`indptr` is NULL) or CSR. */
+/* Rows to train on or to predict for, dense (`indptr` is NULL) or CSR. */
 struct rows {
     int64_t n_samples, n_features;
     const void *values;                 /* dense: element (0, 0); CSR: stored values */
     int64_t row_stride, column_stride;  /* dense: in elements */
     const void *indices, *indptr;       /* CSR: int32 or int64 */
-    int wide;                           /* whether these two are int64 */
+    int wide;                           /* whether `indices` and `indptr` are int64 */
     const int64_t *index;               /* (n_samples,) rows that take part, or NULL */
 };
 
-/* What is known of each row: y as the loss takes it, and its weight. */
+/* Targets of the rows: y, encoded for the loss, and sample weights. */
 struct targets {
     const void *y;             /* (n, n_outputs) 0 or 1; int64 class indices for softmax */
     const void *sample_weight; /* (n,), or NULL */
 };
 
-/* A network: for training all layers lie in one theta, weights first. */
+/* Shape of a network. In training one theta holds all layers, weights first. */
 struct architecture {
     int n_layers;
     int64_t layer_sizes[MAX_LAYERS + 1]; /* n_features, hidden..., n_outputs */
@@ -63,48 +65,48 @@ struct problem {
     enum optimizer optimizer;
     double momentum, beta_1, beta_2, epsilon;
     int64_t batch_size;
-    int64_t average_from; /* first step whose theta is averaged, 0 for none */
-    double max_gradient_norm; /* 0 for none */
-    double dropout[MAX_LAYERS]; /* part of a hidden layer's units left out, 0 for none */
+    int64_t average_from; /* first step whose theta enters the average; 0: no average */
+    double max_gradient_norm; /* 0: no clipping */
+    double dropout[MAX_LAYERS]; /* rate of each hidden layer, 0 for none */
     uint64_t dropout_key[2];
 };
 
 struct state {
     void *theta;     /* IN-OUT (n_parameters,) */
-    void *slots[2];  /* IN-OUT (n_parameters,) each, as many as the optimizer has */
+    void *slots[2];  /* IN-OUT (n_parameters,) each; n_slots of them */
     double *average; /* IN-OUT (n_parameters,), or NULL */
     int64_t n_averaged, n_slot_updates, step;
 };
 
-/* BLAS's matrix product for the type of the data, and what is large enough for it. */
+/* BLAS's matrix product for the type of the data, and from which size it is used. */
 struct blas {
     void *gemm;
     int64_t from; /* multiplications */
 };
 
-/* What one pass over rows needs and gives; see passes.h. */
+/* Arguments and results of one pass over the rows; see linear_passes.h. */
 struct pass {
-    const void *centre, *inverse_scale; /* IN (n_features,) of the standardised coordinates */
-    const void *theta;  /* IN  (n_features + 1, n_outputs) there; for CSR by inverse_scale */
-    void *proba;        /* OUT (n_samples, n_outputs), IN for a product with the Hessian */
+    const void *centre, *inverse_scale; /* IN (n_features,) of the coordinates */
+    const void *theta;  /* IN  (n_features + 1, n_outputs) there; for CSR times inverse_scale */
+    void *proba;        /* OUT (n_samples, n_outputs); IN for a Hessian product */
     double *sums;       /* IN-OUT (n_features + 1, n_outputs) gradient or product, added to */
-    double *diagonal;   /* IN-OUT (n_features + 1, n_outputs) of the Hessian; NULL: a product */
-    double damping;     /* IN  of a product: times (p - y) (p - y)^T of each row, added */
-    double loss;        /* OUT sum over the rows; 0 of a product */
+    double *diagonal;   /* IN-OUT (n_features + 1, n_outputs) of the Hessian; NULL for a product */
+    double damping;     /* IN  of a product: factor of (p - y) (p - y)^T, added for each row */
+    double loss;        /* OUT sum over the rows; 0 for a product */
 };
 
-/* One implementation, for one type of float and one instruction set. */
+/* The kernels of one floating-point type and one instruction set. */
 struct kernels {
     const char *instruction_set;
-    /* Those that return a number return 0, or -1 if there is no memory. */
+    /* Those that return int return 0, or -1 if memory is exhausted. */
     int (*run_steps)(
         const struct problem *problem, const struct rows *rows,
         const struct targets *targets, struct state *state,
         const int64_t *order,         /* IN (n_samples,) or NULL */
-        int64_t first_batch,          /* number of the first step's batch in its epoch */
+        int64_t first_batch,          /* index of the first step's batch in its epoch */
         int64_t n_steps,
         const double *learning_rates, /* IN  (n_steps,) */
-        double *totals,               /* IN-OUT one number for each epoch begun */
+        double *totals,               /* IN-OUT (n_epochs begun,) objective times n_samples */
         const struct blas *blas);
     int (*predict)(
         const struct architecture *architecture,
@@ -124,7 +126,7 @@ struct kernels {
         double *matrix);         /* IN-OUT (n_features + 1, n_features + 1), its lower half */
 };
 
-/* Find the kernels that this processor runs, best first; return how many there are. */
+/* Find the kernels that this processor can run, best first; return their number. */
 enum { MAX_KERNELS = 3 };
 int available_kernels(int is_double, const struct kernels *found[MAX_KERNELS]);
 

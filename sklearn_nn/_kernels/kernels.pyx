@@ -1,8 +1,8 @@
 # cython: language_level=3
-"""The door to the C kernels: arrays and numbers in, the GIL released, numbers out.
+"""Python's interface to the C kernels: arrays and numbers in, numbers out, without the GIL.
 
-compiled.py sees to it that arrays have the types, orders and lengths that are written here
-and in kernels.h; nothing is checked again.
+compiled.py makes sure that arrays have the types, orders and lengths stated here and in
+kernels.h; nothing is checked again.
 """
 
 from cpython.buffer cimport PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
@@ -15,11 +15,14 @@ cdef extern from "kernels.h" nogil:
     enum: MAX_KERNELS
     enum: PREDICTED_ROWS
     enum c_activation "activation":
-        pass
+        IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, SOFTPLUS, ELU, SILU, GELU
     enum c_loss "loss":
-        pass
+        BINARY_CROSS_ENTROPY, CATEGORICAL_CROSS_ENTROPY
+        BINARY_SQUARED_ERROR, CATEGORICAL_SQUARED_ERROR
+    enum c_output "output":
+        AS_LOGITS, AS_BINARY, AS_LOGISTIC, AS_SOFTMAX
     enum c_optimizer "optimizer":
-        pass
+        SGD, MOMENTUM, NESTEROV, ADAM
 
     struct c_rows "rows":
         int64_t n_samples, n_features
@@ -86,22 +89,49 @@ cdef extern from "kernels.h" nogil:
     int available_kernels(int is_double, const c_kernels **found) noexcept
 
 
+# The names of Python's registries and functions, to the numbers of kernels.h. Python trains
+# on reference.py if a name is missing here.
+ACTIVATIONS = {
+    "identity": IDENTITY,
+    "logistic": LOGISTIC,
+    "tanh": TANH,
+    "relu": RELU,
+    "leaky_relu": LEAKY_RELU,
+    "softplus": SOFTPLUS,
+    "elu": ELU,
+    "silu": SILU,
+    "gelu": GELU,
+}
+LOSSES = {
+    "binary_cross_entropy": BINARY_CROSS_ENTROPY,
+    "categorical_cross_entropy": CATEGORICAL_CROSS_ENTROPY,
+    "binary_squared_error": BINARY_SQUARED_ERROR,
+    "categorical_squared_error": CATEGORICAL_SQUARED_ERROR,
+}
+OUTPUTS = {
+    "logits": AS_LOGITS,
+    "binary": AS_BINARY,
+    "logistic": AS_LOGISTIC,
+    "softmax": AS_SOFTMAX,
+}
+OPTIMIZERS = {"SGD": SGD, "Momentum": MOMENTUM, "Nesterov": NESTEROV, "Adam": ADAM}
+
 DEEPEST = MAX_LAYERS
-"""Number of layers that a kernel takes."""
+"""Maximum number of layers."""
 
 ROWS_AT_ONCE = PREDICTED_ROWS
-"""Number of rows that go forward together."""
+"""Number of rows that the forward pass of a prediction takes at once."""
 
 cdef const c_kernels *FOUND[2][MAX_KERNELS]  # for float and double, best first
 cdef int n_found = available_kernels(0, FOUND[0])
 available_kernels(1, FOUND[1])
 
 INSTRUCTION_SETS = [FOUND[0][level].instruction_set.decode() for level in range(n_found)]
-"""Those that this processor runs, best first; a level is a position in this list."""
+"""Instruction sets that this processor runs, best first; a level is an index into it."""
 
 
 cdef void *address(array) except? NULL:
-    """Return where the array begins; None is nowhere."""
+    """Return the address of the array's first element, NULL for None."""
     cdef Py_buffer view
     if array is None:
         return NULL
@@ -111,7 +141,7 @@ cdef void *address(array) except? NULL:
 
 
 cdef c_blas blas_of(bint is_double, int64_t blas_from):
-    """Return scipy's BLAS for this type."""
+    """Return scipy's BLAS for float or double."""
     cdef c_blas blas
     blas.gemm = <void *> dgemm if is_double else <void *> sgemm
     blas.from_ = blas_from
@@ -119,9 +149,10 @@ cdef c_blas blas_of(bint is_double, int64_t blas_from):
 
 
 cdef object point_to_rows(c_rows *rows, X, index):
-    """Set `rows` to the rows `index` (or None for all) of X, dense or CSR.
+    """Point `rows` to the rows `index` (None for all) of X, dense or CSR.
 
-    Return what must live as long: another thread may give a CSR matrix new arrays.
+    Return the arrays that must live as long as `rows`: another thread may give a CSR matrix
+    new ones.
     """
     cdef Py_buffer view
     rows.n_samples = X.shape[0] if index is None else index.shape[0]
@@ -144,7 +175,7 @@ cdef object point_to_rows(c_rows *rows, X, index):
 
 
 cdef int describe(c_architecture *architecture, layer_sizes, activations) except -1:
-    """Set `architecture`; `activations` are numbers of kernels.h's list."""
+    """Fill `architecture`; `activations` are values of ACTIVATIONS."""
     architecture.n_layers = len(layer_sizes) - 1
     for i, size in enumerate(layer_sizes):
         architecture.layer_sizes[i] = size
@@ -153,8 +184,8 @@ cdef int describe(c_architecture *architecture, layer_sizes, activations) except
     return 0
 
 
-cdef class Plan:
-    """A problem in C's terms."""
+cdef class CProblem:
+    """The problem and its settings, as a C struct."""
 
     cdef c_problem problem
 
@@ -187,7 +218,7 @@ cdef class Plan:
 def run_steps(
     int level,
     int64_t blas_from,      # multiplications from which a product goes to BLAS
-    Plan plan,
+    CProblem problem,
     X, index,               # IN     rows: (n, n_features); (n_samples,) int64 or None
     y, sample_weight,       # IN     targets of the n_samples rows
     theta,                  # IN-OUT (n_parameters,)
@@ -199,9 +230,9 @@ def run_steps(
     order,                  # IN     (n_samples,) int64, or None
     int64_t first_batch,
     learning_rates,         # IN     (n_steps,) float64
-    totals,                 # IN-OUT (n_epochs begun,) float64, objectives times rows
+    totals,                 # IN-OUT (n_epochs begun,) float64, objective times n_samples
 ):
-    """Take one step for each learning rate; return the new `n_averaged`."""
+    """Take one step per learning rate; return the new `n_averaged`."""
     cdef bint is_double = theta.itemsize == 8
     cdef c_rows rows
     cdef c_targets targets
@@ -224,10 +255,10 @@ def run_steps(
     state.step = step
     with nogil:
         failed = FOUND[is_double][level].run_steps(
-            &plan.problem, &rows, &targets, &state, c_order, first_batch, n_steps, rates,
+            &problem.problem, &rows, &targets, &state, c_order, first_batch, n_steps, rates,
             c_totals, &blas)
     if failed:
-        raise MemoryError("No memory for the arrays of one batch.")
+        raise MemoryError("Not enough memory for the arrays of one batch.")
     return state.n_averaged
 
 
@@ -241,7 +272,7 @@ def predict(
     int output,
     predicted,  # IN-OUT (n_samples, n_outputs), with two columns if binary
 ):
-    """Fill what is predicted; return whether all values of X are finite."""
+    """Fill `predicted`; return whether all values of X are finite."""
     cdef bint is_double = predicted.itemsize == 8
     cdef c_rows rows
     cdef c_architecture architecture
@@ -259,7 +290,7 @@ def predict(
         failed = FOUND[is_double][level].predict(
             &architecture, weights, intercepts, &rows, output, c_predicted, &finite, &blas)
     if failed:
-        raise MemoryError("No memory for the arrays of one block of rows.")
+        raise MemoryError("Not enough memory for the arrays of one batch of rows.")
     return bool(finite)
 
 
@@ -277,7 +308,7 @@ def run_pass(
     diagonal,          # IN-OUT the same, or None for a product with the Hessian
     double damping,
 ):
-    """Add what the rows give to `sums` and `diagonal`; return the sum of their losses."""
+    """Add the rows' shares to `sums` and `diagonal`; return the sum of the rows' losses."""
     cdef bint is_double = theta.itemsize == 8
     cdef c_rows rows
     cdef c_targets targets
@@ -300,7 +331,7 @@ def run_pass(
         failed = FOUND[is_double][level].run_pass(
             loss, n_outputs, &rows, &targets, &one, &blas)
     if failed:
-        raise MemoryError("No memory for the arrays of one block of rows.")
+        raise MemoryError("Not enough memory for the arrays of one batch of rows.")
     return one.loss
 
 

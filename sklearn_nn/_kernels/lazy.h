@@ -1,19 +1,19 @@
-/* Plain gradient descent of a linear model on sparse rows, where a step costs the stored
- * values of its rows and not n_features.
+/* Plain gradient descent of a linear model on sparse rows. A step takes time in proportion to
+ * the stored values of its rows, not to n_features.
  *
- * Between two rows that have feature j, l2 and l1 alone move its weights: with
+ * Between two rows that have feature j, only l2 and l1 move its weights: with
  * a_t = 1 - rate_t l2 and b_t = rate_t l1, step t without a gradient is
  *
  *     w <- soft_threshold(a_t w, b_t).
  *
- * In units of A, the product of the a so far, that is for v = w / A, many such steps are
+ * Let A be the product of all a so far, and v = w / A. Then many such steps together are
  *
  *     v <- soft_threshold(v, B_now - B_then),     B = sum_t b_t / A_{t+1},
  *
- * taken when the feature comes again. A starts anew from 1 before it underflows.
+ * applied when the next row has the feature. A is reset to 1 before it underflows.
  * (L. Bottou, "Stochastic Gradient Descent Tricks", 2012, for the scale; B. Carpenter, "Lazy
  * Sparse Stochastic Gradient Descent for Regularized Multinomial Logistic Regression", 2008,
- * for thresholds that wait.)
+ * for the delayed thresholds.)
  */
 #ifndef SKLEARN_NN_LAZY_H
 #define SKLEARN_NN_LAZY_H
@@ -22,17 +22,19 @@
 #include "network.h"
 #include "optimizers.h"
 
-/* A begins anew below this: v = w / A must stay a normal float, and the differences of sums
- * of A^2 that an elastic net needs lose 1 / A^2 of their digits. */
+/* A is reset to 1 below these. The first keeps v = w / A a normal float. With l1, differences
+ * of sums of A^2 are needed, which lose a factor 1 / A^2 of accuracy. */
 #define SMALLEST_SCALE 1e-9
 #define SMALLEST_SCALE_OF_SUMS 0.1
 
-enum { MAX_PENDING = 4096 }; /* steps whose thresholds may wait; their sums fit the cache */
+enum { MAX_PENDING = 4096 }; /* most steps that may be delayed: their history fits the cache */
 
-/* The objective's penalty, summed over steps, is taken feature by feature as well: a weight
- * that waits has |w_t| = A_t (c - B_t) for a constant c until B_t reaches c. So differences
- * of these sums over steps, each counted with the rows of its batch, give its part. */
-struct past {
+/* Sums over the steps so far, each step weighted with the rows of its batch.
+ *
+ * The penalty in the objective is delayed as well. A weight without rows is
+ * |w_t| = A_t (c - B_t) with a constant c, until B_t reaches c. So its penalty over the delayed
+ * steps follows from differences of these sums. */
+struct history {
     double threshold;     /* B before the step */
     double a, ab;         /* sums of A, A B up to this step */
     double aa, aab, aabb; /* sums of A^2, A^2 B, A^2 B^2 */
@@ -43,38 +45,38 @@ struct lazy {
     double l2, l1;
     real *v;           /* (n_features, k) */
     double scale;      /* A */
-    double total;      /* the penalty summed over steps and their rows */
-    double squares;    /* ||v||^2, true without l1 only */
-    double threshold;  /* B; this and the rest are for l1 only */
-    int32_t now;       /* number of this step, from 1 where A began */
-    int32_t *since;    /* (n_features,) step at which the feature came last */
-    struct past *past; /* (MAX_PENDING + 1,) by step; past[0] is all zeros */
+    double total;      /* penalty, summed over steps and their rows */
+    double squares;    /* ||v||^2, only valid without l1 */
+    double threshold;  /* B; this and all below are only used with l1 */
+    int32_t now;       /* number of this step, from 1 after a reset of A */
+    int32_t *since;    /* (n_features,) last step whose rows had the feature */
+    struct history *history; /* (MAX_PENDING + 1,) by step; history[0] is all zeros */
 };
 
-/* The last step from `since` on before which a weight is not 0, for its c.
+/* Find the last step, from `since` on, before which a weight with this c is not 0.
  *
- * Thresholds grow evenly while the learning rate is even, so that the first guess between
- * the ends is nearly always right.
+ * Interpolation search: thresholds grow linearly while the learning rate is constant, so that
+ * the first guess is nearly always right.
  */
 static int32_t last_step_alive(
-    const struct past *past, double c, int32_t since, int32_t now)
+    const struct history *history, double c, int32_t since, int32_t now)
 {
-    int32_t low = since, high = now; /* past[low].threshold < c <= past[high].threshold */
+    int32_t low = since, high = now; /* history[low].threshold < c <= history[high].threshold */
     while (high - low > 1) {
-        double width = past[high].threshold - past[low].threshold;
-        double share = (c - past[low].threshold) / width;
-        double at = low + share * (high - low); /* NaN where a threshold is infinite */
+        double width = history[high].threshold - history[low].threshold;
+        double share = (c - history[low].threshold) / width;
+        double at = low + share * (high - low); /* NaN if a threshold is infinite */
         int32_t guess = at > low + 1 ? (at < high - 1 ? (int32_t)at : high - 1) : low + 1;
-        if (past[guess].threshold < c) low = guess;
+        if (history[guess].threshold < c) low = guess;
         else high = guess;
     }
     return low;
 }
 
-/* Apply to the weights of feature j what has waited; return their penalty meanwhile. */
+/* Apply the delayed steps to the weights of feature j; return their penalty over these. */
 static inline double catch_up(struct lazy *lazy, int64_t j) {
     const int32_t since = lazy->since[j], now = lazy->now;
-    const struct past *p = &lazy->past[since];
+    const struct history *p = &lazy->history[since];
     double pending = lazy->threshold - p->threshold;
     double penalty = 0;
     if (since == now && pending == 0) return 0;
@@ -82,9 +84,9 @@ static inline double catch_up(struct lazy *lazy, int64_t j) {
         real v = lazy->v[i];
         double c = (double)absolute(v) + p->threshold;
         int32_t last = v == 0 ? since : now;
-        if (v != 0 && lazy->past[now].threshold >= c)
-            last = last_step_alive(lazy->past, c, since, now);
-        const struct past *q = &lazy->past[last];
+        if (v != 0 && lazy->history[now].threshold >= c)
+            last = last_step_alive(lazy->history, c, since, now);
+        const struct history *q = &lazy->history[last];
         penalty += lazy->l1 * (c * (q->a - p->a) - (q->ab - p->ab));
         if (lazy->l2)
             penalty += 0.5 * lazy->l2 * (c * c * (q->aa - p->aa)
@@ -95,8 +97,8 @@ static inline double catch_up(struct lazy *lazy, int64_t j) {
     return penalty;
 }
 
-/* Make v the weights themselves, and begin again with A = 1. */
-static void settle(struct lazy *lazy) {
+/* Apply all delayed steps, so that v is the weights, and reset A to 1. */
+static void flush(struct lazy *lazy) {
     int64_t n = lazy->n_features * lazy->k;
     real scale = (real)lazy->scale;
     if (lazy->l1) {
@@ -124,18 +126,18 @@ static void begin_lazy(
     lazy->now = 0;
     if (l1) {
         memset(lazy->since, 0, sizeof(int32_t) * n_features);
-        memset(lazy->past, 0, sizeof(struct past));
+        memset(lazy->history, 0, sizeof(struct history));
     }
-    settle(lazy);
+    flush(lazy);
 }
 
-/* Count the penalty of the theta before a step on m rows. */
+/* Add the penalty before a step on m rows to the history or the total. */
 static void count_penalty(struct lazy *lazy, int64_t m) {
     if (lazy->l1) {
-        if (lazy->now == MAX_PENDING) settle(lazy);
-        const struct past *p = &lazy->past[lazy->now++];
+        if (lazy->now == MAX_PENDING) flush(lazy);
+        const struct history *p = &lazy->history[lazy->now++];
         double b = lazy->threshold, a = (double)m * lazy->scale, aa = a * lazy->scale;
-        lazy->past[lazy->now] = (struct past){
+        lazy->history[lazy->now] = (struct history){
             b, p->a + a, p->ab + a * b, p->aa + aa, p->aab + aa * b, p->aabb + aa * b * b,
         };
     } else if (lazy->l2) {
@@ -143,7 +145,7 @@ static void count_penalty(struct lazy *lazy, int64_t m) {
     }
 }
 
-/* z (m, k) <- intercept + x W, after the rows' features have caught up. */
+/* z (m, k) <- intercept + x W, after the delayed steps of the rows' features */
 static void lazy_forward(
     struct lazy *lazy, const struct rows *rows, const struct batch *batch,
     const real *intercept, real *restrict z)
@@ -164,12 +166,12 @@ static void lazy_forward(
         for (int64_t o = 0; o < k; o++) z[i * k + o] = scale * z[i * k + o] + intercept[o];
 }
 
-/* The step's shrinking of all weights. */
+/* Shrink all weights by the penalty's step. */
 static void shrink(struct lazy *lazy, double learning_rate) {
     double a = 1 - learning_rate * lazy->l2;
     double smallest = lazy->l1 ? SMALLEST_SCALE_OF_SUMS : SMALLEST_SCALE;
-    if (lazy->scale * a < smallest) settle(lazy);
-    if (a < smallest) { /* a step as long as 1 / l2 or longer cannot wait */
+    if (lazy->scale * a < smallest) flush(lazy);
+    if (a < smallest) { /* a step of 1 / l2 or longer cannot be delayed */
         for (int64_t i = 0; i < lazy->n_features * lazy->k; i++) lazy->v[i] *= (real)a;
         lazy->squares *= a * a;
     } else {
@@ -178,12 +180,12 @@ static void shrink(struct lazy *lazy, double learning_rate) {
     lazy->threshold += learning_rate * lazy->l1 / lazy->scale;
 }
 
-/* v_j <- v_j + c x_j for the stored values of a row; returns how much ||v||^2 grows. */
+/* v_j <- v_j + c x_j for the stored values of a row; return the growth of ||v||^2. */
 static ALWAYS_INLINE double add_row(
     const int wide, int64_t n, const void *restrict indices, const real *restrict x,
     int64_t k, real c, real *restrict v)
 {
-    double growth[4] = {0, 0, 0, 0}; /* four sums need not wait for each other */
+    double growth[4] = {0, 0, 0, 0}; /* four independent sums */
     int64_t j = 0;
     for (; j + 4 <= n; j += 4)
         for (int u = 0; u < 4; u++) {

@@ -1,4 +1,4 @@
-/* Mirror of network.py: forward to logits, backward to the gradient. */
+/* Mirror of network.py: forward pass to logits, backward pass to the gradient. */
 #ifndef SKLEARN_NN_NETWORK_H
 #define SKLEARN_NN_NETWORK_H
 
@@ -12,7 +12,7 @@ struct layers {
     const real *intercepts[MAX_LAYERS]; /* (fan_out,) each */
 };
 
-/* The layers of theta, which holds all weights, then all intercepts; returns n_weights. */
+/* Find the layers of theta, which holds all weights, then all intercepts; return n_weights. */
 static int64_t layers_of(
     const struct architecture *architecture, const real *theta, struct layers *layers)
 {
@@ -32,7 +32,7 @@ static int64_t layers_of(
 
 /* sum_j x_j w_j over the stored values of a row.
  *
- * Four plain sums: the processors' gather instructions are slower than that.
+ * Four scalar sums are faster than the processors' gather instructions.
  */
 static ALWAYS_INLINE real sparse_dot(
     const int wide, int64_t n, const void *restrict indices, const real *restrict x,
@@ -82,9 +82,9 @@ static void sparse_gradient(
     }
 }
 
-/* outputs[l] is what layer l gives on: hidden outputs (m, fan_out_l), at last the logits.
- * slopes[l], where it is not NULL, becomes f'(z_l), times the mask where units are dropped:
- * in step number `step` of `training`, which is NULL in predictions.
+/* outputs[l] (m, fan_out_l) becomes the output of layer l; the last ones are the logits.
+ * slopes[l], if not NULL, becomes f'(z_l), times the mask if the layer has dropout. `training`
+ * is NULL in predictions; else `step` is the number of its step.
  */
 static void forward(
     const struct architecture *architecture, const struct layers *layers,
@@ -103,7 +103,7 @@ static void forward(
             product(m, fan_out, fan_in, input, fan_in, 1, weight, fan_out, 1, z, 1, panel, blas);
         else if (rows->indptr)
             sparse_product(rows, batch, fan_out, weight, z);
-        else /* rows lie apart, which they do only for a single output */
+        else /* rows are not contiguous: there is a single output */
             for (int64_t i = 0; i < m; i++) {
                 prefetch_dense(rows, batch, i);
                 z[i] += dot(fan_in, batch->rows[i], weight);
@@ -117,7 +117,7 @@ static void forward(
     }
 }
 
-/* dJ/db_l = sum over rows of delta_l, in double: a float sum of many rows loses digits. */
+/* dJ/db_l = sum over rows of delta_l; in double, because float sums of many rows lose digits. */
 static void sum_rows(
     int64_t m, int64_t n, const real *restrict delta, /* IN (m, n) */
     double *restrict sums, real *restrict gradient)   /* OUT (n,) each */
@@ -130,7 +130,7 @@ static void sum_rows(
     for (int64_t j = 0; j < n; j++) gradient[j] = (real)sums[j];
 }
 
-/* From delta of the logits, in deltas[0], to the gradient in the order of theta. */
+/* Compute the gradient, in the order of theta, from deltas[0], the delta of the logits. */
 static void backward(
     const struct architecture *architecture, const struct layers *layers,
     const struct rows *rows, const struct batch *batch,

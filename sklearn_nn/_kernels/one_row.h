@@ -1,7 +1,7 @@
-/* The textbook's stochastic gradient descent: one logit, one dense row a step.
+/* The textbook's stochastic gradient descent: one logit, one dense row per step.
  *
- * The same step as that of a batch, but a step of one row is so short that it counts how
- * often theta is passed over: here twice, for the logit and for the update.
+ * The result is that of a batch of one row. But such a step is so short that the number of
+ * passes over theta matters: here two, one for the logit and one for the update.
  */
 #ifndef SKLEARN_NN_ONE_ROW_H
 #define SKLEARN_NN_ONE_ROW_H
@@ -31,7 +31,19 @@ static ALWAYS_INLINE double fused_step(
     return 0.5 * s->l2 * squares + (has_l1 ? l1 * magnitudes : 0);
 }
 
-/* Steps on the samples [start, start + n_steps) in this order; returns their objectives' sum. */
+/* Loss of one logit; `gradient` is its derivative. */
+static inline real loss_of_logit(enum loss loss, real logit, real y, real *gradient) {
+    switch (loss) {
+    case BINARY_CROSS_ENTROPY: return binary_cross_entropy(logit, y, gradient);
+    case BINARY_SQUARED_ERROR: return binary_squared_error(logit, y, gradient);
+    case CATEGORICAL_CROSS_ENTROPY:
+    case CATEGORICAL_SQUARED_ERROR: break; /* is_one_row of kernels.c excludes them */
+    }
+    return 0;
+}
+
+/* Steps on the samples [start, start + n_steps) of the order; returns the sum of their
+ * objectives. */
 static double one_row_steps(
     const struct problem *problem, const struct rows *rows, const struct targets *targets,
     real *restrict theta, const int64_t *order, int64_t start, int64_t n_steps,
@@ -46,13 +58,11 @@ static double one_row_steps(
         const real *x = dense_row(rows, rows->index ? rows->index[sample] : sample);
         int64_t later = i + ROWS_AHEAD < n ? i + ROWS_AHEAD : i;
         const real *coming = dense_row(rows, row_number(rows, order, later));
-        /* In two halves, so that requests do not queue. */
+        /* In two halves, so that the requests do not queue. */
         prefetch(coming, half * (int64_t)sizeof(real));
         PREFETCH(&y[order ? order[later] : later]);
         real delta, weight = weights ? weights[sample] : 1, z = theta[p] + dot(p, x, theta);
-        real loss = problem->loss == BINARY_CROSS_ENTROPY
-            ? binary_cross_entropy(z, y[sample], &delta)
-            : binary_squared_error(z, y[sample], &delta);
+        real loss = loss_of_logit(problem->loss, z, y[sample], &delta);
         total += (double)(weight * loss) + penalty;
         delta *= weight;
         prefetch(coming + half, (p - half) * (int64_t)sizeof(real));

@@ -1,4 +1,4 @@
-/* Mirror of penalties.py and optimizers.py: one pass over theta, its gradient and slots. */
+/* Mirror of penalties.py and optimizers.py: a step is one pass over theta, gradient, slots. */
 #ifndef SKLEARN_NN_OPTIMIZERS_H
 #define SKLEARN_NN_OPTIMIZERS_H
 
@@ -6,12 +6,12 @@
 #include "kernels.h"
 #include "products.h"
 
-/* The numbers of one step, in the type of the data as the reference has them. */
+/* The numbers of one step, in the type of the data, as in the reference. */
 struct step {
     enum optimizer optimizer;
     real l2, l1;                  /* 0 for intercepts */
-    real learning_rate, momentum; /* for Adam the bias-corrected rate */
-    real beta_1, rest_1, beta_2, rest_2, epsilon; /* rest = 1 - beta, taken in double */
+    real learning_rate, momentum; /* the rate is bias-corrected for Adam */
+    real beta_1, rest_1, beta_2, rest_2, epsilon; /* rest = 1 - beta, computed in double */
 };
 
 /* argmin_u l1 |u| + (u - w)^2 / (2 step_size), with `threshold` = l1 * step_size. */
@@ -114,7 +114,7 @@ static ALWAYS_INLINE void step_range(
 static double penalty_value(int64_t n, const real *restrict w, double l2, double l1) {
     double value = 0;
     if (l2)
-        for (int64_t i = 0; i < n; i += 4096) /* float32 sums of few numbers are exact enough */
+        for (int64_t i = 0; i < n; i += 4096) /* so few numbers that float sums are exact enough */
             value += 0.5 * l2 * dot(n - i < 4096 ? n - i : 4096, w + i, w + i);
     if (l1) {
         double sum = 0;
@@ -133,8 +133,8 @@ static void add_gradient(
     for (int64_t i = 0; i < n; i++) gradient[i] += l2 * w[i];
 }
 
-/* gradient <- gradient max_norm / ||gradient|| where it is longer, but not infinitely: what
- * is scaled to 0 would hide that training has diverged. */
+/* gradient <- gradient max_norm / ||gradient|| if its norm is larger, but finite: scaling an
+ * infinite gradient to 0 would hide divergence. */
 static void clip(int64_t n, real *restrict gradient, double max_norm) {
     double sum = 0;
     SIMD(omp simd reduction(+:sum))
@@ -148,19 +148,19 @@ static void clip(int64_t n, real *restrict gradient, double max_norm) {
 
 /* w <- w (1 - learning_rate decay), for the n weights */
 static void decay_weights(int64_t n, real *restrict w, double learning_rate, double decay) {
-    const real kept = (real)(1 - learning_rate * decay);
+    const real factor = (real)(1 - learning_rate * decay);
     SIMD(omp simd)
-    for (int64_t i = 0; i < n; i++) w[i] *= kept;
+    for (int64_t i = 0; i < n; i++) w[i] *= factor;
 }
 
-/* The step number t from 1 of the problem's optimizer, on weights and intercepts. */
+/* Step t, from 1, of the problem's optimizer, on weights and intercepts. */
 static void optimizer_step(
     const struct problem *problem, double learning_rate, int64_t t,
     int64_t n_weights, int64_t n_parameters,
     real *theta, real *gradient, void *const *slots)
 {
     real *slot_0 = slots[0], *slot_1 = slots[1], l2 = (real)problem->l2;
-    if (problem->max_gradient_norm || problem->decay) { /* the whole gradient comes first */
+    if (problem->max_gradient_norm || problem->decay) { /* both need the whole gradient */
         if (l2) add_gradient(n_weights, theta, l2, gradient);
         l2 = 0;
     }

@@ -1,7 +1,7 @@
-/* The random numbers of dropout.py: Philox4x64-10, a function of a key and a counter.
+/* Random numbers of dropout.py: Philox4x64-10, a function of a key and a counter.
  *
  * J. Salmon, M. Moraes, R. Dror and D. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
- * SC 2011. The same as numpy.random.Philox.
+ * SC 2011. Equal to numpy.random.Philox.
  */
 #ifndef SKLEARN_NN_PHILOX_H
 #define SKLEARN_NN_PHILOX_H
@@ -22,7 +22,7 @@ static inline uint64_t multiply_wide(uint64_t a, uint64_t b, uint64_t *high) {
 #endif
 }
 
-/* The block of four words of this key and this counter (number, step, layer, 0). */
+/* The four words for this key and the counter (number, step, layer, 0). */
 static inline void philox(
     const uint64_t key[2], uint64_t number, uint64_t step, uint64_t layer,
     uint64_t words[4]) /* OUT */

@@ -1,8 +1,8 @@
-/* Matrix products, the kernels' share of `@`: small ones here, large ones by BLAS.
+/* Matrix products: small ones here, large ones by BLAS.
  *
- * A product is cut into tiles of the result that stay in registers while both factors
- * stream past (K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix
- * Multiplication", 2008). The second factor is copied to panels as wide as a tile.
+ * The result is computed in tiles that stay in registers while both factors stream past
+ * (K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008).
+ * The second factor is copied to panels as wide as a tile.
  */
 #ifndef SKLEARN_NN_PRODUCTS_H
 #define SKLEARN_NN_PRODUCTS_H
@@ -10,7 +10,7 @@
 #include "arrays.h"
 #include "kernels.h"
 
-/* Chosen so that a tile, a row of the panel and one factor fit the registers. */
+/* Chosen so that a tile, a row of the panel and one number of `a` fit into the registers. */
 enum { TILE_ROWS = VECTOR_BYTES == 64 ? 8 : 4, TILE_VECTORS = 3 };
 enum { PANEL_WIDTH = TILE_VECTORS * LANES, PANEL_DEPTH = 1024 };
 
@@ -47,9 +47,9 @@ static inline void add_multiple(int64_t n, real c, const real *restrict x, real 
     for (int64_t i = 0; i < n; i++) y[i] += c * x[i];
 }
 
-/* c (n_rows, n_vectors * LANES) <- c + sum_l a[i, l] panel[l, :], or without the old c. */
+/* c (n_rows, n_vectors * LANES) <- [c +] sum_l a[i, l] panel[l, :] */
 static ALWAYS_INLINE void tile(
-    const int n_rows, const int n_vectors, /* constants where this is inlined */
+    const int n_rows, const int n_vectors, /* constants after inlining */
     int64_t depth,
     const real *a, int64_t a_row, int64_t a_column,
     const real *panel, /* (depth, n_vectors * LANES) */
@@ -71,7 +71,7 @@ static ALWAYS_INLINE void tile(
             *(vector *)(c + i * c_row + v * LANES) = sums[i][v];
 }
 
-/* `tile` for columns of c of which only the first `width` exist. */
+/* `tile` at the right edge of c, where only the first `width` columns exist. */
 static ALWAYS_INLINE void edge_tile(
     const int n_rows, const int n_vectors, int64_t width,
     int64_t depth, const real *a, int64_t a_row, int64_t a_column, const real *panel,
@@ -88,7 +88,7 @@ static ALWAYS_INLINE void edge_tile(
             c[i * c_row + j] = full[i * PANEL_WIDTH + j] + (accumulate ? c[i * c_row + j] : 0);
 }
 
-/* All rows of c in one panel's columns. */
+/* All rows of c, in the columns of one panel. */
 static ALWAYS_INLINE void column_of_tiles(
     const int n_vectors, int64_t width, int64_t m,
     int64_t depth, const real *a, int64_t a_row, int64_t a_column, const real *panel,
@@ -105,7 +105,7 @@ static ALWAYS_INLINE void column_of_tiles(
 #undef TILES
 }
 
-/* panel (depth, rounded-up width) <- columns of b, filled up with zeros. */
+/* panel (depth, padded) <- columns of b, padded with zeros */
 static void fill_panel(
     int64_t depth, int64_t width, int64_t padded,
     const real *restrict b, int64_t b_row, int64_t b_column, real *restrict panel)
@@ -149,7 +149,7 @@ static inline int at_least(int64_t stride, int64_t n) {
     return (int)(stride > n ? stride : n);
 }
 
-/* c <- [c +] a b by BLAS, whose matrices lie in columns: c^T = b^T a^T. */
+/* c <- [c +] a b by BLAS, whose matrices are in column order: c^T = b^T a^T. */
 static void blas_product(
     int64_t m, int64_t n, int64_t depth,
     const real *a, int64_t a_row, int64_t a_column,
@@ -158,7 +158,7 @@ static void blas_product(
 {
     char a_form = a_column == 1 ? 'N' : 'T', b_form = b_column == 1 ? 'N' : 'T';
     int rows = (int)m, columns = (int)n, inner = (int)depth;
-    /* BLAS wants a stride of at least a row's length, also where there is one row. */
+    /* BLAS wants a stride of at least a row's length, even for a single row. */
     int a_stride = at_least(a_column == 1 ? a_row : a_column, a_column == 1 ? depth : m);
     int b_stride = at_least(b_column == 1 ? b_row : b_column, b_column == 1 ? n : depth);
     real one = 1, beta = accumulate ? 1 : 0;
@@ -166,7 +166,7 @@ static void blas_product(
          &a_stride, &beta, c, &columns);
 }
 
-/* c (m, n) <- [c +] a (m, depth) b (depth, n); in a and b one of the strides is 1. */
+/* c (m, n) <- [c +] a (m, depth) b (depth, n); one stride of a and one of b are 1. */
 static void product(
     int64_t m, int64_t n, int64_t depth,
     const real *a, int64_t a_row, int64_t a_column,

@@ -92,7 +92,7 @@ def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):
         text += (
             f"The last {unit}'s objective, {run.last_loss:.3g}, is worse than the first's, "
             f"{run.curves.objectives[0]:.3g}, and than that of zero logits, "
-            f"{run.zero_logits_loss:.3g}: the steps may be too long for these features or "
+            f"{run.null_loss:.3g}: the steps may be too long for these features or "
             "this alpha. "
         )
     return text + method.advice
@@ -113,7 +113,7 @@ def ends_worse(run):
     """Say whether training has lost what it began with, and what all zeros would give."""
     if not run.curves.objectives:
         return False
-    began = max(run.zero_logits_loss, run.curves.objectives[0])
+    began = max(run.null_loss, run.curves.objectives[0])
     return run.last_loss > CLEARLY_WORSE * began
 
 

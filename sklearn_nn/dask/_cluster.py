@@ -102,14 +102,6 @@ class ClusterBlocks:
         """Number of rows."""
         return sum(self.n_rows)
 
-    @property
-    def target(self):
-        """The encoded label of some row."""
-        encoding = self.recipe.encoding
-        if encoding.multilabel:
-            return np.zeros((1, encoding.n_outputs), self.recipe.dtype)
-        return encoding.encode(encoding.classes[:1], self.recipe.dtype)
-
     def each(self, function, question, others=None):
         """Return the delayed function(block, Asked, other) of each block.
 

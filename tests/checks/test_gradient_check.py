@@ -14,9 +14,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, check_gradient
 from sklearn_nn._checks import gradient as module
 from sklearn_nn._engine.epochs import compiled
+from sklearn_nn._engine.objective import losses
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 
-LOSSES = ("log_loss", "squared_error")
+LOSSES = sorted({name for name, _ in losses.LOSSES})
 ROUNDING = 1e-6  # as the docstring says
 
 

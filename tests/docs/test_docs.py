@@ -10,9 +10,12 @@ import pytest
 
 import sklearn_nn
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn._engine.epochs.optimizers import OPTIMIZERS
 from sklearn_nn._engine.epochs.schedules import SCHEDULES
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.initial import INITS
+from sklearn_nn._engine.objective.losses import LOSSES
+from sklearn_nn._engine.objective.penalties import PENALTIES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -55,10 +58,20 @@ def test_guide_names_every_parameter(estimator):
     assert missing == []  # docs/guide/options.rst is where a new one belongs
 
 
-@pytest.mark.parametrize("registry", [ACTIVATIONS, SCHEDULES, INITS])
-def test_table_of_options_has_every_name(registry):
+REGISTRIES = {
+    "activation": ACTIVATIONS,
+    "init": INITS,
+    "learning_rate": SCHEDULES,
+    "loss": {name for name, _ in LOSSES},
+    "penalty": PENALTIES.keys() - {"decay", None},
+    "solver": OPTIMIZERS,
+}
+
+
+@pytest.mark.parametrize("parameter", REGISTRIES)
+def test_table_of_options_has_every_name(parameter):
     table = (DOCS / "guide" / "options.rst").read_text(encoding="utf-8")
-    assert [name for name in registry if f"'{name}'" not in table] == []
+    assert [name for name in REGISTRIES[parameter] if f"'{name}'" not in table] == []
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name_of)

@@ -14,7 +14,8 @@ from sklearn_nn._engine.objective import dropout, network
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
-from sklearn_nn._engine.types import Dataset, Problem
+from sklearn_nn._engine.objective.problem import Problem
+from sklearn_nn._engine.types import Dataset
 
 SIZES = (4, 6, 5, 3)
 

@@ -12,8 +12,9 @@ from sklearn_nn._engine.epochs.lbfgs import LBFGSSettings, minimise
 from sklearn_nn._engine.epochs.reference import objective_and_gradient
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
+from sklearn_nn._engine.objective.problem import Problem
 from sklearn_nn._engine.stopping import EndedBy
-from sklearn_nn._engine.types import Dataset, Problem, TrainingState
+from sklearn_nn._engine.types import Dataset, TrainingState
 
 TOL = 1e-9
 

@@ -15,8 +15,9 @@ from sklearn_nn._engine.epochs.schedules import CYCLES, SCHEDULES, Schedule
 from sklearn_nn._engine.epochs.train import train
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
+from sklearn_nn._engine.objective.problem import Problem
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.types import Dataset, Problem, TrainingState
+from sklearn_nn._engine.types import Dataset, TrainingState
 
 TIGHT = {"rtol": 0, "atol": 1e-13}  # a few steps of sums over 60 rows
 

@@ -16,7 +16,7 @@ NEVER = StoppingRule(-inf, inf)
 class Countdown:
     """A Training whose theta and objective after n epochs in all are 1 / n."""
 
-    zero_logits_loss = 7.0
+    null_loss = 7.0
 
     def __init__(self, rule=NEVER, early_stopping=False, most_together=1):
         self.stopping_rule, self.early_stopping = rule, early_stopping
@@ -98,7 +98,7 @@ def test_all_epochs_are_run():
     assert done.curves.objectives == [1, 1 / 2, 1 / 3, 1 / 4]
     assert done.curves.learning_rates == [0.5, 0.25, 0.5 / 3, 0.125]
     assert (done.state.epoch, done.state.step) == (4, 4)
-    assert (done.last_loss, done.gap, done.zero_logits_loss) == (42.0, 0.25, 7.0)
+    assert (done.last_loss, done.gap, done.null_loss) == (42.0, 0.25, 7.0)
 
 
 def test_a_run_goes_on_after_another():

@@ -15,14 +15,9 @@ from sklearn_nn._engine.newton.passes import Rows
 from sklearn_nn._engine.newton.records import NewtonMemory, NewtonSettings
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
+from sklearn_nn._engine.objective.problem import Problem
 from sklearn_nn._engine.stopping import EndedBy, StoppingRule
-from sklearn_nn._engine.types import (
-    Architecture,
-    Dataset,
-    Problem,
-    TrainingState,
-    Validation,
-)
+from sklearn_nn._engine.types import Architecture, Dataset, TrainingState, Validation
 
 PENALTIES = {
     "l2": Penalty(l2=0.01),

@@ -4,6 +4,7 @@ from math import inf, nan, sqrt
 
 import numpy as np
 import pytest
+from optimizers import every_optimizer
 
 from sklearn_nn._engine.epochs.optimizers import (
     SGD,
@@ -11,14 +12,11 @@ from sklearn_nn._engine.epochs.optimizers import (
     Momentum,
     Nesterov,
     clipped,
-    stochastic_gradient_descent,
+    gradient_descent,
 )
 from sklearn_nn._engine.objective.penalties import Penalty
 
-OPTIMIZERS = [SGD(), Momentum(0.9), Nesterov(0.9), Adam(0.9, 0.999, 1e-8)]
-every_optimizer = pytest.mark.parametrize(
-    "optimizer", OPTIMIZERS, ids=lambda optimizer: type(optimizer).__name__
-)
+for_every_optimizer = pytest.mark.parametrize("optimizer", every_optimizer(), ids=str)
 
 
 def frozen(*values, dtype=np.float64):
@@ -176,16 +174,16 @@ def test_momentum_zero_is_sgd(optimizer):
     ],
 )
 def test_parameters_choose_the_optimizer(momentum, nesterovs_momentum, expected):
-    assert stochastic_gradient_descent(momentum, nesterovs_momentum) == expected
+    assert gradient_descent(momentum, nesterovs_momentum) == expected
 
 
-@every_optimizer
+@for_every_optimizer
 def test_gradient_zero_stays(optimizer):
     thetas = thetas_of(optimizer, [-3.0, 0.0, 4.0], lambda theta: 0 * theta, 0.1, 3)
     assert [theta.tolist() for theta in thetas] == [[-3, 0, 4]] * 3
 
 
-@every_optimizer
+@for_every_optimizer
 def test_paraboloid_is_descended(optimizer):
     last = thetas_of(optimizer, [-3.0, 4.0], double, 0.05, 400)[-1]
     # The slowest shrink by 0.9 a step, or by sqrt(0.9) with momentum: 1e-9. Adam turns
@@ -193,14 +191,14 @@ def test_paraboloid_is_descended(optimizer):
     assert np.max(np.abs(last)) < (0.05 if isinstance(optimizer, Adam) else 1e-6)
 
 
-@every_optimizer
+@for_every_optimizer
 def test_coordinates_do_not_know_of_each_other(optimizer):
     together = thetas_of(optimizer, [-3.0, 4.0], double, 0.1, 5)[-1]
     alone = [thetas_of(optimizer, [x], double, 0.1, 5)[-1][0] for x in (-3.0, 4.0)]
     np.testing.assert_array_equal(together, alone)
 
 
-@every_optimizer
+@for_every_optimizer
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("proximal", [None, Penalty(l1=0.1).proximal])
 def test_shape_and_dtype_stay(optimizer, dtype, proximal):
@@ -212,7 +210,7 @@ def test_shape_and_dtype_stay(optimizer, dtype, proximal):
         assert (vector.shape, vector.dtype) == ((3,), dtype)
 
 
-@every_optimizer
+@for_every_optimizer
 @pytest.mark.parametrize("proximal", [None, Penalty(l1=0.1).proximal])
 def test_arguments_are_not_written_to(optimizer, proximal):
     theta, gradient = np.array([1.0, -2.0]), np.array([0.5, 4.0])
@@ -250,7 +248,7 @@ def test_adam_shrinks_by_the_step_size_of_each_coordinate():
     assert first == 1 - 1 / 16 - 1 / 32
 
 
-@every_optimizer
+@for_every_optimizer
 def test_proximal_step_reaches_exactly_zero(optimizer):
     # Under 2 |x| the paraboloid x^2 - x has its minimum at 0.
     thetas = thetas_of(

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from optimizers import LINEAR_SOLVERS, SOLVERS
 from small_models import raises_or_gives_probabilities
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
@@ -113,7 +114,7 @@ COMMON = {
 LOGISTIC = st.builds(
     SGDLogisticClassifier,
     penalty=st.sampled_from(["l2", "l1", "elasticnet", None]),
-    solver=st.sampled_from(["sgd", "adam"]),
+    solver=st.sampled_from(LINEAR_SOLVERS),
     average=st.sampled_from([False, True, 2]),
     fit_intercept=st.booleans(),
     **{
@@ -128,7 +129,7 @@ MLP = st.builds(
     activation=st.sampled_from(sorted(ACTIVATIONS)),
     init=st.sampled_from(["auto", "glorot", "he"]),
     dropout=st.sampled_from([0.0, 0.0, 0.5]),
-    solver=st.sampled_from(["sgd", "adam", "adamw", "lbfgs"]),
+    solver=st.sampled_from([*SOLVERS, "lbfgs"]),
     loss=st.sampled_from(["log_loss", "squared_error"]),
     max_gradient_norm=st.sampled_from([None, None, 1e-6, 1.0]),
     **COMMON,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from methods import every_method, textbook_logistic
+from optimizers import SOLVERS
 from small_models import (
     CLASSES,
     MULTILABEL,
@@ -220,7 +221,7 @@ def test_one_class_of_positive_weight_raises_in_logistic():
         small(SGDLogisticClassifier).fit(X, y, sample_weight=y)
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("solver", [*SOLVERS, "lbfgs"])
 @pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
 def test_one_class_in_mlp_gives_a_column_of_ones(solver, loss):
     # The only class has probability 1: softmax of a single logit.

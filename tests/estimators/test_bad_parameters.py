@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from methods import every_method
+from optimizers import LINEAR_SOLVERS
 from small_models import (
     CLASSES,
     X,
@@ -100,7 +101,7 @@ def test_adamw_is_unknown_to_logistic():
 
 
 @every_method
-@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("solver", LINEAR_SOLVERS)
 def test_other_solvers_have_partial_fit(estimator_class, solver):
     assert hasattr(small(estimator_class, solver=solver), "partial_fit")
 

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 from methods import both, every_method
+from optimizers import SOLVERS
 from small_models import X, coefficients, plain, raises_or_gives_probabilities, small, y
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("scale", [1e160, 1e300])
 def test_clipping_does_not_hide_features_whose_squares_overflow(solver, scale):
     model = small(BackpropMLPClassifier, solver=solver, max_gradient_norm=1.0)

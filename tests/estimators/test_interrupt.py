@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 from methods import both
+from optimizers import LINEAR_SOLVERS
 from small_models import (
     X,
     every_training,
@@ -51,7 +52,7 @@ def interrupted_in_epoch_4(monkeypatch, estimator_class, **parameters):
 
 
 @both
-@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("solver", LINEAR_SOLVERS)
 @pytest.mark.parametrize("random_state", [0, np.random.RandomState(5)], ids=str)
 def test_interrupt_gives_the_last_finished_epoch(
     monkeypatch, estimator_class, solver, random_state

@@ -5,6 +5,7 @@ from math import inf, nan
 
 import numpy as np
 import pytest
+from optimizers import LINEAR_SOLVERS
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _parameters
@@ -65,7 +66,7 @@ def test_adamw_is_adam_beside_a_decay():
     assert model._objective().penalty == Penalty(decay=0.5)
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("solver", [*LINEAR_SOLVERS, "lbfgs"])
 def test_other_solvers_have_the_penalty_in_the_gradient(solver):
     objective = BackpropMLPClassifier(solver=solver, alpha=0.5)._objective()
     assert objective.penalty == Penalty(l2=0.5)

@@ -28,8 +28,9 @@ from sklearn_nn._engine.epochs.schedules import SCHEDULES
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
+from sklearn_nn._engine.objective.problem import Problem
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+from sklearn_nn._engine.types import Architecture, Dataset, TrainingState
 
 # A device of its own for array-api-strict: what is left on the host is an error there.
 DEVICES = {"array_api_strict": "device1", "torch": "cpu"}

@@ -19,7 +19,7 @@ from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine.epochs import compiled, prediction, reference, train
 from sklearn_nn._engine.epochs.optimizers import SGD
 from sklearn_nn._engine.epochs.records import EpochMemory, zero_slots
-from sklearn_nn._engine.objective.losses import LOSSES, Loss
+from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.stopping import EndedBy
 from sklearn_nn._engine.types import Architecture, Dataset, TrainingState
 
@@ -175,7 +175,7 @@ def test_kernels_do_not_take_an_unknown_activation():
 
 def test_kernels_do_not_take_an_unknown_loss():
     known = LOSSES["log_loss", "logistic"]
-    loss = Loss(lambda z, y: (z, y), known.predict_proba, known.predict_log_proba)
+    loss = known._replace(value_and_gradient=lambda z, y: (z, y))
     assert not is_supported(make_problem(loss=loss))
 
 

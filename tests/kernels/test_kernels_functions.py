@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 from epochs_to_compare import (
+    ACTIVATIONS,
     BINARY,
     SOFTMAX,
     Case,
@@ -20,7 +21,6 @@ from epochs_to_compare import (
 from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.epochs.optimizers import Momentum
 from sklearn_nn._engine.epochs.records import EpochMemory
-from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.types import (
     Dataset,
     Layer,

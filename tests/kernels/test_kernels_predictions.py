@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 from epochs_to_compare import (
+    ACTIVATIONS,
     N_EPS,
     RARE_STORAGES,
     STORAGES,
@@ -22,7 +23,6 @@ from scipy.sparse import csr_array
 from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.epochs.prediction import OUTPUTS
 from sklearn_nn._engine.objective import network
-from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.types import (
     Layer,
 )

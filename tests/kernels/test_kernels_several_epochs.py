@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from epochs_to_compare import (
+    ADAM,
     BINARY,
     DTYPES,
-    EXAMPLES,
     N_EPS,
     STORAGES,
     WAYS,
@@ -22,7 +22,6 @@ from epochs_to_compare import (
 )
 
 from sklearn_nn._engine.epochs import compiled
-from sklearn_nn._engine.epochs.optimizers import Adam
 from sklearn_nn._engine.objective.penalties import Penalty
 
 if compiled.kernels is None:
@@ -145,7 +144,7 @@ def test_nothing_given_is_changed(way, storage, batch_size):
 
 
 def test_the_new_state_shares_no_memory_with_the_old():
-    epoch = epoch_of(Case(optimizer=EXAMPLES[Adam], average_from=1))
+    epoch = epoch_of(Case(optimizer=ADAM, average_from=1))
     epoch = with_memory(epoch, average=frozen(np.ones(18)), n_averaged=1)
     new, _ = compiled.run_epoch(*epoch)
     given, memory = epoch.state.memory, new.memory

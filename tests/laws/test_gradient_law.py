@@ -16,8 +16,9 @@ from sklearn_nn._engine.epochs.schedules import Schedule
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
+from sklearn_nn._engine.objective.problem import Problem
 from sklearn_nn._engine.stopping import StoppingRule
-from sklearn_nn._engine.types import Architecture, Dataset, Problem, TrainingState
+from sklearn_nn._engine.types import Architecture, Dataset, TrainingState
 
 PLAIN = EpochSettings(
     optimizer=SGD(),

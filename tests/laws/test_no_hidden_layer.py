@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from law_models import either_storage
 from methods import textbook_logistic
+from optimizers import LINEAR_SOLVERS
 
 from sklearn_nn import BackpropMLPClassifier
 
@@ -11,7 +12,7 @@ from sklearn_nn import BackpropMLPClassifier
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("solver", LINEAR_SOLVERS)
 @pytest.mark.parametrize("batch_size", [1, 16, "full"])
 @either_storage
 def test_no_hidden_layer_is_logistic_regression(

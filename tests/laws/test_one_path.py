@@ -17,6 +17,7 @@ from law_models import (
     parameters_of,
 )
 from methods import both, every_method, textbook_logistic
+from optimizers import LINEAR_SOLVERS
 
 from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine.epochs.schedules import CYCLES, SCHEDULES
@@ -235,7 +236,7 @@ def test_edited_coefficients_restart_the_average(rows):
     assert np.all(model.coef_ > 99)
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("solver", LINEAR_SOLVERS)
 def test_intercepts_stay_when_they_are_no_longer_trained(solver, rows):
     X, y, _ = rows()
     model = textbook_logistic(solver=solver, random_state=0, batch_size=10)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from law_models import either_storage, parameters_of
 from methods import both, every_method, textbook_logistic
+from optimizers import LINEAR_SOLVERS
 from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
 from sklearn.base import clone
 
@@ -114,7 +115,7 @@ NUMPY_FLOATS = {
 
 
 @every_method
-@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("solver", LINEAR_SOLVERS)
 @pytest.mark.parametrize("name", NUMPY_FLOATS)
 def test_numpy_floats_as_parameters_keep_float32(estimator_class, solver, name, rows):
     X, y, _ = rows()

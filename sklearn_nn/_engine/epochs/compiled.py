@@ -13,8 +13,7 @@ import numpy as np
 from scipy.sparse import issparse
 from threadpoolctl import ThreadpoolController
 
-from ..objective import losses
-from .optimizers import SGD, Adam, Momentum, Nesterov
+from .optimizers import SGD
 from .records import EpochMemory
 
 try:
@@ -22,26 +21,8 @@ try:
 except ModuleNotFoundError:  # built without a C compiler
     kernels = None
 
-# In the order of kernels.h.
-ACTIVATION_NAMES = (
-    "identity",
-    "logistic",
-    "tanh",
-    "relu",
-    "leaky_relu",
-    "softplus",
-    "elu",
-    "silu",
-    "gelu",
-)
-OUTPUT_NAMES = ("logits", "binary", "logistic", "softmax")
-LOSS_FUNCTIONS = (
-    losses.binary_cross_entropy,
-    losses.categorical_cross_entropy,
-    losses.binary_squared_error,
-    losses.categorical_squared_error,
-)
-OPTIMIZERS = (SGD, Momentum, Nesterov, Adam)
+# The losses whose Hessian the kernels know.
+CROSS_ENTROPIES = {"binary_cross_entropy", "categorical_cross_entropy"}
 
 # Position of the instruction set in `instruction_sets()`: the best that there is.
 LEVEL = 0
@@ -67,10 +48,20 @@ def supports(problem, settings, data):
     """Return whether the kernels can train on `data`."""
     return (
         supports_rows(len(problem.architecture.layer_sizes) - 1, data.X)
-        and set(problem.architecture.activations) <= set(ACTIVATION_NAMES)
-        and problem.loss.value_and_gradient in LOSS_FUNCTIONS
-        and type(settings.optimizer) in OPTIMIZERS
+        and kernels.ACTIVATIONS.keys() >= set(problem.architecture.activations)
+        and loss_name(problem.loss) in kernels.LOSSES
+        and optimizer_name(settings.optimizer) in kernels.OPTIMIZERS
     )
+
+
+def loss_name(loss):
+    """Return the name by which the kernels know a loss."""
+    return loss.value_and_gradient.__name__
+
+
+def optimizer_name(optimizer):
+    """Return the name by which the kernels know an optimizer."""
+    return type(optimizer).__name__
 
 
 def supports_depth(n_layers):
@@ -145,14 +136,14 @@ def run_epochs(problem, settings, state, data, order, learning_rates):
     if settings.average_from:
         before = memory.average
         average = np.zeros(len(theta)) if before is None else before.copy()
-    plan, n_averaged = plan_of(problem, settings, data), memory.n_averaged
+    c_problem, n_averaged = c_problem_of(problem, settings, data), memory.n_averaged
     (y, weight), order, rows = targets_of(data), index_of(order), index_of(data.rows)
     steps_a_call = max(1, int(LONGEST_CALL / work_of_step(problem, settings, data)))
     for start in range(0, len(rates), steps_a_call):
         n_averaged = kernels.run_steps(
             level=LEVEL,
             blas_from=blas_from(problem.architecture.layer_sizes, size),
-            plan=plan,
+            problem=c_problem,
             X=data.X,
             index=rows,
             y=y,
@@ -183,18 +174,18 @@ def run_epochs(problem, settings, state, data, order, learning_rates):
     return state, (totals / data.n_samples).tolist()
 
 
-def plan_of(problem, settings, data):
-    """Return the problem in the kernels' terms."""
+def c_problem_of(problem, settings, data):
+    """Return the problem and the settings as the kernels take them."""
     architecture, optimizer = problem.architecture, settings.optimizer
-    return kernels.Plan(
+    return kernels.CProblem(
         layer_sizes=architecture.layer_sizes,
         activations=numbers_of(architecture.activations),
         fit_intercept=architecture.fit_intercept,
-        loss=LOSS_FUNCTIONS.index(problem.loss.value_and_gradient),
+        loss=kernels.LOSSES[loss_name(problem.loss)],
         l2=problem.penalty.l2,
         l1=problem.penalty.l1,
         decay=problem.penalty.decay,
-        optimizer=OPTIMIZERS.index(type(optimizer)),
+        optimizer=kernels.OPTIMIZERS[optimizer_name(optimizer)],
         momentum=getattr(optimizer, "momentum", 0.0),
         beta_1=getattr(optimizer, "beta_1", 0.0),
         beta_2=getattr(optimizer, "beta_2", 0.0),
@@ -209,7 +200,7 @@ def plan_of(problem, settings, data):
 
 def numbers_of(activations):
     """Return the kernels' number of each activation."""
-    return [ACTIVATION_NAMES.index(name) for name in activations]
+    return [kernels.ACTIVATIONS[name] for name in activations]
 
 
 def targets_of(data):
@@ -280,15 +271,23 @@ def predict(layers, X, activations, output):
     ]
     n_columns = 2 if output == "binary" else sizes[-1]
     predicted = np.empty((X.shape[0], n_columns), dtype=X.dtype)
-    from_ = blas_from(sizes, min(len(predicted), kernels.ROWS_AT_ONCE))
-    codes = numbers_of(activations), OUTPUT_NAMES.index(output)
-    finite = kernels.predict(LEVEL, from_, sizes, codes[0], layers, X, codes[1], predicted)
+    n_rows = min(len(predicted), kernels.ROWS_AT_ONCE)
+    finite = kernels.predict(
+        level=LEVEL,
+        blas_from=blas_from(sizes, n_rows),
+        layer_sizes=sizes,
+        activations=numbers_of(activations),
+        layers=layers,
+        X=X,
+        output=kernels.OUTPUTS[output],
+        predicted=predicted,
+    )
     return predicted, finite
 
 
 def supports_passes(loss, data):
     """Return whether the kernels can evaluate this loss over `data`; see passes.py."""
-    return supports_rows(1, data.X) and loss.value_and_gradient in LOSS_FUNCTIONS[:2]
+    return supports_rows(1, data.X) and loss_name(loss) in CROSS_ENTROPIES
 
 
 def evaluate(loss, data, coordinates, point):
@@ -329,7 +328,7 @@ def run_pass(loss, data, coordinates, point, proba, sums, diagonal, damping=0.0)
     total = kernels.run_pass(
         level=LEVEL,
         blas_from=NEVER,
-        loss=LOSS_FUNCTIONS.index(loss.value_and_gradient),
+        loss=kernels.LOSSES[loss_name(loss)],
         X=X,
         index=index_of(data.rows),
         y=y,

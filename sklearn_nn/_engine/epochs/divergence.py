@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..arrays import is_finite, namespace, take, to_numpy
+from ..arrays import is_finite, namespace
 from ..rows import copy_of_rows
 from .reference import objective_and_gradient
 
@@ -13,19 +13,6 @@ DIVERGED = 1e10
 # Parameters of this size are rare; only they are worth a second look at the data after the
 # last step, whose objective no epoch has seen.
 LARGE_PARAMETER = 100.0
-
-
-def zero_logits_loss(problem, data):
-    """Return the loss of knowing nothing, all logits zero, which is the same for any y.
-
-    With a single class it is 0; then 1 nat is taken as the measure of a loss.
-    """
-    n_outputs = problem.architecture.layer_sizes[-1]
-    y = to_numpy(take(data.y, slice(0, 1)))
-    dtype = np.float64 if y.ndim == 1 else y.dtype
-    logits = np.zeros((1, n_outputs), dtype=dtype)
-    values, _ = problem.loss.value_and_gradient(logits, y)
-    return float(values[0]) or 1.0
 
 
 def is_sound(state, objectives, limit):

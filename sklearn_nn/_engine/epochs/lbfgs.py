@@ -132,9 +132,9 @@ def minimise(problem, settings, state, data, n_iterations, validate=None, monito
         progress = state.progress._replace(best=best, last_improvement=0.0)
         state = replace(state, progress=progress)
     last = state.progress.best
-    nothing = divergence.zero_logits_loss(problem, data)
-    divergence.check_epoch(state, last, divergence.DIVERGED * nothing, None)
-    return TrainingRun(state, recorder.curves, last, nothing, ended_by)
+    null_loss = problem.null_loss
+    divergence.check_epoch(state, last, divergence.DIVERGED * null_loss, None)
+    return TrainingRun(state, recorder.curves, last, null_loss, ended_by)
 
 
 def end_of(result, n_iterations):

@@ -38,7 +38,6 @@ import numpy as np
 from .. import loop
 from ..objective import dropout
 from ..rows import batches, copy_of_rows
-from ..types import Dataset
 from . import divergence, prediction
 from .schedules import Steps
 from .train import n_batches, run_epochs
@@ -152,8 +151,7 @@ def train(problem, settings, state, blocks, n_epochs, n_rounds, monitor=None):
     state : TrainingState
         With an EpochMemory.
     blocks
-        With `n_rows` (a list, of each block), `n_samples`, `target` (the encoded label of
-        some row, of shape (1,) or (1, n_outputs)), `train(problem, settings, state, Round)`
+        With `n_rows` (of each block), `n_samples`, `train(problem, settings, state, Round)`
         -> Sums over all blocks, and `objective(problem, theta)` -> float.
     n_epochs, n_rounds : int
         A round has a whole batch of some block's rows, so there may be fewer.
@@ -175,9 +173,8 @@ class BlockTraining:
     def __init__(self, problem, settings, blocks, n_rounds):
         self.problem, self.settings, self.blocks = problem, settings, blocks
         self.stopping_rule, self.early_stopping = settings.stopping_rule, False
-        target = Dataset(None, blocks.target)
-        self.zero_logits_loss = divergence.zero_logits_loss(problem, target)
-        self.limit = divergence.DIVERGED * self.zero_logits_loss
+        self.null_loss = problem.null_loss
+        self.limit = divergence.DIVERGED * self.null_loss
         self.n_rounds = rounds_of(settings, blocks, n_rounds)
         self.rng = np.random.RandomState(0)  # of the seeds of orders
 

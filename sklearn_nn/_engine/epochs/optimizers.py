@@ -134,8 +134,15 @@ def clipped(gradient, max_norm):
     return gradient * as_type(limit / xp.where(is_longer, norm, limit), gradient.dtype)
 
 
-def stochastic_gradient_descent(momentum, nesterovs_momentum):
-    """Return plain, Polyak's or Nesterov's gradient descent, as the arguments say."""
+def gradient_descent(momentum, nesterovs_momentum):
+    """Return gradient descent: plain, with momentum, or with Nesterov's momentum."""
     if momentum == 0:
         return SGD()
     return Nesterov(momentum) if nesterovs_momentum else Momentum(momentum)
+
+
+# By `solver`. Arguments are named as the constructor parameters that they come from.
+OPTIMIZERS = {"sgd": gradient_descent, "adam": Adam, "adamw": Adam}
+
+# Solvers whose l2 penalty is a weight decay, applied beside the step.
+WITH_DECAY = {"adamw"}

@@ -70,8 +70,8 @@ class EpochTraining:
         self.problem, self.settings, self.data = problem, settings, data
         self.stopping_rule = settings.stopping_rule
         self.early_stopping = settings.early_stopping
-        self.zero_logits_loss = divergence.zero_logits_loss(problem, data)
-        self.limit = divergence.DIVERGED * self.zero_logits_loss
+        self.null_loss = problem.null_loss
+        self.limit = divergence.DIVERGED * self.null_loss
         self.most_together = epochs_together(problem, settings, data)
         self.start, self.completed = None, None  # TrainingStates
         self.rng, self.n_drawn = None, 0  # of orders, where they are drawn

@@ -49,7 +49,7 @@ class StreamTraining:
 
     def __init__(self, problem, data):
         self.problem, self.data = problem, data
-        self.zero_logits_loss = float(np.log(max(2, problem.architecture.layer_sizes[-1])))
+        self.null_loss = problem.null_loss
 
     def begin(self, state):
         """Do nothing: `advance` takes the state as it comes."""

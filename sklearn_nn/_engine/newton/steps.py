@@ -310,8 +310,7 @@ class NewtonTraining:
         self.problem, self.settings, self.rows = problem, settings, rows
         self.stopping_rule = settings.stopping_rule
         self.early_stopping = settings.stopping_rule is not None
-        n_outputs = problem.architecture.layer_sizes[-1]
-        self.zero_logits_loss = float(np.log(max(2, n_outputs)))
+        self.null_loss = problem.null_loss
         self.search = None
         self.position, self.promised = None, None  # from which a step is worth taking
         self.taken = None  # the Position after the last step
@@ -324,7 +323,7 @@ class NewtonTraining:
 
     def settle(self, position):
         """Find the Position from which a step is worth taking, and what it promises."""
-        settled = settle(self.search, position, self.zero_logits_loss)
+        settled = settle(self.search, position, self.null_loss)
         self.position, self.promised = settled
 
     @np.errstate(**loop.QUIET)
@@ -336,7 +335,7 @@ class NewtonTraining:
         if state.theta is not self.position.theta:
             self.settle(self.taken)
         decrease = self.promised.decrease
-        return end_of(self.search, self.position, decrease, self.zero_logits_loss)
+        return end_of(self.search, self.position, decrease, self.null_loss)
 
     def advance(self, state, n_most):
         """Return the Advance of a step, or of the end if the objective does not fall."""

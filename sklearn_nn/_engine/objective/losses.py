@@ -8,6 +8,8 @@ loss of clipped probabilities stops at 36 (scikit-learn issue #16117).
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from ..arrays import as_type, log1pexp, log_softmax, namespace, sigmoid, softmax
 
 
@@ -16,11 +18,12 @@ class Loss(NamedTuple):
 
     # (logits (n, k), y) -> values (n,) in nats, gradient (n, k) per logit.
     value_and_gradient: Callable
-    predict_proba: Callable  # logits (n, k) -> probabilities (n, k)
-    predict_log_proba: Callable  # the same, in logarithms
     # (probabilities (n, k), change of the logits (n, k)) -> change of the gradient, or
-    # None where the loss is not convex.
-    curvature: Callable | None = None
+    # None if the loss is not convex.
+    curvature: Callable | None
+    predict_proba: Callable  # logits (n, k) -> probabilities (n, k)
+    predict_log_proba: Callable  # logits (n, k) -> their logarithms (n, k)
+    is_categorical: bool  # whether y holds class indices (n,), not 0 or 1 (n, k)
 
 
 def binary_cross_entropy(logits, y):
@@ -102,14 +105,31 @@ def log_sigmoid(logits):
     return -log1pexp(-logits)
 
 
+def binary(value_and_gradient, curvature=None):
+    """Return the Loss of 0/1 labels, whose output activation is the sigmoid."""
+    return Loss(value_and_gradient, curvature, sigmoid, log_sigmoid, False)
+
+
+def categorical(value_and_gradient, curvature=None):
+    """Return the Loss of class indices, whose output activation is the softmax."""
+    return Loss(value_and_gradient, curvature, softmax, log_softmax, True)
+
+
 # By (loss, output activation).
 LOSSES = {
-    ("log_loss", "logistic"): Loss(
-        binary_cross_entropy, sigmoid, log_sigmoid, binary_curvature
-    ),
-    ("log_loss", "softmax"): Loss(
-        categorical_cross_entropy, softmax, log_softmax, categorical_curvature
-    ),
-    ("squared_error", "logistic"): Loss(binary_squared_error, sigmoid, log_sigmoid),
-    ("squared_error", "softmax"): Loss(categorical_squared_error, softmax, log_softmax),
+    ("log_loss", "logistic"): binary(binary_cross_entropy, binary_curvature),
+    ("log_loss", "softmax"): categorical(categorical_cross_entropy, categorical_curvature),
+    ("squared_error", "logistic"): binary(binary_squared_error),
+    ("squared_error", "softmax"): categorical(categorical_squared_error),
 }
+
+
+def null_loss(loss, n_outputs):
+    """Return the loss of the null model, whose logits are all zero; any y has the same.
+
+    A single class has the loss 0: then return 1 nat, so that it can serve as a scale.
+    """
+    logits = np.zeros((1, n_outputs))
+    y = np.zeros(1, dtype=np.int64) if loss.is_categorical else np.zeros_like(logits)
+    values, _ = loss.value_and_gradient(logits, y)
+    return float(values[0]) or 1.0

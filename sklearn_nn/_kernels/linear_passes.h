@@ -1,41 +1,40 @@
-/* Mirror of passes.py: what one pass over the rows of a linear model gives.
+/* Mirror of linear_passes.py: sums over the rows of a linear model.
  *
- * Dense rows are standardised on the way, so that centring neither copies X nor loses
- * digits; a block of rows stays in the cache while it is multiplied twice. Sums over all
- * rows are kept in double.
+ * Dense rows are standardised on the fly: centring neither copies X nor loses digits. A batch
+ * of rows stays in the cache while it is multiplied twice. Sums over all rows are in double.
  */
-#ifndef SKLEARN_NN_PASSES_H
-#define SKLEARN_NN_PASSES_H
+#ifndef SKLEARN_NN_LINEAR_PASSES_H
+#define SKLEARN_NN_LINEAR_PASSES_H
 
 #include "losses.h"
 #include "network.h"
 
-/* A block's bytes: a part of a common second-level cache; and its fewest and most rows. */
-enum { BLOCK_BYTES = 1 << 19, FEWEST_ROWS = 8, MOST_ROWS = 256 };
+/* Bytes of a batch, a part of a common second-level cache; and the limits of its rows. */
+enum { BATCH_BYTES = 1 << 19, MIN_ROWS = 8, MAX_ROWS = 256 };
 
-/* Rows that are multiplied together: each reads and writes the same vectors of features. */
+/* Rows multiplied together: they share reads and writes of the vectors over features. */
 enum { ROWS_TOGETHER = 4 };
 
-struct block {
+struct pass_workspace {
     struct batch_storage storage;
-    real *U;        /* (m, n_features) standardised rows, where rows are not read in place */
+    real *U;        /* (m, n_features) standardised rows, unless rows are read in place */
     real *weight;   /* (n_features,) of one output, times inverse_scale */
     real *logits;   /* (m, k) */
     real *delta;    /* (m, k) */
     real *scratch;  /* (m, k) */
     real *omega;    /* (m, k) w max(p (1 - p), (p - y)^2) */
-    real *gradient; /* (n_features, k) of a block of dense rows, and diagonal */
+    real *gradient; /* (n_features, k) of a batch of dense rows, as is the diagonal */
     real *diagonal;
     real *panel;
 };
 
-static int64_t rows_of_block(const struct rows *rows) {
-    int64_t m = BLOCK_BYTES / (int64_t)(sizeof(real) * (rows->n_features + 1));
-    m = m < FEWEST_ROWS ? FEWEST_ROWS : m > MOST_ROWS ? MOST_ROWS : m;
+static int64_t rows_at_once(const struct rows *rows) {
+    int64_t m = BATCH_BYTES / (int64_t)(sizeof(real) * (rows->n_features + 1));
+    m = m < MIN_ROWS ? MIN_ROWS : m > MAX_ROWS ? MAX_ROWS : m;
     return m < rows->n_samples ? m : rows->n_samples;
 }
 
-/* Whether dense rows are multiplied where they lie; else they are standardised to U. */
+/* Whether dense rows are multiplied in place; else they are standardised to U. */
 static int in_place(const struct rows *rows, int64_t k) {
     return !rows->indptr && k == 1 && rows->column_stride == 1;
 }
@@ -76,7 +75,7 @@ static ALWAYS_INLINE void centred_dots(
     for (int r = 0; r < n_rows; r++) z[r] += sum_of_lanes(sums[r]) + rest[r];
 }
 
-/* g <- g + sum_r a_r u_r, and h <- h + sum_r omega_r u_r^2 where squares are asked for. */
+/* g <- g + sum_r a_r u_r, and h <- h + sum_r omega_r u_r^2 if `squares`. */
 static ALWAYS_INLINE void add_centred(
     const int n_rows, const int squares, int64_t p, const real *const *x,
     const real *restrict centre, const real *restrict inverse_scale,
@@ -95,10 +94,10 @@ static ALWAYS_INLINE void add_centred(
     }
 }
 
-/* logits <- intercept + u weight, for all rows of a block */
-static void block_logits(
+/* logits <- intercept + u weight, for all rows of a batch */
+static void logits_of_batch(
     const struct rows *rows, const struct batch *batch, int64_t k, const struct pass *pass,
-    struct block *b, const struct blas *blas)
+    struct pass_workspace *b, const struct blas *blas)
 {
     const real *theta = pass->theta;
     int64_t p = rows->n_features, m = batch->m, i = 0;
@@ -120,10 +119,10 @@ static void block_logits(
     }
 }
 
-/* sums += u^T a, diagonal += (u^2)^T omega where there is one, for dense rows of a block. */
+/* sums += u^T a, diagonal += (u^2)^T omega if there is one, for a batch of dense rows. */
 static void add_dense(
     const struct rows *rows, const struct batch *batch, int64_t k, const struct pass *pass,
-    struct block *b, const struct blas *blas)
+    struct pass_workspace *b, const struct blas *blas)
 {
     int64_t p = rows->n_features, m = batch->m, i = 0;
     const real *centre = pass->centre, *inverse = pass->inverse_scale;
@@ -158,7 +157,7 @@ static void add_dense(
 /* The same for sparse rows, which are not scaled. */
 static void add_sparse(
     const struct rows *rows, const struct batch *batch, int64_t k, const struct pass *pass,
-    const struct block *b)
+    const struct pass_workspace *b)
 {
     double *restrict sums = pass->sums, *restrict diagonal = pass->diagonal;
     for (int64_t i = 0; i < batch->m; i++) {
@@ -175,10 +174,10 @@ static void add_sparse(
     }
 }
 
-/* Both of these, and the intercepts' sums after the last feature's. */
-static void add_block(
+/* Add a batch of dense or sparse rows, and the sums for the intercepts in the last row. */
+static void add_batch(
     const struct rows *rows, const struct batch *batch, int64_t k, const struct pass *pass,
-    struct block *b, const struct blas *blas)
+    struct pass_workspace *b, const struct blas *blas)
 {
     int64_t p = rows->n_features;
     if (rows->indptr)
@@ -194,13 +193,13 @@ static void add_block(
 
 /* proba, and omega = w max(p (1 - p), (p - y)^2), from the loss's gradient w (p - y). */
 static void curvature(
-    int is_categorical, int64_t m, int64_t k, const void *y, const real *restrict weight,
+    int has_class_indices, int64_t m, int64_t k, const void *y, const real *restrict weight,
     const real *restrict delta, real *restrict proba, real *restrict omega)
 {
     for (int64_t i = 0; i < m; i++) {
         real w = weight ? weight[i] : 1;
         for (int64_t o = 0; o < k; o++) {
-            real one = is_categorical ? (real)(((const int64_t *)y)[i] == o)
+            real one = has_class_indices ? (real)(((const int64_t *)y)[i] == o)
                                       : ((const real *)y)[i * k + o];
             real d = w > 0 ? delta[i * k + o] / w : 0, p = d + one;
             proba[i * k + o] = p;
@@ -211,13 +210,13 @@ static void curvature(
 
 /* delta <- delta + damping w e (e d) with e = p - y */
 static void add_damping(
-    int is_categorical, int64_t m, int64_t k, const real *restrict proba, const void *y,
+    int has_class_indices, int64_t m, int64_t k, const real *restrict proba, const void *y,
     const real *restrict weight, const real *restrict d, real damping, real *restrict delta)
 {
     for (int64_t i = 0; i < m; i++) {
         const real *p = proba + i * k, *c = d + i * k;
         real w = damping * (weight ? weight[i] : 1), *change = delta + i * k;
-        if (is_categorical) {
+        if (has_class_indices) {
             int64_t label = ((const int64_t *)y)[i];
             real along = -c[label];
             for (int64_t o = 0; o < k; o++) along += p[o] * c[o];
@@ -232,24 +231,25 @@ static void add_damping(
     }
 }
 
-/* delta <- how the loss's gradient changes where the logits change by d. */
+/* delta <- the change of the loss's gradient if the logits change by d. */
 static void curvature_product(
-    int is_categorical, int64_t m, int64_t k, const real *restrict proba,
+    int has_class_indices, int64_t m, int64_t k, const real *restrict proba,
     const real *restrict weight, const real *restrict d, real *restrict delta)
 {
     for (int64_t i = 0; i < m; i++) {
         const real *p = proba + i * k;
         real w = weight ? weight[i] : 1, mean = 0;
-        if (is_categorical)
+        if (has_class_indices)
             for (int64_t o = 0; o < k; o++) mean += p[o] * d[i * k + o];
         for (int64_t o = 0; o < k; o++)
-            delta[i * k + o] = w * p[o] * (is_categorical ? d[i * k + o] - mean
+            delta[i * k + o] = w * p[o] * (has_class_indices ? d[i * k + o] - mean
                                                           : (1 - p[o]) * d[i * k + o]);
     }
 }
 
-/* matrix <- matrix + sum_i omega_i [x_i, 1]^T [x_i, 1] for sparse rows, not scaled; its lower
- * half, if each row's indices are in order, else parts of both.
+/* matrix <- matrix + sum_i omega_i [x_i, 1]^T [x_i, 1] for sparse rows, not scaled.
+ *
+ * Fills the lower half if the indices of each row are sorted, else parts of both halves.
  */
 static void add_outer_products(
     const struct rows *rows, const real *restrict omega, /* IN (n_samples,) */
@@ -270,14 +270,14 @@ static void add_outer_products(
     }
 }
 
-/* One pass; returns the sum of w_i loss_i, or 0 for a product with the Hessian. */
-static double pass_blocks(
+/* One pass over all rows; return the sum of w_i loss_i, or 0 for a Hessian product. */
+static double pass_over_rows(
     enum loss loss, int64_t k, const struct rows *rows, const struct targets *targets,
-    const struct pass *pass, struct block *b, const struct blas *blas)
+    const struct pass *pass, struct pass_workspace *b, const struct blas *blas)
 {
-    int is_categorical = loss == CATEGORICAL_CROSS_ENTROPY;
-    int64_t size = rows_of_block(rows), n = rows->n_samples;
-    int64_t y_size = is_categorical ? (int64_t)sizeof(int64_t) : (int64_t)sizeof(real) * k;
+    int has_class_indices = is_categorical(loss);
+    int64_t size = rows_at_once(rows), n = rows->n_samples;
+    int64_t y_size = bytes_of_y(loss, k);
     const real *theta = pass->theta, *inverse_scale = pass->inverse_scale;
     double total = 0;
     if (in_place(rows, k))
@@ -287,20 +287,20 @@ static double pass_blocks(
         real *proba = (real *)pass->proba + start * k;
         gather_rows(rows, NULL, start, &batch, &b->storage);
         gather_targets(targets, NULL, start, y_size, &batch, &b->storage);
-        block_logits(rows, &batch, k, pass, b, blas);
+        logits_of_batch(rows, &batch, k, pass, b, blas);
         if (pass->diagonal) {
             total += value_and_gradient(loss, batch.m, k, b->logits, batch.y,
                                         batch.sample_weight, b->scratch, b->delta);
-            curvature(is_categorical, batch.m, k, batch.y, batch.sample_weight, b->delta,
+            curvature(has_class_indices, batch.m, k, batch.y, batch.sample_weight, b->delta,
                       proba, b->omega);
         } else {
-            curvature_product(is_categorical, batch.m, k, proba, batch.sample_weight,
+            curvature_product(has_class_indices, batch.m, k, proba, batch.sample_weight,
                               b->logits, b->delta);
             if (pass->damping > 0)
-                add_damping(is_categorical, batch.m, k, proba, batch.y, batch.sample_weight,
+                add_damping(has_class_indices, batch.m, k, proba, batch.y, batch.sample_weight,
                             b->logits, (real)pass->damping, b->delta);
         }
-        add_block(rows, &batch, k, pass, b, blas);
+        add_batch(rows, &batch, k, pass, b, blas);
     }
     return total;
 }
