@@ -18,7 +18,7 @@ from sklearn_nn._engine.objective import losses
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 
 LOSSES = sorted({name for name, _ in losses.LOSSES})
-ROUNDING = 1e-6  # as the docstring says
+ROUNDING = 1e-6  # the bound that the docstring of check_gradient states
 
 
 def perceptron(*sizes, **parameters):
@@ -27,7 +27,7 @@ def perceptron(*sizes, **parameters):
     return BackpropMLPClassifier(sizes or (4, 3), **settings)
 
 
-# The gradient is the gradient.
+# Correct gradients pass.
 
 
 @pytest.mark.parametrize("fitted", [False, True])
@@ -35,7 +35,7 @@ def perceptron(*sizes, **parameters):
 @pytest.mark.parametrize(
     ("activation", "loss"), list(itertools.product(sorted(ACTIVATIONS), LOSSES))
 )
-def test_perceptron_is_right(activation, loss, n_classes, fitted, rows):
+def test_gradient_of_mlp_is_correct(activation, loss, n_classes, fitted, rows):
     X, y, weight = rows(n_classes)
     model = perceptron(activation=activation, loss=loss, alpha=0.1)
     if fitted:
@@ -46,7 +46,7 @@ def test_perceptron_is_right(activation, loss, n_classes, fitted, rows):
 @pytest.mark.parametrize("fitted", [False, True])
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet", None])
-def test_linear_model_is_right(penalty, n_classes, fitted, rows):
+def test_gradient_of_logistic_regression_is_correct(penalty, n_classes, fitted, rows):
     X, y, weight = rows(n_classes)
     model = SGDLogisticClassifier(penalty, alpha=0.05)
     if fitted:
@@ -70,7 +70,7 @@ def test_linear_model_is_right(penalty, n_classes, fitted, rows):
     ],
     ids=str,
 )
-def test_every_setting_is_right(parameters, rows):
+def test_gradient_is_correct_for_every_setting(parameters, rows):
     X, y, _ = rows()
     model = perceptron().set_params(**parameters)
     assert check_gradient(model, X, y).max_error < ROUNDING
@@ -85,7 +85,7 @@ def test_sparse_and_dense_rows_have_the_same_gradient(rows):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-15)
 
 
-def test_multilabel_is_right(rows):
+def test_gradient_of_multilabel_is_correct(rows):
     X, y, weight = rows()
     indicators = np.stack([y == 0, y == 1, y < 2], axis=1).astype(int)
     assert check_gradient(perceptron(), X, indicators, weight).max_error < ROUNDING
@@ -93,7 +93,7 @@ def test_multilabel_is_right(rows):
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits"])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
-def test_real_data_in_any_units_are_right(name, scale, standardised):
+def test_gradient_is_correct_for_real_data_at_any_scale(name, scale, standardised):
     X, y = standardised(name)
     model = perceptron(20, 10)
     assert check_gradient(model, scale * X[:200], y[:200]).max_error < ROUNDING
@@ -107,7 +107,7 @@ def test_float32_data_are_checked_in_float64(rows):
     assert check.gradient["coefs_"][0].dtype == np.float64
 
 
-def test_gradient_at_zero_is_that_of_the_formula(rows):
+def test_gradient_at_zero_equals_the_formula(rows):
     # At w = 0 all classes have probability 1/3: dJ/dw_k = mean(x (1/3 - [y = k])).
     X, y, _ = rows()
     check = check_gradient(SGDLogisticClassifier(), X, y)
@@ -119,7 +119,7 @@ def test_gradient_at_zero_is_that_of_the_formula(rows):
     )
 
 
-def test_gradient_of_the_reference_is_checked_where_there_are_no_kernels(rows, monkeypatch):
+def test_reference_gradient_is_checked_without_kernels(rows, monkeypatch):
     X, y, _ = rows()
     before = check_gradient(perceptron(), X, y)
     monkeypatch.setattr(compiled, "supports", lambda problem, settings, data: False)
@@ -130,8 +130,8 @@ def test_gradient_of_the_reference_is_checked_where_there_are_no_kernels(rows, m
     )
 
 
-def test_coefficients_that_are_shown_are_those_checked(rows):
-    # With averaging, training goes on from others.
+def test_gradient_is_checked_at_the_fitted_coefficients(rows):
+    # With averaging, training would resume from other coefficients.
     X, y, _ = rows()
     model = textbook_logistic(average=True, max_iter=3, tol=None).fit(X, y)
     averaged = check_gradient(model, X, y).gradient["coef_"]
@@ -140,7 +140,7 @@ def test_coefficients_that_are_shown_are_those_checked(rows):
     np.testing.assert_allclose(averaged, check_gradient(same, X, y).gradient["coef_"])
 
 
-# A wrong gradient is found.
+# Wrong gradients fail.
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_coefficients_that_are_shown_are_those_checked(rows):
         (SGDLogisticClassifier(), 18 + 1, "intercept_[1]"),
     ],
 )
-def test_wrong_derivative_is_found_and_named(model, k, name, rows, monkeypatch):
+def test_wrong_derivative_is_reported_by_name(model, k, name, rows, monkeypatch):
     X, y, weight = rows()
     right = module.gradient_of_a_step
 
@@ -173,7 +173,7 @@ def test_wrong_derivative_is_found_and_named(model, k, name, rows, monkeypatch):
     assert "more than rounding" in str(check)
 
 
-def test_objective_that_overflows_is_the_worst(rows):
+def test_overflowing_objective_is_not_rounding_error(rows):
     X, y, _ = rows()
     check = check_gradient(perceptron(alpha=1e308, loss="squared_error"), X, y)
     assert not check.max_error < ROUNDING
@@ -183,7 +183,7 @@ def test_objective_that_overflows_is_the_worst(rows):
 
 
 def near_kink(distance, rows):
-    """Return a model with a relu input of this size, and rows."""
+    """Return (model, X, y); row 0 gives one hidden unit `distance` as its relu input."""
     X, y, _ = rows()
     model = perceptron(4).fit(X, y)
     X[0] = 0.0
@@ -192,25 +192,25 @@ def near_kink(distance, rows):
     return model, X, y
 
 
-def test_kink_within_the_step_is_stepped_around(rows):
+def test_step_is_shortened_if_a_kink_lies_within_it(rows):
     check = check_gradient(*near_kink(1e-6, rows))
     assert check.max_error < ROUNDING
     assert check.n_shortened >= 1
     assert "kink" in str(check)
 
 
-def test_kink_itself_has_an_error_that_is_no_mistake(rows):
+def test_relu_input_of_exactly_zero_has_a_large_error(rows):
     check = check_gradient(*near_kink(0.0, rows))
     assert check.max_error > ROUNDING
     assert check.worst == "intercepts_[0][1]"
 
 
-# What it leaves alone.
+# No side effects.
 
 
 @pytest.mark.parametrize("fitted", [False, True])
 @pytest.mark.parametrize("model", [perceptron(), SGDLogisticClassifier()], ids=str)
-def test_estimator_stays_as_it_was(model, fitted, rows):
+def test_estimator_is_unchanged(model, fitted, rows):
     X, y, weight = rows()
     model = copy.deepcopy(model)
     if fitted:
@@ -220,10 +220,10 @@ def test_estimator_stays_as_it_was(model, fitted, rows):
     assert pickle.dumps(model) == before
 
 
-# Which parameters.
+# Choice of the checked parameters.
 
 
-def test_all_parameters_are_checked_where_they_are_few(rows):
+def test_all_parameters_of_a_small_model_are_checked(rows):
     X, y, _ = rows()
     check = check_gradient(perceptron(), X, y)
     assert check.n_checked == check.n_parameters == 24 + 12 + 9 + 4 + 3 + 3
@@ -232,7 +232,7 @@ def test_all_parameters_are_checked_where_they_are_few(rows):
     assert check.max_error == max(np.max(error) for error in errors)
 
 
-def test_arrays_have_the_shapes_of_the_attributes(rows):
+def test_arrays_have_the_shapes_of_the_fitted_attributes(rows):
     X, y, _ = rows()
     for model in (perceptron(), SGDLogisticClassifier()):
         check = check_gradient(model, X, y)
@@ -246,7 +246,7 @@ def test_arrays_have_the_shapes_of_the_attributes(rows):
 
 
 @pytest.mark.parametrize("n_parameters", [1, 5, 20, 54, 55, 1000])
-def test_as_many_parameters_are_checked_as_wanted(n_parameters, rows):
+def test_n_parameters_limits_the_checked_parameters(n_parameters, rows):
     X, y, _ = rows()
     check = check_gradient(perceptron(), X, y, n_parameters=n_parameters)
     assert check.n_checked == min(n_parameters, 55)
@@ -254,19 +254,19 @@ def test_as_many_parameters_are_checked_as_wanted(n_parameters, rows):
     assert sum(np.sum(~np.isnan(array)) for array in arrays) == check.n_checked
 
 
-def test_each_layer_has_its_share(rows):
+def test_checked_parameters_are_spread_over_the_layers(rows):
     X, y, _ = rows()
     check = check_gradient(perceptron(), X, y, n_parameters=30)
     counts = {
         name: [np.sum(~np.isnan(array)).item() for array in arrays]
         for name, arrays in check.errors.items()
     }
-    # 3, 3 and 4 intercepts are all there; the 20 others come from three layers.
+    # All 4 + 3 + 3 intercepts are checked; the other 20 are weights of three layers.
     assert counts["intercepts_"] == [4, 3, 3]
     assert sorted(counts["coefs_"]) == [6, 7, 7]
 
 
-def test_random_state_draws_the_parameters(rows):
+def test_random_state_determines_the_checked_parameters(rows):
     X, y, _ = rows()
 
     def checked(random_state):
@@ -279,7 +279,7 @@ def test_random_state_draws_the_parameters(rows):
     assert np.any(checked(0) != checked(1))
 
 
-def test_intercepts_that_are_not_trained_are_not_checked(rows):
+def test_untrained_intercepts_are_not_checked(rows):
     X, y, _ = rows()
     check = check_gradient(SGDLogisticClassifier(fit_intercept=False), X, y)
     assert check.n_checked == check.n_parameters == 18
@@ -289,7 +289,7 @@ def test_intercepts_that_are_not_trained_are_not_checked(rows):
 # The report.
 
 
-def test_report_tells_the_worst(rows):
+def test_report_names_the_worst_parameter(rows):
     X, y, _ = rows()
     check = check_gradient(perceptron(), X, y, n_parameters=20)
     text = str(check)
@@ -318,19 +318,19 @@ def test_estimator_of_another_package_is_an_error(rows):
 @pytest.mark.parametrize(
     ("n_parameters", "error"), [(0, ValueError), (2.5, TypeError), (True, TypeError)]
 )
-def test_number_of_parameters_is_checked(n_parameters, error, rows):
+def test_bad_n_parameters_is_an_error(n_parameters, error, rows):
     X, y, _ = rows()
     with pytest.raises(error, match="n_parameters must be an integer >= 1"):
         check_gradient(perceptron(), X, y, n_parameters=n_parameters)
 
 
-def test_parameters_of_the_estimator_are_checked(rows):
+def test_bad_estimator_parameter_is_an_error(rows):
     X, y, _ = rows()
     with pytest.raises(ValueError, match="alpha"):
         check_gradient(perceptron(alpha=-1.0), X, y)
 
 
-def test_few_rows_of_a_fitted_model_may_lack_a_class(rows):
+def test_rows_for_a_fitted_model_may_lack_a_class(rows):
     X, y, _ = rows()
     for model in (perceptron(), SGDLogisticClassifier()):
         model.fit(X, y)

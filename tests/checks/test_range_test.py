@@ -1,4 +1,4 @@
-"""The learning rate range test, and the display that draws it."""
+"""The learning rate range test and its display."""
 
 import copy
 import pickle
@@ -40,7 +40,7 @@ every_model = pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS)
 
 @pytest.fixture(autouse=True)
 def closed_figures():
-    """Close what a test has drawn."""
+    """Close the figures of each test."""
     yield
     plt.close("all")
 
@@ -49,7 +49,7 @@ def closed_figures():
 
 
 @every_model
-def test_rates_grow_by_one_factor(model, rows):
+def test_rates_grow_by_a_constant_factor(model, rows):
     X, y, weight = rows()
     found = learning_rate_range_test(model, X, y, weight)
     rates = found.learning_rates
@@ -63,8 +63,8 @@ def test_rates_grow_by_one_factor(model, rows):
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_losses_are_those_of_partial_fit_at_these_rates(solver, sparse, shuffle, rows):
-    # Full batches: a step is an epoch, and `partial_fit` publishes its loss.
+def test_losses_equal_those_of_partial_fit_at_the_same_rates(solver, sparse, shuffle, rows):
+    # With full batches a step is an epoch, and `partial_fit` records its loss.
     X, y, weight = rows(sparse=sparse)
     settings = {"solver": solver, "batch_size": "full", "shuffle": shuffle}
     model = BackpropMLPClassifier((5,), random_state=3, **settings)
@@ -75,8 +75,8 @@ def test_losses_are_those_of_partial_fit_at_these_rates(solver, sparse, shuffle,
     np.testing.assert_allclose(found.losses, model.loss_curve_, rtol=1e-10)
 
 
-def test_batches_come_in_the_order_of_training(rows):
-    # The mean of an epoch's losses at a rate that changes nothing is that of the epoch.
+def test_batches_are_in_the_order_of_training(rows):
+    # At a rate too small to change the model, an epoch's loss is the mean of its batches'.
     X, y, _ = rows(n_samples=60)
     model = BackpropMLPClassifier((5,), solver="sgd", batch_size=20, random_state=3)
     tiny = {"smallest_rate": 1e-12, "largest_rate": 2e-12, "n_steps": 6}
@@ -84,7 +84,7 @@ def test_batches_come_in_the_order_of_training(rows):
         found = learning_rate_range_test(model, X[:, ::-1], y, **tiny)
     model.set_params(learning_rate=1e-12, max_iter=2, tol=None).fit(X[:, ::-1], y)
     np.testing.assert_allclose(found.losses.reshape(2, 3).mean(1), model.loss_curve_)
-    assert len(set(np.round(found.losses, 9))) == 6  # each batch has other rows
+    assert len(set(np.round(found.losses, 9))) == 6  # no two batches have the same rows
 
 
 def test_smoothed_losses_are_bias_corrected_means(rows):
@@ -106,7 +106,7 @@ def test_suggestion_is_a_tenth_of_the_rate_of_the_lowest_loss(model, rows):
     assert type(found.suggestion) is float
 
 
-def test_steps_end_where_the_loss_diverges(rows):
+def test_steps_end_when_the_loss_diverges(rows):
     X, y, _ = rows()
     model = BackpropMLPClassifier((10,), solver="sgd", random_state=0)
     found = learning_rate_range_test(model, X, y, largest_rate=1e6)
@@ -116,19 +116,19 @@ def test_steps_end_where_the_loss_diverges(rows):
     assert not np.any(smoothed[10:-1] > 4 * np.minimum.accumulate(smoothed)[10:-1])
 
 
-def test_a_loss_that_overflows_ends_the_steps(rows):
+def test_steps_end_when_the_loss_overflows(rows):
     X, y, _ = rows()
     model = BackpropMLPClassifier((10,), solver="sgd", loss="squared_error", alpha=1e3)
     found = learning_rate_range_test(model, 1e100 * X, y, smallest_rate=1e-300)
     assert all(np.all(np.isfinite(values)) for values in found[:3])
 
 
-# What it leaves alone.
+# No side effects, and reproducible.
 
 
 @every_model
 @pytest.mark.parametrize("fitted", [False, True])
-def test_estimator_stays_as_it_was(model, fitted, rows):
+def test_estimator_is_unchanged(model, fitted, rows):
     X, y, weight = rows()
     model = copy.deepcopy(model).set_params(max_iter=3, tol=None)
     if fitted:
@@ -138,7 +138,7 @@ def test_estimator_stays_as_it_was(model, fitted, rows):
     assert pickle.dumps(model) == before
 
 
-def test_generator_of_the_user_stays_as_it_was(rows):
+def test_random_generator_of_the_user_is_unchanged(rows):
     X, y, _ = rows()
     rng = np.random.RandomState(5)
     learning_rate_range_test(BackpropMLPClassifier((5,), random_state=rng), X, y)
@@ -166,7 +166,7 @@ def test_learning_rate_of_the_estimator_does_not_matter(rows):
 
 
 @pytest.mark.parametrize("warm_start", [False, True])
-def test_fitted_model_goes_on_only_with_warm_start(warm_start, rows):
+def test_training_resumes_only_with_warm_start(warm_start, rows):
     X, y, _ = rows()
     model = BackpropMLPClassifier((10,), batch_size="full", random_state=0)
     fresh = learning_rate_range_test(model, X, y).losses[0]
@@ -177,7 +177,7 @@ def test_fitted_model_goes_on_only_with_warm_start(warm_start, rows):
     assert (first == fresh) != warm_start
 
 
-def test_multilabel_and_sparse_and_float32_are_tested(rows):
+def test_multilabel_losses_agree_for_dense_sparse_and_float32(rows):
     X, y, _ = rows(n_classes=2)
     model = BackpropMLPClassifier((5,), random_state=0)
     indicators = np.stack([y, 1 - y, y], axis=1)
@@ -185,11 +185,11 @@ def test_multilabel_and_sparse_and_float32_are_tested(rows):
     sparse = learning_rate_range_test(model, csr_array(X), indicators, n_steps=20)
     single = learning_rate_range_test(model, X.astype(np.float32), indicators, n_steps=20)
     np.testing.assert_allclose(dense.losses, sparse.losses, rtol=1e-9)
-    # Rounding of float32, 1e-7, grows over 20 steps of up to 10.
+    # Rounding errors of float32, 1e-7, grow over 20 steps at rates of up to 10.
     np.testing.assert_allclose(dense.losses[:10], single.losses[:10], rtol=1e-4)
 
 
-def test_a_loss_that_falls_to_the_end_is_a_warning(standardised):
+def test_loss_still_falling_at_the_largest_rate_warns(standardised):
     X, y = standardised("iris")
     with pytest.warns(
         UserWarning, match=r"still falling at the largest rate tried, 0\.001"
@@ -199,12 +199,12 @@ def test_a_loss_that_falls_to_the_end_is_a_warning(standardised):
         )
 
 
-# What the suggestion is worth.
+# Quality of the suggestion.
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits"])
-def test_suggestion_trains_nearly_as_well_as_the_best_rate(name, solver, standardised):
+def test_suggestion_is_near_the_best_rate_and_beats_the_default(name, solver, standardised):
     X, y = standardised(name)
     model = BackpropMLPClassifier((50,), solver=solver, random_state=0)
     model.set_params(max_iter=20, tol=None)
@@ -216,8 +216,8 @@ def test_suggestion_trains_nearly_as_well_as_the_best_rate(name, solver, standar
         warnings.simplefilter("ignore")  # on wine the loss falls to the end of the range
         suggestion = learning_rate_range_test(model, X, y).suggestion
     best = min(last_loss(10.0**power) for power in (-3, -2.5, -2, -1.5, -1, -0.5))
-    # The worst of the 36 problems in the docstring had 8.7 times the best objective; 0.001,
-    # the default, has 6 to 180 times here.
+    # On the worst of the 36 problems in the docstring, the suggestion reached 8.7 times
+    # the best objective. Here the default, 0.001, reaches 6 to 180 times the best.
     assert last_loss(suggestion) < 9 * best
     assert last_loss(suggestion) < last_loss(0.001) / 4
 
@@ -249,20 +249,20 @@ def test_estimator_of_another_package_is_an_error(rows):
         ({"n_steps": 10.0}, TypeError, "n_steps must be an integer"),
     ],
 )
-def test_bad_argument_is_an_error_that_names_it(arguments, error, match, rows):
+def test_bad_argument_is_named_in_the_error(arguments, error, match, rows):
     X, y, _ = rows()
     with pytest.raises(error, match=match):
         learning_rate_range_test(MODELS["adam"], X, y, **arguments)
 
 
-def test_data_of_infinite_loss_are_an_error(rows):
+def test_infinite_initial_loss_is_an_error(rows):
     X, y, _ = rows()
-    model = BackpropMLPClassifier((50,), alpha=1e308, random_state=0)  # penalty: infinite
+    model = BackpropMLPClassifier((50,), alpha=1e308, random_state=0)  # infinite penalty
     with pytest.raises(ValueError, match="loss is inf before the first step"):
         learning_rate_range_test(model, X, y)
 
 
-def test_no_fall_is_no_suggestion_and_a_warning(rows):
+def test_loss_that_never_falls_warns_and_gives_no_suggestion(rows):
     X, y, _ = rows()
     model = textbook_logistic(batch_size="full")
     with pytest.warns(UserWarning, match="fell at no learning rate from 1e\\+06"):
@@ -273,7 +273,7 @@ def test_no_fall_is_no_suggestion_and_a_warning(rows):
 # The display.
 
 
-def test_display_has_what_was_found(rows):
+def test_display_holds_the_result_of_the_range_test(rows):
     X, y, weight = rows()
     found = learning_rate_range_test(MODELS["adam"], X, y, weight, n_steps=50)
     display = LearningRateDisplay.from_estimator(MODELS["adam"], X, y, weight, n_steps=50)
@@ -304,7 +304,7 @@ def test_display_draws_into_given_axes(rows):
 
 
 @pytest.mark.parametrize("suggestion", [None, np.nan])
-def test_display_without_suggestion_marks_none(suggestion):
+def test_display_without_suggestion_draws_no_marker(suggestion):
     display = LearningRateDisplay(
         learning_rates=[0.1, 1.0],
         losses=[1.0, 2.0],
@@ -314,7 +314,7 @@ def test_display_without_suggestion_marks_none(suggestion):
     assert set(display.lines_) == {"loss", "smoothed loss"}
 
 
-def test_a_diverging_end_does_not_press_the_curve_flat():
+def test_diverging_end_does_not_flatten_the_curve():
     display = LearningRateDisplay(
         learning_rates=[0.1, 1.0, 10.0],
         losses=[1.0, 0.5, 1e9],
@@ -325,7 +325,7 @@ def test_a_diverging_end_does_not_press_the_curve_flat():
     assert 1 < high < 2
 
 
-def test_without_matplotlib_the_test_still_runs(rows, monkeypatch):
+def test_range_test_runs_without_matplotlib(rows, monkeypatch):
     X, y, _ = rows()
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with warnings.catch_warnings():
