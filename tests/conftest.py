@@ -3,8 +3,8 @@
 import os
 from importlib.metadata import version
 
-# Arrays of other libraries than NumPy need it before scipy is imported; scikit-learn asks
-# for this scipy then.
+# scikit-learn accepts arrays of other libraries only if this variable is set before scipy
+# is imported, and scipy is at least 1.14.
 if tuple(map(int, version("scipy").split(".")[:2])) >= (1, 14):
     os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
@@ -15,11 +15,11 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-# The matrices here are small: threads of BLAS would only wait for each other, the more so
-# when several test processes share the machine.
+# BLAS threads slow down products of matrices this small, especially if several test
+# processes share the machine.
 threadpool_limits(1, user_api="blas")
 
-# No window; examples and doctests draw too.
+# Open no window: examples and doctests draw figures, too.
 os.environ["MPLBACKEND"] = "Agg"
 
 LOADERS = {
@@ -32,7 +32,7 @@ LOADERS = {
 
 @pytest.fixture(scope="session")
 def standardised():
-    """Return a function name -> (X, y) of scikit-learn's data, features standardised."""
+    """Return a function name -> (X, y), a data set of scikit-learn, standardised."""
 
     def load(name):
         X, y = LOADERS[name](return_X_y=True)
@@ -43,14 +43,14 @@ def standardised():
 
 @pytest.fixture(scope="session")
 def rows():
-    """Return a function (n_classes, sparse) -> (X, y, sample_weight), 70 random rows."""
+    """Return a function (n_classes, sparse) -> (X, y, sample_weight) of 70 random rows."""
 
     def make(n_classes=3, sparse=False, n_samples=70, n_features=6):
         rng = np.random.RandomState(7)
         X = rng.normal(size=(n_samples, n_features))
         X[rng.uniform(size=X.shape) < 0.3] = 0.0
         y = np.arange(n_samples) % n_classes
-        X[:, 0] += y  # so that there is something to learn
+        X[:, 0] += y  # makes the classes learnable
         weight = rng.uniform(0.5, 2.0, size=n_samples)
         return (csr_array(X) if sparse else X), y, weight
 

@@ -1,4 +1,4 @@
-"""The ways of training that many tests go over, each a callable that makes an estimator."""
+"""Training methods that many tests run over: callables that return an estimator."""
 
 import pytest
 
@@ -6,15 +6,15 @@ from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 
 
 def textbook_logistic(*arguments, **parameters):
-    """Return SGDLogisticClassifier with a learning rate, by default 0.05 at first.
+    """Return an SGDLogisticClassifier whose initial learning rate is 0.05 by default.
 
-    Then it steps along gradients, as BackpropMLPClassifier does; without one, as by
-    default, `fit` finds the optimum by Newton's method and `partial_fit` learns a stream.
+    With a learning rate it takes gradient steps, as BackpropMLPClassifier does. Without
+    one, `fit` uses Newton's method and `partial_fit` learns from a stream.
     """
     return SGDLogisticClassifier(*arguments, **{"learning_rate_init": 0.05, **parameters})
 
 
-# What holds for steps along gradients, and what holds whatever the method.
+# `both` estimators with gradient steps; `every_method` adds the default: no learning rate.
 both = pytest.mark.parametrize(
     "estimator_class", [textbook_logistic, BackpropMLPClassifier]
 )

@@ -1,16 +1,16 @@
-"""Networks that many tests begin with."""
+"""Networks that many tests use."""
 
 from sklearn_nn._engine.objective.initial import initial_theta
 from sklearn_nn._engine.types import Architecture
 
 
 def network_of(layer_sizes, activation, fit_intercept=True):
-    """Return the Architecture whose hidden layers all have this activation."""
+    """Return an Architecture whose hidden layers all have this activation."""
     names = (activation,) * (len(layer_sizes) - 2)
     return Architecture(layer_sizes, names, fit_intercept)
 
 
 def random_theta(architecture, rng, dtype):
-    """Return parameters as `fit` begins with."""
+    """Return initial parameters, drawn as `fit` draws them."""
     names = (*architecture.activations, "tanh")
     return initial_theta(architecture.layer_sizes, names, rng, dtype)

@@ -1,4 +1,4 @@
-"""Logistic regression on two features by plain SGD, as many tests of epochs begin with."""
+"""Logistic regression on two features by plain SGD, which many tests of epochs use."""
 
 from math import inf
 
@@ -13,7 +13,7 @@ from sklearn_nn._engine.types import Architecture
 
 
 def make_problem(**changes):
-    """Return logistic regression on two features, with the changes."""
+    """Return the Problem of logistic regression on two features, with `changes`."""
     parameters = {
         "architecture": Architecture((2, 1)),
         "loss": LOSSES["log_loss", "logistic"],
@@ -23,7 +23,7 @@ def make_problem(**changes):
 
 
 def make_settings(**changes):
-    """Return the EpochSettings of plain SGD, with the changes."""
+    """Return the EpochSettings of plain SGD, with `changes`."""
     parameters = {
         "optimizer": SGD(),
         "schedule": Schedule("constant", 0.5),
