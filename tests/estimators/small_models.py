@@ -1,4 +1,4 @@
-"""Small data and models to which bad input is given, and ways to compare them."""
+"""Small data and models for tests of bad input, and functions that compare models."""
 
 import dataclasses
 import re
@@ -25,17 +25,17 @@ def small(estimator_class, **parameters):
 
 
 def fit(model, X, y, sample_weight=None):
-    """Fit from the start."""
+    """Fit from scratch."""
     return model.set_params(warm_start=False).fit(X, y, sample_weight=sample_weight)
 
 
 def warm_fit(model, X, y, sample_weight=None):
-    """Go on from the fitted model by `fit`."""
+    """Resume training by `fit` with warm_start=True."""
     return model.set_params(warm_start=True).fit(X, y, sample_weight=sample_weight)
 
 
 def partial_fit(model, X, y, sample_weight=None):
-    """Train one epoch, all classes known."""
+    """Train one epoch by `partial_fit`, with all classes given."""
     return model.partial_fit(X, y, classes=[0, 1], sample_weight=sample_weight)
 
 
@@ -63,27 +63,27 @@ def learned(model):
     """Return all fitted public attributes, comparable bit for bit."""
     return {
         name: plain(getattr(model, name))
-        for name in dir(model)  # curves are properties
+        for name in dir(model)  # vars would lack the curves, which are properties
         if name.endswith("_") and not name.startswith("_") and hasattr(model, name)
     }
 
 
 def with_entry(value):
-    """Return X with one entry replaced."""
+    """Return X with one entry replaced by `value`."""
     changed = X.copy()
     changed[5, 1] = value
     return changed
 
 
 def coefficients(model):
-    """Return weights and intercepts of either class as one vector."""
+    """Return weights and intercepts of either estimator as one vector."""
     if isinstance(model, SGDLogisticClassifier):
         return np.concatenate([model.coef_.ravel(), model.intercept_])
     return np.concatenate([part.ravel() for part in model.coefs_ + model.intercepts_])
 
 
 def error_of(train, model, X, y, sample_weight):
-    """Return what the ValueError of training says, or None if there was none."""
+    """Return the message of the ValueError that training raises, or None."""
     try:
         train(model, X, y, sample_weight)
     except ValueError as error:
@@ -92,7 +92,7 @@ def error_of(train, model, X, y, sample_weight):
 
 
 def raises_or_gives_probabilities(model, X, y, sample_weight=None, train=fit):
-    """Assert that training raises ValueError with words, or gives finite numbers."""
+    """Assert that training raises ValueError with a message, or gives finite numbers."""
     message = error_of(train, model, X, y, sample_weight)
     if message is not None:
         assert re.search(r"\w+( \S+){3}", message), message

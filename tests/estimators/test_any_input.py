@@ -1,4 +1,4 @@
-"""Anything given raises an error with words or makes a finite model."""
+"""Any input raises an error with a message or gives a finite model."""
 
 import numpy as np
 import scipy.sparse
@@ -11,10 +11,8 @@ from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._engine.epochs.schedules import SCHEDULES
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 
-# Anything: an error with words, or a finite model
-
 ORDINARY = [0.0, 1.0, -1.0, 0.5, 2.0, 100.0]
-# What an X may hold; each draw uses one of these, so that most are not full of NaN.
+# Values of X. Each draw uses one of these palettes, so most draws contain no NaN.
 PALETTES = [
     ORDINARY,
     [0.0, 1.0],
@@ -57,17 +55,17 @@ LABELS = {
 
 
 def cast(values, dtype):
-    """Return `values` in another dtype, infinite where too large for it."""
+    """Return `values` in another dtype; values too large for it become infinite."""
     with np.errstate(all="ignore"):  # 1e300 as float16 or int8 is what we want to try
         values = values.astype(dtype)
-    # The sum of inf and -inf, by which scikit-learn looks for both, warns: its matter.
+    # scikit-learn sums X to look for infinities, and NumPy would warn of inf plus -inf.
     return np.where(values == -np.inf, np.inf, values).astype(dtype)
 
 
 @st.composite
 def features(draw):
     """Draw an array-like of 0 to 12 rows and 0 to 3 columns."""
-    # Odd sizes are rare among many that can be trained on.
+    # Mostly sizes that can be trained on, rarely an empty one.
     n_samples = draw(st.sampled_from([12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]))
     n_features = draw(st.sampled_from([3, 3, 3, 3, 2, 2, 2, 1, 1, 1, 0]))
     palette = np.array(draw(st.sampled_from(PALETTES)))
@@ -85,7 +83,7 @@ def features(draw):
 
 @st.composite
 def labels_and_weights(draw, n_samples, multilabel):
-    """Draw y and sample_weight for so many rows."""
+    """Draw y and sample_weight for n_samples rows."""
     rng = np.random.RandomState(draw(st.integers(0, 1000)))
     if multilabel:
         labels = rng.randint(0, 2, (n_samples, 2))
@@ -169,7 +167,7 @@ def test_logistic_partial_fit_raises_or_gives_probabilities(model, X, data):
     model.set_params(early_stopping=False, class_weight=None)
 
     def train(model, X, y, sample_weight):
-        classes = [*np.unique(labels), labels.dtype.type(8)]  # not all come at once
+        classes = [*np.unique(labels), labels.dtype.type(8)]  # one more than y has
         for _ in range(2):
             model.partial_fit(X, y, classes=classes, sample_weight=sample_weight)
 

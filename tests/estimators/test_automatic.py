@@ -1,6 +1,6 @@
-"""learning_rate='auto' reaches the optimum of whatever rows come, or says why not.
+"""learning_rate='auto' reaches the optimum for any rows, or says why it does not.
 
-Warnings are errors here: none is given but those that a test states.
+Warnings are errors here, so training warns only if the test says so.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_nn import SGDLogisticClassifier
 
-# tol's default is 1e-4; what is promised of float32 too, and of rows hard to learn.
+# Relative gap to the optimum: ten times the default tol, for float32 and difficult rows.
 GAP = 1e-3
 
 PENALTIES = ("l2", "l1", "elasticnet", None)
@@ -20,7 +20,7 @@ penalised = pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 
 
 def plain_rows(n_classes=2, n_samples=100, n_features=4, seed=0):
-    """Return (X, y) of classes that overlap."""
+    """Return (X, y) with overlapping classes."""
     rng = np.random.RandomState(seed)
     X = rng.normal(size=(n_samples, n_features))
     score = X[:, 0] + 0.5 * X[:, -1] + rng.logistic(size=n_samples)
@@ -28,12 +28,12 @@ def plain_rows(n_classes=2, n_samples=100, n_features=4, seed=0):
 
 
 def model_of(penalty="l2", **parameters):
-    """Return a model with a seed."""
+    """Return a model with this penalty and a seed."""
     return SGDLogisticClassifier(penalty, random_state=0, **parameters)
 
 
 def weights_of(model, y, sample_weight):
-    """Return weights (n,) of mean 1, class weights among them."""
+    """Return sample weights times class weights, (n_samples,), scaled to mean 1."""
     weight = np.ones(len(y)) if sample_weight is None else sample_weight
     weight = np.asarray(weight, np.float64) / np.max(weight)
     if isinstance(model.class_weight, dict):
@@ -44,15 +44,15 @@ def weights_of(model, y, sample_weight):
 
 
 def strengths(model):
-    """Return l2 and l1 of a model."""
+    """Return the strengths (l2, l1) of a model's penalty."""
     ratio = {"l2": 0.0, "l1": 1.0, "elasticnet": model.l1_ratio, None: None}[model.penalty]
     return (0.0, 0.0) if ratio is None else (model.alpha * (1 - ratio), model.alpha * ratio)
 
 
 def loss_and_delta(logits, one_hot):
-    """Return -log p of the labels and p - y, of a softmax with a first logit of zero.
+    """Return the loss -log p of each row, and p - y, from the logits of a softmax.
 
-    With one column of logits it is a sigmoid's.
+    A single column of logits is that of the second class; the first has logit 0.
     """
     if logits.shape[1] == 1:
         logits = np.hstack([np.zeros_like(logits), logits])
@@ -63,8 +63,8 @@ def loss_and_delta(logits, one_hot):
     return -np.sum(one_hot * log_proba, axis=1), np.exp(log_proba) - one_hot
 
 
-class Plain:
-    """J of a fitted model's rows in plain NumPy, in features of deviation 1."""
+class PlainObjective:
+    """The objective J of a model on its rows in plain NumPy, for standardised features."""
 
     def __init__(self, model, X, y, sample_weight=None):
         X = (X.toarray() if issparse(X) else X).astype(np.float64)
@@ -75,16 +75,16 @@ class Plain:
         largest[largest == 0] = 1.0
         self.scale = largest * ((X - self.centre) / largest).std(axis=0)
         constant = self.scale <= 1e-12 * np.abs(X).max(axis=0)
-        # Any unit will do; below this, squares of its inverse overflow.
+        # Any positive scale is valid; below this one, squares of 1 / scale overflow.
         self.scale = np.maximum(np.where(constant, largest, self.scale), 1e-140)
-        # A constant is one to rounding: nobody can tell by its last digit.
+        # A column whose values differ by rounding only counts as constant.
         centred = np.where(constant & model.fit_intercept, 0.0, X - self.centre)
         self.U = centred / self.scale
         self.l2, self.l1 = strengths(model)
         self.fit_intercept = model.fit_intercept
 
     def value(self, V, c):
-        """Return J, and the gradients of its smooth part by V (p, k) and c (k,)."""
+        """Return J and the gradients of its smooth part in V (p, k) and c (k,)."""
         W = V / self.scale[:, None]
         loss, delta = loss_and_delta(self.U @ V + c, self.one_hot)
         delta = delta * self.weight[:, None] / len(self.U)
@@ -92,20 +92,20 @@ class Plain:
         if self.l2:
             slope = slope + self.l2 * W / self.scale[:, None]
         total = float(self.weight @ loss) / len(self.U)
-        if self.l2:  # without it, squares may overflow
+        if self.l2:  # if it is 0, the squares may overflow
             total += 0.5 * self.l2 * np.sum(W * W)
         total += self.l1 * np.sum(np.abs(W))
         return total, slope, delta.sum(axis=0)
 
     def value_of(self, model):
-        """Return J of the model's coefficients."""
+        """Return J at the model's coefficients."""
         W = model.coef_.T.astype(np.float64)
         return self.value(
             W * self.scale[:, None], model.intercept_.astype(np.float64) + self.centre @ W
         )[0]
 
     def best(self, n_outputs):
-        """Return the smallest J that L-BFGS-B finds, l1 split in two parts >= 0."""
+        """Return the minimum of J by L-BFGS-B, with V a difference of two parts >= 0."""
         p, k = self.U.shape[1], n_outputs
         l1 = np.repeat(self.l1 / self.scale, k)
 
@@ -122,21 +122,21 @@ class Plain:
         options = {"gtol": 1e-9, "ftol": 1e-10, "maxiter": 1000}
         start = np.zeros(2 * p * k + k)
         found = minimize(value, start, jac=True, bounds=bounds, options=options)
-        # Both parts may be positive, which costs: J itself is asked.
+        # If both parts are positive, their l1 penalty exceeds that of V: evaluate J of V.
         return self.value(*split(found.x))[0]
 
 
 def assert_optimal(model, X, y, sample_weight=None, gap=GAP):
-    """Assert finite coefficients, and J near its optimum."""
+    """Assert that the coefficients are finite and J is near its minimum."""
     assert np.all(np.isfinite(model.coef_))
     assert np.all(np.isfinite(model.intercept_))
-    plain = Plain(model, X, y, sample_weight)
+    plain = PlainObjective(model, X, y, sample_weight)
     best = plain.best(len(model.intercept_))
     assert plain.value_of(model) <= best * (1 + gap) + 1e-12
 
 
 def assert_separable(model, X, y, **keywords):
-    """Assert finite coefficients, and a warning that there is no optimum."""
+    """Assert that training warns of separable classes; coefficients stay finite."""
     with pytest.warns(ConvergenceWarning, match="can be told apart without error"):
         model.fit(X, y, **keywords)
     assert np.all(np.isfinite(model.coef_))
@@ -152,7 +152,7 @@ def with_column(X, column):
 
 
 def odd_columns(name, n_classes):
-    """Return (X, y) with columns of one kind."""
+    """Return (X, y) with columns of the kind `name`."""
     X, y = plain_rows(n_classes)
     noise = np.random.RandomState(9).normal(size=len(X))
     if name.startswith("constant"):
@@ -171,13 +171,13 @@ def odd_columns(name, n_classes):
         "offsets": X + 10.0 ** np.array([1, 3, 5, 7]),
         "only constants": np.ones_like(X),
         "zeros": 0 * X,
-        "one": X[:, :1],
-        "one of zeros": 0 * X[:, :1],
+        "one column": X[:, :1],
+        "one column of zeros": 0 * X[:, :1],
         "skewed": np.exp(3 * X),
         "heavy tails": X**5,
         "binary": (X > 0).astype(float),
-        "seen once": np.hstack([X, np.eye(len(X))[:, :30]]),
-        "always but once": np.hstack([X, 1 - np.eye(len(X))[:, :3]]),
+        "non-zero once": np.hstack([X, np.eye(len(X))[:, :30]]),
+        "zero once": np.hstack([X, 1 - np.eye(len(X))[:, :3]]),
     }
     return columns[name], y
 
@@ -204,22 +204,22 @@ COLUMNS = (
     "offsets",
     "only constants",
     "zeros",
-    "one",
-    "one of zeros",
+    "one column",
+    "one column of zeros",
     "skewed",
     "heavy tails",
     "binary",
-    "seen once",
-    "always but once",
+    "non-zero once",
+    "zero once",
 )
 
 
-def seen_once_is_separable(name, penalty):
-    """Say whether there is no optimum: a coefficient of a row's own only grows."""
-    return name in ("seen once", "always but once") and penalty is None
+def has_no_optimum(name, penalty):
+    """Say whether an unpenalised coefficient, which only one row needs, grows forever."""
+    return name in ("non-zero once", "zero once") and penalty is None
 
 
-# Three classes take longer to check, so that fewer combinations are.
+# Three classes take longer to check: fewer combinations.
 CASES = [*((2, penalty) for penalty in PENALTIES), (3, "l2"), (3, "elasticnet")]
 any_case = pytest.mark.parametrize(("n_classes", "penalty"), CASES)
 
@@ -228,8 +228,8 @@ any_case = pytest.mark.parametrize(("n_classes", "penalty"), CASES)
 @pytest.mark.parametrize("name", COLUMNS)
 def test_columns_of_any_kind_reach_the_optimum(name, n_classes, penalty):
     X, y = odd_columns(name, n_classes)
-    # No optimum, but other rows' part of it: the gap is to what L-BFGS finds.
-    gap = 1e-2 if seen_once_is_separable(name, penalty) else GAP
+    # J has no minimum then; a larger gap to the value that L-BFGS reaches is allowed.
+    gap = 1e-2 if has_no_optimum(name, penalty) else GAP
     assert_optimal(model_of(penalty).fit(X, y), X, y, gap=gap)
 
 
@@ -243,7 +243,7 @@ def test_columns_of_any_kind_reach_the_optimum_without_intercept(name, penalty):
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
 @pytest.mark.parametrize(
-    "name", ["constant 0", "size 1e-12", "size 1e12", "equal", "zeros", "seen once"]
+    "name", ["constant 0", "size 1e-12", "size 1e12", "equal", "zeros", "non-zero once"]
 )
 def test_sparse_columns_of_any_kind_reach_the_optimum(name, n_classes, penalty):
     X, y = odd_columns(name, n_classes)
@@ -253,14 +253,14 @@ def test_sparse_columns_of_any_kind_reach_the_optimum(name, n_classes, penalty):
 
 @pytest.mark.parametrize("size", [1e-320, 1e300])
 @penalised
-def test_numbers_near_the_ends_of_float64_give_a_model(size, penalty):
+def test_numbers_near_the_limits_of_float64_give_finite_coefficients(size, penalty):
     X, y = plain_rows()
     X[:, 0] *= size / np.abs(X[:, 0]).max()
     assert np.all(np.isfinite(model_of(penalty).fit(X, y).coef_))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_numbers_whose_differences_overflow_are_an_error(dtype):
+def test_features_whose_differences_overflow_are_an_error(dtype):
     X, y = plain_rows()
     X[:, 0] = np.where(X[:, 0] > -1, 1, -1) * np.finfo(dtype).max
     with pytest.raises(ValueError, match="Scale the features"):
@@ -291,7 +291,7 @@ def test_float32_with_an_offset_reaches_the_optimum(offset, n_classes, penalty):
 @any_penalty
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("size", [1e3, 1e6, 1e12])
-def test_one_huge_row_does_not_spoil_the_others(size, n_classes, penalty):
+def test_one_huge_row_reaches_the_optimum(size, n_classes, penalty):
     X, y = plain_rows(n_classes)
     X[7] *= size
     assert_optimal(model_of(penalty).fit(X, y), X, y)
@@ -299,7 +299,7 @@ def test_one_huge_row_does_not_spoil_the_others(size, n_classes, penalty):
 
 @any_penalty
 @pytest.mark.parametrize("size", [1e3, 1e6])
-def test_one_huge_row_of_the_wrong_class_does_not_spoil_the_others(size, penalty):
+def test_one_huge_mislabelled_row_reaches_the_optimum(size, penalty):
     X, y = plain_rows()
     X[7], y[7] = size * np.sign(X[7]), 1 - y[np.argmax(X[:, 0])]
     assert_optimal(model_of(penalty).fit(X, y), X, y)
@@ -320,7 +320,7 @@ def test_two_rows_reach_the_optimum(penalty):
 
 
 @penalised
-def test_two_equal_rows_of_different_classes_know_nothing(penalty):
+def test_two_equal_rows_of_different_classes_have_probability_one_half(penalty):
     X, y = np.ones((2, 3)), np.array([0, 1])
     proba = model_of(penalty).fit(X, y).predict_proba(X)
     np.testing.assert_allclose(proba, 0.5, rtol=1e-6)
@@ -357,7 +357,7 @@ def test_a_single_row_of_a_class_reaches_the_optimum(penalty):
 @any_penalty
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_separable_rows_without_strength_have_no_optimum(n_classes, sparse, penalty):
+def test_separable_rows_with_alpha_zero_have_no_optimum(n_classes, sparse, penalty):
     X = np.random.RandomState(0).normal(size=(60, 3))
     y = np.argmax(X, axis=1) if n_classes == 3 else (X[:, 0] > 0).astype(int)
     X[np.arange(60), y if n_classes == 3 else 0] += 0.1 if n_classes == 3 else 0.0
@@ -375,7 +375,7 @@ def test_one_row_of_each_class_without_a_penalty_has_no_optimum(n_classes):
     assert_separable(model_of(None), X, np.arange(n_classes))
 
 
-def test_separable_rows_predict_without_error():
+def test_separable_rows_are_all_predicted_correctly():
     X = np.random.RandomState(0).normal(size=(60, 3))
     y, model = (X[:, 0] > 0).astype(int), model_of(None)
     assert_separable(model, X, y)
@@ -390,7 +390,7 @@ def test_separable_rows_with_a_penalty_reach_the_optimum(alpha, penalty):
     assert_optimal(model_of(penalty, alpha=alpha).fit(X, y), X, y)
 
 
-def test_max_iter_warns_with_the_gap():
+def test_warning_at_max_iter_states_the_gap():
     X, y = plain_rows()
     with pytest.warns(ConvergenceWarning, match=r"max_iter=2 was reached.*of itself above"):
         model_of(max_iter=2).fit(X, y)
@@ -439,9 +439,9 @@ def test_class_weights_reach_the_optimum(class_weight, penalty):
     X, y = plain_rows(3)
     model = model_of(penalty, class_weight=class_weight).fit(X, y)
     assert np.all(np.isfinite(model.coef_))
-    # A class of weight 0 has a probability of 0, for an intercept without an end: what is
-    # gained by going on is below any gap that can be told.
-    plain = Plain(model, X, y)
+    # The optimal intercept of a class of weight 0 is minus infinity; a finite one comes
+    # within any gap of the minimum.
+    plain = PlainObjective(model, X, y)
     best = plain.best(3)
     assert plain.value_of(model) <= best * (1 + GAP) + 1e-12
 
@@ -454,7 +454,7 @@ def test_balanced_classes_reach_the_optimum(penalty):
 
 
 @penalised
-def test_a_single_class_of_positive_weight_is_surely_predicted(penalty):
+def test_a_single_class_of_positive_weight_has_probability_near_one(penalty):
     X, y = plain_rows()
     model = model_of(penalty, class_weight={0: 0, 1: 1}).fit(X, y)
     assert np.all(np.isfinite(model.coef_))
@@ -462,8 +462,8 @@ def test_a_single_class_of_positive_weight_is_surely_predicted(penalty):
 
 
 @pytest.mark.parametrize("weight", [1e-2, 1e-4, 1e-6])
-def test_a_wrong_row_of_little_weight_is_not_told_apart(weight):
-    # x = -1.5 lies among rows of the other class: the warning would be wrong.
+def test_a_mislabelled_row_of_small_weight_makes_classes_overlap(weight):
+    # x = -1.5 lies among rows of the other class: a warning of separable rows is wrong.
     x = np.r_[np.linspace(-2, -1, 20), np.linspace(1, 2, 20), -1.5]
     X, y = x[:, None], np.r_[np.zeros(20), np.ones(21)]
     sample_weight = np.r_[np.ones(40), weight]
@@ -471,20 +471,20 @@ def test_a_wrong_row_of_little_weight_is_not_told_apart(weight):
     assert_optimal(model, X, y, sample_weight)
 
 
-# Strength.
+# Strength of the penalty.
 
 
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("alpha", [0.0, 1e-30, 1e-12, 1.0, 1e3, 1e6, 1e12])
-def test_any_strength_reaches_the_optimum(alpha, n_classes, penalty):
+def test_any_alpha_reaches_the_optimum(alpha, n_classes, penalty):
     X, y = plain_rows(n_classes)
     assert_optimal(model_of(penalty, alpha=alpha).fit(X, y), X, y)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
-def test_a_strong_l1_part_leaves_class_frequencies(n_classes, penalty):
+def test_a_strong_l1_penalty_predicts_class_frequencies(n_classes, penalty):
     X, y = plain_rows(n_classes)
     model = model_of(penalty, alpha=1e6).fit(X, y)
     assert not model.coef_.any()
@@ -492,11 +492,11 @@ def test_a_strong_l1_part_leaves_class_frequencies(n_classes, penalty):
     np.testing.assert_allclose(model.predict_proba(X[:1])[0], frequencies, rtol=1e-5)
 
 
-# Many rows: samples are taken, and the end is still near the optimum.
+# Many rows: training begins on a sample of them and still ends near the optimum.
 
 
 @any_case
-@pytest.mark.parametrize("name", ["plain", "all sizes", "skewed", "seen rarely", "equal"])
+@pytest.mark.parametrize("name", ["plain", "all sizes", "skewed", "rare", "equal"])
 def test_many_rows_reach_the_optimum(name, n_classes, penalty):
     X, y = plain_rows(n_classes, 3000)
     rare = np.random.RandomState(3).uniform(size=X.shape) < 1e-3
@@ -504,7 +504,7 @@ def test_many_rows_reach_the_optimum(name, n_classes, penalty):
         "plain": X,
         "all sizes": X * 10.0 ** np.array([-12, -4, 4, 12]),
         "skewed": np.exp(2 * X),
-        "seen rarely": np.hstack([X, rare]),
+        "rare": np.hstack([X, rare]),
         "equal": np.hstack([X, X]),
     }[name]
     assert_optimal(model_of(penalty).fit(X, y), X, y)

@@ -1,7 +1,6 @@
-"""Bad input: what raises, what it says, and that a fitted model survives it.
+"""Bad input raises, and a fitted model survives it.
 
-The rows are those of the project's table "Bad input". Messages are matched by what they
-must name: what was expected and what came.
+Each error message must name what was expected and what was given.
 """
 
 import copy
@@ -34,7 +33,7 @@ PREDICTIONS = ["predict", "predict_proba", "predict_log_proba", "decision_functi
 
 # X and y
 
-# What scikit-learn 1.6 to 1.9 says of such X, shortened to what came.
+# The part of scikit-learn's message (1.6 to 1.9) that describes the given X.
 BAD_X = {
     "NaN": (with_entry(np.nan), "X contains NaN"),
     "infinity": (with_entry(np.inf), "X contains infinity"),
@@ -81,13 +80,13 @@ def test_wrong_number_of_features_raises_in_prediction(estimator_class, method):
 
 @every_method
 @pytest.mark.parametrize("train", [warm_fit, partial_fit])
-def test_wrong_number_of_features_raises_when_going_on(estimator_class, train):
+def test_wrong_number_of_features_raises_in_resumed_training(estimator_class, train):
     model = small(estimator_class).fit(X, y)
     with pytest.raises(ValueError, match=r"X has 2 features, but .* expecting 3 features"):
         train(model, X[:, :2], y)
 
 
-# What scikit-learn says, shortened to what came.
+# The part of scikit-learn's message that describes the given y.
 BAD_Y = {
     "another length": (y[:5], r"inconsistent numbers of samples: \[24, 5\]"),
     "continuous": (X[:, 0], "Unknown label type: continuous"),
@@ -144,14 +143,14 @@ TEXT = np.array(["cat", "dog"])[y]
 
 
 @every_method
-def test_first_partial_fit_without_classes_lists_the_labels(estimator_class):
+def test_error_of_first_partial_fit_without_classes_lists_the_labels(estimator_class):
     with pytest.raises(ValueError, match=r"needs classes.*\['cat', 'dog'\]"):
         small(estimator_class).partial_fit(X, TEXT)
 
 
 @every_method
 @pytest.mark.parametrize("dtype", [str, object])
-def test_label_outside_classes_lists_both(estimator_class, dtype):
+def test_error_of_label_outside_classes_lists_both(estimator_class, dtype):
     message = r"labels \['dog'\].*not among the classes \['cat', 'cow'\]"
     with pytest.raises(ValueError, match=message):
         small(estimator_class).partial_fit(X, TEXT.astype(dtype), classes=["cat", "cow"])
@@ -166,14 +165,14 @@ def test_label_outside_classes_raises_in_a_later_call(estimator_class):
 
 @every_method
 @pytest.mark.parametrize("dtype", [str, object])
-def test_a_digit_as_text_is_not_the_number(estimator_class, dtype):
+def test_digits_as_text_are_not_the_numbers_in_classes(estimator_class, dtype):
     message = r"labels \['0', '1'\].*not among the classes \[0, 1\]"
     with pytest.raises(ValueError, match=message):
         small(estimator_class).partial_fit(X, y.astype(str).astype(dtype), [0, 1])
 
 
 @every_method
-def test_other_classes_in_a_later_partial_fit_list_both(estimator_class):
+def test_error_of_other_classes_in_a_later_partial_fit_lists_both(estimator_class):
     model = small(estimator_class).partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"classes=\[0, 1, 2\].*first call, \[0, 1\]"):
         model.partial_fit(X, y, classes=[0, 1, 2])
@@ -185,14 +184,14 @@ def test_multilabel_values_other_than_0_and_1_raise():
 
 
 @every_method
-def test_empty_classes_do_not_ask_for_more_than_needed(estimator_class):
+def test_error_of_empty_classes_states_the_minimum(estimator_class):
     smallest = 1 if estimator_class is BackpropMLPClassifier else 2
     with pytest.raises(ValueError, match=rf"at least {smallest}\b.*\[\]"):
         small(estimator_class).partial_fit(X, y, classes=[])
 
 
 @every_method
-def test_warm_start_with_other_classes_lists_both(estimator_class):
+def test_error_of_warm_start_with_other_classes_lists_both(estimator_class):
     model = small(estimator_class, warm_start=True).fit(X, y)
     with pytest.raises(ValueError, match=r"warm_start.*\[1, 2\].*\[0, 1\]"):
         model.fit(X, y + 1)
@@ -242,7 +241,7 @@ def test_one_class_in_partial_fit_of_mlp_gives_a_column_of_ones():
 
 # Weights
 
-# What is wrong, and what the message must name.
+# name: (sample_weight, what the message must contain)
 BAD_WEIGHTS = {
     "one negative": (np.where(np.arange(24) == 3, -1.0, 1.0), "Negative.*sample_weight"),
     "NaN": (np.where(np.arange(24) == 3, np.nan, 1.0), "sample_weight contains NaN"),
@@ -272,8 +271,8 @@ def test_bad_sample_weight_raises(estimator_class, train, sample_weight, message
 @every_method
 @fit_and_partial_fit
 @pytest.mark.parametrize("weight", [5e-324, 1e-300, 1e300, 1e308])
-def test_equal_weights_of_any_size_are_no_weights(estimator_class, train, weight):
-    # Law 2: all weights times c give the same. The sum of 24 times 1e308 overflows.
+def test_equal_weights_of_any_size_equal_no_weights(estimator_class, train, weight):
+    # Law 2: a common factor of all weights changes nothing. 24 * 1e308 overflows.
     weighted = train(small(estimator_class), X, y, np.full(24, weight))
     unweighted = train(small(estimator_class), X, y)
     np.testing.assert_array_equal(weighted.predict_proba(X), unweighted.predict_proba(X))
@@ -325,7 +324,7 @@ def test_balanced_class_weight_in_partial_fit_raises(estimator_class):
         partial_fit(model, X, y)
 
 
-# A failed call leaves a fitted model as it was
+# A failed call leaves a fitted model unchanged
 
 NEW_LABEL = np.where(np.arange(24) == 0, 9, y)
 
@@ -346,7 +345,7 @@ def bad_weight_call(train, model):
 
 
 def bad_class_weight_call(train, model):
-    """Train with a weight for a label that there is not."""
+    """Train with a class weight for an unknown label."""
     model.set_params(class_weight={7: 1.0})
     try:
         train(model, X, y)
@@ -355,7 +354,7 @@ def bad_class_weight_call(train, model):
 
 
 def bad_parameter_call(train, model):
-    """Train with a negative penalty."""
+    """Train with a negative alpha."""
     alpha = model.alpha
     model.set_params(alpha=-1.0)
     try:
@@ -365,7 +364,7 @@ def bad_parameter_call(train, model):
 
 
 def diverging_call(train, model):
-    """Train on features that overflow, with another number of columns where allowed."""
+    """Train on features that overflow, and for `fit` have another number of columns."""
     train(model, 1e200 * (X[:, :2] if train is fit else X), y)
 
 
@@ -377,12 +376,12 @@ FAILURES = [
     bad_parameter_call,
     diverging_call,
 ]
-# A generator is the user's own, who may use it elsewhere.
+# A generator belongs to the user: a failed call must not advance it.
 SEEDS = {"int": 0, "generator": np.random.RandomState(3)}
 
 
 def fitted(estimator_class, train, seed):
-    """Return a fitted model, ready for `train` to be called."""
+    """Return a fitted model on which `train` can be called."""
     model = small(
         estimator_class,
         # Plain gradient descent diverges on overflowing features; Adam need not.
@@ -393,7 +392,7 @@ def fitted(estimator_class, train, seed):
     return model.fit(X, y)
 
 
-# Without a learning rate features of any size can be learned.
+# Without a learning rate, features of any size can be learned: nothing diverges.
 every_failure = pytest.mark.parametrize(
     ("estimator_class", "failing_call"),
     [
@@ -422,7 +421,7 @@ def test_failed_call_changes_no_attribute(estimator_class, train, failing_call, 
 @every_training
 @every_failure
 @every_seed
-def test_training_after_a_failed_call_is_as_if_it_had_not_been(
+def test_failed_call_does_not_affect_later_training(
     estimator_class, train, failing_call, seed
 ):
     model = fitted(estimator_class, train, seed)

@@ -1,4 +1,4 @@
-"""Bad constructor parameters raise with their name and with what came."""
+"""Errors of bad constructor parameters name the parameter and its value."""
 
 import re
 
@@ -23,7 +23,7 @@ from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 
 
 def labels_of(counts):
-    """Return labels 0, 1, ... repeated so many times."""
+    """Return labels 0, 1, ..., each k repeated counts[k] times."""
     return np.repeat(np.arange(len(counts)), counts)
 
 
@@ -36,7 +36,7 @@ def early_stopping_fit(estimator_class, labels, validation_fraction):
 
 
 COUNTS = [[18, 2], [97, 3], [9, 9], [500, 7], [50, 40, 3], [40, 11, 11], [3] * 10]
-# The first fraction, 1 row in 100, is too small for each of these.
+# A validation_fraction of 0.01 is too small for each of these.
 every_count = pytest.mark.parametrize("counts", COUNTS, ids=str)
 
 
@@ -61,7 +61,7 @@ def test_split_works_with_the_fraction_that_the_error_states(estimator_class, co
 
 
 @every_method
-def test_split_that_leaves_too_little_to_train_on_raises(estimator_class):
+def test_split_with_too_few_training_rows_raises(estimator_class):
     with pytest.raises(ValueError, match=r"validation_fraction=0\.99 .*at most 0\.\d+"):
         early_stopping_fit(estimator_class, labels_of([50, 50]), 0.99)
 
@@ -95,7 +95,7 @@ def test_adamw_has_partial_fit():
     assert hasattr(small(BackpropMLPClassifier, solver="adamw"), "partial_fit")
 
 
-def test_adamw_is_unknown_to_logistic():
+def test_logistic_refuses_adamw():
     with pytest.raises(ValueError, match=r"'solver' parameter .*'sgd'.*Got 'adamw'"):
         small(SGDLogisticClassifier, solver="adamw").fit(X, y)
 
@@ -108,7 +108,7 @@ def test_other_solvers_have_partial_fit(estimator_class, solver):
 
 @pytest.mark.parametrize("sizes", [(5,), (4, 4), ()])
 @pytest.mark.parametrize("train", [warm_fit, partial_fit])
-def test_going_on_with_other_hidden_sizes_raises(train, sizes):
+def test_resuming_with_other_hidden_sizes_raises(train, sizes):
     model = small(BackpropMLPClassifier).fit(X, y).set_params(hidden_layer_sizes=sizes)
     with pytest.raises(ValueError, match=r"expected .*got .*warm_start=False"):
         train(model, X, y)
@@ -128,7 +128,7 @@ BAD_NAMES = [[1], [None], ["unknown"], {"relu"}, {"relu": 1}, [["relu"]], ["relu
 BAD_RATES = [[1.0], [-0.1], [np.nan], [True], ["0.5"], [[0.5]], {0.5}, [0.5, 0.5], []]
 BAD_CLASS_WEIGHTS = [{0: value} for value in (-1.0, np.nan, np.inf, "big", None, [1.0])]
 
-# Values of wrong type and of wrong range for every parameter of both classes.
+# Values of a wrong type or range for every parameter of both classes.
 BAD_VALUES = {
     "activation": [*NOT_A_NAME, None, "softmax", "RELU", *BAD_NAMES],
     "alpha": NEGATIVE,
@@ -165,7 +165,7 @@ BAD_VALUES = {
     "warm_start": NOT_A_FLAG,
     "warmup_fraction": [-0.1, 1.0, np.nan, np.inf, "0.1", [0.1], 1j, *BOOLS],
 }
-# What only BackpropMLPClassifier refuses.
+# Values that only BackpropMLPClassifier refuses.
 GOOD_IN_LOGISTIC = [("learning_rate", "auto"), ("learning_rate_init", None)]
 
 
@@ -180,7 +180,7 @@ def test_bad_values_belong_to_parameters():
 
 
 def is_bad(estimator_class, name, value):
-    """Say whether this class refuses a value of the table."""
+    """Say whether this class refuses a value of BAD_VALUES."""
     if estimator_class is BackpropMLPClassifier or not isinstance(value, str | None):
         return True
     return (name, value) not in GOOD_IN_LOGISTIC
@@ -198,14 +198,14 @@ def bad_parameters():
 
 
 @pytest.mark.parametrize(("name", "value"), GOOD_IN_LOGISTIC)
-def test_values_that_only_mlp_refuses_are_good_in_logistic(name, value):
+def test_logistic_accepts_values_that_only_mlp_refuses(name, value):
     model = small(SGDLogisticClassifier, **{name: value}).fit(X, y)
     assert np.all(np.isfinite(coefficients(model)))
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize(("estimator_class", "name", "value"), list(bad_parameters()))
-def test_bad_parameter_is_named_with_what_came(estimator_class, name, value, method):
+def test_error_names_the_bad_parameter_and_its_value(estimator_class, name, value, method):
     model = small(estimator_class, **{name: value})
     train = {"fit": model.fit, "partial_fit": model.partial_fit}[method]
     arguments = () if method == "fit" else ([0, 1],)
@@ -216,25 +216,25 @@ def test_bad_parameter_is_named_with_what_came(estimator_class, name, value, met
 
 
 @every_class
-def test_unknown_solver_lists_the_known(estimator_class):
+def test_error_of_an_unknown_solver_lists_the_known_ones(estimator_class):
     with pytest.raises(ValueError, match=r"'solver'.*('sgd'.*'adam'|'adam'.*'sgd').*'sag'"):
         small(estimator_class, solver="sag").fit(X, y)
 
 
-def test_lbfgs_is_unknown_to_logistic():
+def test_logistic_refuses_lbfgs():
     with pytest.raises(ValueError, match=r"'solver' parameter .*'sgd'.*Got 'lbfgs'"):
         small(SGDLogisticClassifier, solver="lbfgs").fit(X, y)
 
 
 @every_method
 @pytest.mark.parametrize("flag", BOOLS)
-def test_learning_rate_true_says_what_it_may_be(estimator_class, flag):
+def test_error_of_learning_rate_true_states_the_allowed_values(estimator_class, flag):
     message = r"'learning_rate' .*'constant'.*float in the range.*Got (np\.)?True"
     with pytest.raises(ValueError, match=message):
         small(estimator_class, learning_rate=flag).fit(X, y)
 
 
-def test_hidden_layer_of_zero_units_says_what_it_may_be():
+def test_error_of_zero_hidden_units_states_the_allowed_values():
     message = r"hidden_layer_sizes must hold integers >= 1.*got \(0,\).*Use \(\)"
     with pytest.raises(ValueError, match=message):
         small(BackpropMLPClassifier, hidden_layer_sizes=(0,)).fit(X, y)

@@ -1,4 +1,4 @@
-"""Training on numbers of any size raises with words or gives finite numbers."""
+"""Training on numbers of any size raises a clear error or gives finite numbers."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_clipping_does_not_hide_features_whose_squares_overflow(solver, scale):
         model.fit(scale * X, y)
 
 
-def test_a_decay_of_more_than_all_names_alpha():
+def test_divergence_by_a_large_weight_decay_names_alpha():
     model = small(BackpropMLPClassifier, solver="adamw", alpha=1e4, learning_rate=0.5)
     with pytest.raises(ValueError, match=r"diverged.*rate 0.5.*try a smaller alpha"):
         model.fit(X, y)
@@ -43,7 +43,7 @@ def test_huge_features_raise_with_epoch_and_learning_rate(estimator_class, scale
 def test_one_epoch_on_huge_features_raises_or_gives_probabilities(
     estimator_class, scale, labels
 ):
-    # One step from zero leaves finite coefficients, with which the logits overflow.
+    # One step from zero gives finite coefficients, but their logits overflow.
     model = small(estimator_class, solver="sgd", max_iter=1, batch_size="full")
     raises_or_gives_probabilities(model, scale * X, labels)
 
@@ -57,7 +57,7 @@ def test_huge_features_in_partial_fit_raise(estimator_class):
 
 @pytest.mark.parametrize("scale", [1e30, 1e200, 1e300])
 def test_huge_features_with_lbfgs_raise(scale):
-    # Law 7: an objective above 1e10 times that of zero logits; lbfgs has no rate to name.
+    # Law 7: the objective exceeds 1e10 times the null loss. L-BFGS has no rate to name.
     model = small(BackpropMLPClassifier, solver="lbfgs")
     with pytest.raises(ValueError, match=r"diverged.*lbfgs.*Scale the features"):
         model.fit(scale * X, y)
@@ -72,7 +72,7 @@ def test_huge_features_with_early_stopping_raise(estimator_class):
 
 @every_method
 def test_adam_with_an_epsilon_below_float32_raises_or_gives_probabilities(estimator_class):
-    # A column of zeros has moments 0, and 1e-300 is 0 in float32: 0 / 0, or rate / 0.
+    # The moments of a zero column are 0, and 1e-300 is 0 in float32: 0 / 0 or rate / 0.
     model = small(estimator_class, solver="adam", epsilon=1e-300)
     if estimator_class is not BackpropMLPClassifier:
         model.set_params(penalty="l1")
@@ -81,7 +81,7 @@ def test_adam_with_an_epsilon_below_float32_raises_or_gives_probabilities(estima
 
 
 @both
-def test_a_huge_learning_rate_raises_with_its_value(estimator_class):
+def test_error_of_a_huge_learning_rate_states_it(estimator_class):
     model = small(estimator_class, solver="sgd", learning_rate=1e150)
     with pytest.raises(ValueError, match=r"learning rate 1e\+150"):
         model.fit(X, y)
@@ -105,7 +105,7 @@ def test_parameters_that_overflow_in_the_last_step_raise(estimator_class):
 @pytest.mark.parametrize("exponent", [-1000, -100, 100, 700, 1000])
 @pytest.mark.parametrize("labels", [y, np.arange(24) % 3], ids=["binary", "softmax"])
 def test_features_of_any_size_are_learned_without_a_rate(exponent, labels):
-    # A power of two does not round, and without a penalty the optimum has the same logits.
+    # Scaling by a power of two is exact, and without a penalty the optimal logits agree.
     parameters = {"penalty": None, "max_iter": 50}
     model = small(SGDLogisticClassifier, **parameters).fit(X, labels)
     scaled = small(SGDLogisticClassifier, **parameters).fit(2.0**exponent * X, labels)

@@ -1,4 +1,4 @@
-"""Ctrl-C gives the last finished epoch or step, or leaves the model as it was."""
+"""After Ctrl-C a model is that of the last finished epoch or step, or unchanged."""
 
 import copy
 
@@ -23,11 +23,9 @@ from sklearn_nn._engine.epochs import lbfgs
 from sklearn_nn._engine.epochs import train as training
 from sklearn_nn._engine.newton import steps
 
-# Ctrl-C
-
 
 def interrupt_epoch(monkeypatch, n):
-    """Make the n-th epoch from now raise what Ctrl-C does, half-way through its work."""
+    """Make the n-th epoch from now raise KeyboardInterrupt before it ends."""
     run_epochs, n_begun = training.run_epochs, []
 
     def interrupted(*arguments):
@@ -75,7 +73,7 @@ def test_interrupt_with_early_stopping_gives_the_best_finished_epoch(
 
 
 @both
-def test_training_goes_on_after_an_interrupt(monkeypatch, estimator_class):
+def test_training_resumes_after_an_interrupt(monkeypatch, estimator_class):
     model = interrupted_in_epoch_4(monkeypatch, estimator_class).partial_fit(X, y)
     expected = small(estimator_class, max_iter=4).fit(X, y)
     np.testing.assert_array_equal(model.predict_log_proba(X), expected.predict_log_proba(X))
@@ -84,7 +82,7 @@ def test_training_goes_on_after_an_interrupt(monkeypatch, estimator_class):
 @both
 @pytest.mark.parametrize("random_state", [0, np.random.RandomState(5)], ids=str)
 @pytest.mark.parametrize("train", [fit, partial_fit])
-def test_interrupt_in_the_first_epoch_leaves_a_new_estimator_as_it_was(
+def test_interrupt_in_the_first_epoch_leaves_a_new_estimator_unchanged(
     monkeypatch, estimator_class, random_state, train
 ):
     model = small(estimator_class, random_state=copy.deepcopy(random_state))
@@ -97,7 +95,7 @@ def test_interrupt_in_the_first_epoch_leaves_a_new_estimator_as_it_was(
 
 @both
 @every_training
-def test_interrupt_in_the_first_epoch_leaves_a_fitted_model_as_it_was(
+def test_interrupt_in_the_first_epoch_leaves_a_fitted_model_unchanged(
     monkeypatch, estimator_class, train
 ):
     model = small(estimator_class, warm_start=train is warm_fit).fit(X, y)
@@ -109,7 +107,7 @@ def test_interrupt_in_the_first_epoch_leaves_a_fitted_model_as_it_was(
 
 
 def interrupt_newton(monkeypatch, n):
-    """Make the n-th step of Newton's method raise what Ctrl-C does, before its end."""
+    """Make the n-th step of Newton's method raise KeyboardInterrupt before it ends."""
     step, n_begun = steps.step, []
 
     def interrupted(*arguments):
@@ -123,7 +121,7 @@ def interrupt_newton(monkeypatch, n):
 
 
 def interrupted_in_step_4(monkeypatch, **parameters):
-    """Return a model without learning rate whose fit was interrupted in the 4th step."""
+    """Return a model without learning rate whose fit was interrupted in the fourth step."""
     model = small(SGDLogisticClassifier, max_iter=10, **parameters)
     with monkeypatch.context() as patch:
         interrupt_newton(patch, 4)
@@ -148,7 +146,7 @@ def test_interrupt_without_a_rate_gives_the_last_finished_step(
     assert learned(model) == learned(expected)
 
 
-def test_training_without_a_rate_goes_on_after_an_interrupt(monkeypatch):
+def test_training_without_a_rate_resumes_after_an_interrupt(monkeypatch):
     model = interrupted_in_step_4(monkeypatch).set_params(max_iter=1)
     warm_fit(model, X, y)
     expected = small(SGDLogisticClassifier, max_iter=4).fit(X, y)
@@ -156,7 +154,7 @@ def test_training_without_a_rate_goes_on_after_an_interrupt(monkeypatch):
 
 
 @pytest.mark.parametrize("random_state", [0, np.random.RandomState(5)], ids=str)
-def test_interrupt_in_the_first_step_leaves_a_new_estimator_as_it_was(
+def test_interrupt_in_the_first_step_leaves_a_new_estimator_unchanged(
     monkeypatch, random_state
 ):
     model = small(SGDLogisticClassifier, random_state=copy.deepcopy(random_state))
@@ -168,7 +166,7 @@ def test_interrupt_in_the_first_step_leaves_a_new_estimator_as_it_was(
 
 
 @pytest.mark.parametrize("train", [fit, warm_fit])
-def test_interrupt_in_the_first_step_leaves_a_fitted_model_as_it_was(monkeypatch, train):
+def test_interrupt_in_the_first_step_leaves_a_fitted_model_unchanged(monkeypatch, train):
     model = small(SGDLogisticClassifier, warm_start=train is warm_fit).fit(X, y)
     before = plain(vars(model))
     interrupt_newton(monkeypatch, 1)
@@ -178,7 +176,7 @@ def test_interrupt_in_the_first_step_leaves_a_fitted_model_as_it_was(monkeypatch
 
 
 def interrupt_lbfgs(monkeypatch, n):
-    """Make the n-th evaluation of the objective by L-BFGS raise what Ctrl-C does."""
+    """Make the n-th evaluation of the objective by L-BFGS raise KeyboardInterrupt."""
     evaluate, n_begun = lbfgs.objective_and_gradient, []
 
     def interrupted(*arguments):
@@ -200,7 +198,7 @@ def test_interrupt_of_lbfgs_gives_the_last_finished_iteration(monkeypatch):
     assert learned(model) == learned(expected.fit(X, y))
 
 
-def test_interrupt_of_lbfgs_in_the_first_iteration_leaves_the_estimator(monkeypatch):
+def test_interrupt_of_lbfgs_in_the_first_iteration_changes_nothing(monkeypatch):
     model = small(BackpropMLPClassifier, solver="lbfgs")
     before = plain(vars(model))
     interrupt_lbfgs(monkeypatch, 2)

@@ -1,4 +1,4 @@
-"""What only the logistic class has: coefficients that may be made sparse."""
+"""Sparse coefficients, which only SGDLogisticClassifier supports."""
 
 import pickle
 
@@ -14,7 +14,7 @@ X, y = load_iris(return_X_y=True)
 
 
 def fitted(**parameters):
-    """Return a model with exact zeros."""
+    """Return a model some of whose coefficients are exactly 0."""
     return SGDLogisticClassifier("l1", alpha=0.05, **parameters).fit(X, y)
 
 
@@ -26,20 +26,20 @@ def test_sparse_coefficients_predict_the_same():
     np.testing.assert_array_equal(model.predict_proba(X), dense.predict_proba(X))
 
 
-def test_densify_gives_the_coefficients_back():
+def test_densify_restores_the_coefficients():
     model, dense = fitted(), fitted()
     assert model.densify() is model
     np.testing.assert_array_equal(model.sparsify().densify().coef_, dense.coef_)
     assert isinstance(model.coef_, np.ndarray)
 
 
-def test_sparse_coefficients_are_stored():
+def test_sparse_coefficients_survive_pickling():
     model = pickle.loads(pickle.dumps(fitted().sparsify()))
     assert issparse(model.coef_)
     np.testing.assert_array_equal(model.predict(X), fitted().predict(X))
 
 
-def test_training_goes_on_from_sparse_coefficients():
+def test_training_resumes_from_sparse_coefficients():
     model, dense = fitted(warm_start=True), fitted(warm_start=True)
     np.testing.assert_array_equal(model.sparsify().fit(X, y).coef_, dense.fit(X, y).coef_)
     model.sparsify().partial_fit(X, y)
@@ -47,6 +47,6 @@ def test_training_goes_on_from_sparse_coefficients():
 
 
 @pytest.mark.parametrize("method", ["sparsify", "densify"])
-def test_only_a_fitted_model_has_coefficients(method):
+def test_unfitted_model_raises_not_fitted_error(method):
     with pytest.raises(NotFittedError):
         getattr(SGDLogisticClassifier(), method)()

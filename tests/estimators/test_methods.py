@@ -1,4 +1,4 @@
-"""Which method trains is decided in one place, and never raises."""
+"""The training method is chosen in one place, and the choice never raises."""
 
 import ast
 from pathlib import Path
@@ -63,7 +63,7 @@ STRANGE += [np.array(["lbfgs", "auto"]), np.array([0.1, 0.2]), ("auto",), {"lbfg
 @pytest.mark.parametrize("value", STRANGE, ids=range(len(STRANGE)))
 @pytest.mark.parametrize("name", ["solver", "learning_rate", "learning_rate_init"])
 @pytest.mark.parametrize("public", [SGDLogisticClassifier, BackpropMLPClassifier])
-def test_it_never_raises(public, name, value):
+def test_method_of_never_raises(public, name, value):
     model = public(**{name: value})
     assert method_of(model) in (EPOCHS, LBFGS, NEWTON)
     assert method_of(model, one_epoch=True) in (EPOCHS, LBFGS, STREAM)
@@ -71,7 +71,7 @@ def test_it_never_raises(public, name, value):
 
 
 def compared_strings(path):
-    """Return the strings that code of a file compares something with."""
+    """Return all strings that occur in comparisons in a file's code."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
         part.value
@@ -83,15 +83,15 @@ def compared_strings(path):
     }
 
 
-def test_nowhere_else_is_asked_by_strings_which_method_trains():
-    asking = {
+def test_no_other_file_compares_strings_to_choose_the_method():
+    comparing = {
         path.name
         for path in PACKAGE.rglob("*.py")
         if "lbfgs" in compared_strings(path)
-        # Of a batch size 'auto' may be asked, which is in the same file as its use.
+        # _parameters.py may compare batch_size with 'auto'.
         or ("auto" in compared_strings(path) and path.name != "_parameters.py")
     }
-    assert asking == {"_methods.py"}
+    assert comparing == {"_methods.py"}
     text = (PACKAGE / "_parameters.py").read_text(encoding="utf-8")
     assert 'learning_rate == "auto"' not in text
 

@@ -1,4 +1,4 @@
-"""Exported graphs predict in onnxruntime what the estimators predict."""
+"""Exported graphs predict the same in onnxruntime as the estimators."""
 
 import copy
 import subprocess
@@ -33,7 +33,7 @@ LABELS = {
     "objects": lambda k: ANIMALS.astype(object)[k],
     "not ASCII": lambda k: np.array(["Bär", "蜂", ""])[k],
     "floats": lambda k: np.array([-1.0, 0.0, 2.5e9])[k],
-    "bytes of 8 bits": lambda k: k.astype(np.int8) - 5,
+    "int8": lambda k: k.astype(np.int8) - 5,
 }
 MULTILABEL = {
     "multilabel": lambda k: np.stack([k == 0, k > 0, k < 2], axis=1).astype(int),
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 def drawn(n_samples=60, seed=0, scale=1.0):
-    """Return rows of float32 and 0, 1, 2, which they tell, with all three present."""
+    """Return float32 rows and their classes 0, 1, 2, which the first feature predicts."""
     rng = np.random.RandomState(seed)
     X = rng.normal(size=(n_samples, 4)).astype(np.float32)
     k = np.arange(n_samples) % 3
@@ -52,7 +52,7 @@ def drawn(n_samples=60, seed=0, scale=1.0):
 
 
 def run(model, X):
-    """Return label and probabilities of a model that onnx finds valid."""
+    """Return label and probabilities of a model for X; assert that the model is valid."""
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -61,14 +61,14 @@ def run(model, X):
 
 
 def assert_same_predictions(estimator, X):
-    """Raise unless onnxruntime predicts what the estimator predicts for X in float32."""
+    """Assert that onnxruntime and the estimator predict the same for float32 X."""
     label, proba = run(to_onnx(estimator), X)
     expected = estimator.predict(X)
     np.testing.assert_array_equal(label, expected)
     assert label.shape == expected.shape
     assert proba.dtype == np.float32
     assert proba.shape == estimator.predict_proba(X).shape
-    # For labels there is no tolerance; that of probabilities is what to_onnx promises.
+    # The tolerance that the docstring of to_onnx states.
     np.testing.assert_allclose(proba, estimator.predict_proba(X), rtol=0, atol=1e-5)
 
 
@@ -91,7 +91,7 @@ def test_predictions_are_the_same_for_multilabel(labels, hidden_layer_sizes):
 
 
 @pytest.mark.parametrize("label", [7, "only"])
-def test_one_class_is_a_column_of_ones(label):
+def test_probabilities_of_one_class_are_ones(label):
     X, k = drawn()
     model = MLP().fit(X, np.full(len(k), label))
     assert_same_predictions(model, X)
@@ -109,7 +109,7 @@ def test_predictions_are_the_same_for_all_activations(
     assert_same_predictions(model.fit(X.astype(dtype), k), X)
 
 
-def test_every_activation_has_its_operators():
+def test_every_activation_can_be_exported():
     missing = set(ACTIVATIONS) - set(_onnx.ACTIVATIONS)
     assert not missing, f"Add {missing} to ACTIVATIONS of sklearn_nn/_onnx.py."
 
@@ -129,8 +129,7 @@ FORMULAS = {
 
 @pytest.mark.parametrize("activation", _onnx.ACTIVATIONS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_operators_are_the_formulas(activation, dtype):
-    # A linear model of one feature whose logit is f(x): its probability shows f.
+def test_exported_activations_equal_the_formulas(activation, dtype):
     z = np.array([-700, -80, -20, -3, -1, -0.1, 0, 0.1, 1, 3, 20, 80, 700], dtype=dtype)
     graph = _onnx.Graph(dtype)
     a = _onnx.ACTIVATIONS[activation](graph, graph.add("Identity", "X"))
@@ -138,14 +137,14 @@ def test_operators_are_the_formulas(activation, dtype):
     graph.add("Cast", "X", to=np.int64, output="label")
     with np.errstate(over="ignore"):
         expected = FORMULAS[activation](z.astype(np.float64))
-    # erf is of float32: z times some of its roundings, and of others only their own.
+    # onnxruntime has erf in float32 only, so gelu has float32 rounding errors.
     eps = np.finfo(np.float32 if activation == "gelu" else dtype).eps
     found = run_columns(graph, z, dtype)
     np.testing.assert_allclose(found, expected, rtol=10 * eps, atol=10 * eps)
 
 
 def run_columns(graph, z, dtype):
-    """Return what a graph of one value computes of each number in z."""
+    """Return the output of a graph of one feature for each number in z."""
     kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     ends = [
         [onnx.helper.make_tensor_value_info(name, kind, ["N"])]
@@ -180,7 +179,7 @@ def test_predictions_are_the_same_for_any_network(hidden, labels, dtype, scale, 
     model = MLP().set_params(hidden_layer_sizes=sizes, activation=activations)
     y = {**LABELS, **MULTILABEL}[labels](k)
     model.fit((X / np.float32(scale)).astype(dtype), y)
-    # Rows near a boundary of float32 models: other sums round to the other side of it.
+    # Omit rows near a decision boundary of float32 models: rounding may change the label.
     logits = np.atleast_2d(model.decision_function(X).T).T
     ordered = np.sort(np.hstack([logits, np.zeros((len(X), 1))]), axis=1)
     far = np.min(np.diff(ordered, axis=1), axis=1) > 1e-5 * np.abs(logits).max(axis=1)
@@ -188,18 +187,18 @@ def test_predictions_are_the_same_for_any_network(hidden, labels, dtype, scale, 
     assert_same_predictions(model, X)
 
 
-# Where floating-point numbers end.
+# Limits of floating-point numbers.
 
 
 @pytest.mark.parametrize("make", [MLP, LOGISTIC], ids=["mlp", "logistic"])
 @pytest.mark.parametrize("labels", ["two", "three"])
-def test_probabilities_of_huge_logits_are_numbers(make, labels):
+def test_predictions_are_the_same_for_huge_logits(make, labels):
     X, k = drawn()
     model = make().fit(X, LABELS[labels](k))
     assert_same_predictions(model, X * np.float32(1e6))
 
 
-def test_labels_are_those_of_logits_where_probabilities_are_rounded():
+def test_labels_follow_the_logits_if_probabilities_round_to_a_tie():
     # Both probabilities round to 0.5 in float32, and to equal numbers in each softmax.
     model = LOGISTIC().fit([[0.0], [1.0]], [0, 1])
     model.coef_[:], model.intercept_[:] = 1e-12, 0.0
@@ -207,8 +206,8 @@ def test_labels_are_those_of_logits_where_probabilities_are_rounded():
     assert run(to_onnx(model), X)[0].tolist() == model.predict(X).tolist() == [1, 0, 0]
 
 
-def test_features_in_any_unit_keep_their_probabilities():
-    # In float32 the graph would be off by 2e-5: logits are sums of large numbers.
+def test_probabilities_of_unscaled_features_are_accurate():
+    # A float32 graph would be off by 2e-5, because its logits are sums of large numbers.
     X, y = load_wine(return_X_y=True)
     model = BackpropMLPClassifier(max_iter=50, random_state=0).fit(X, y)
     _, proba = run(to_onnx(model), X.astype(np.float32))
@@ -216,10 +215,10 @@ def test_features_in_any_unit_keep_their_probabilities():
     np.testing.assert_allclose(proba, expected, rtol=0, atol=1e-7)
 
 
-# What the model is.
+# The exported model.
 
 
-def test_edited_and_sparse_coefficients_are_exported_as_they_are():
+def test_edited_and_sparse_coefficients_are_exported():
     X, k = drawn()
     model = LOGISTIC(penalty="l1", alpha=0.1).fit(X, k)
     model.coef_[0, 1] = 3.0
@@ -231,7 +230,7 @@ def test_edited_and_sparse_coefficients_are_exported_as_they_are():
     assert_same_predictions(mlp, X)
 
 
-def test_a_later_activation_takes_effect_at_the_next_fit():
+def test_activation_set_after_fit_does_not_affect_the_export():
     X, k = drawn()
     assert_same_predictions(MLP().fit(X, k).set_params(activation="tanh"), X)
 
@@ -259,7 +258,7 @@ def test_any_number_of_rows_can_be_predicted(n_rows):
     assert (label.shape, proba.shape) == ((n_rows,), (n_rows, 3))
 
 
-def test_operators_are_of_an_opset_that_runtimes_have():
+def test_model_has_opset_17_and_ir_version_8():
     X, k = drawn()
     model = to_onnx(MLP().fit(X, k))
     assert [(one.domain, one.version) for one in model.opset_import] == [("", 17)]
@@ -276,10 +275,10 @@ def test_export_does_not_change_the_estimator():
     assert vars(model).keys() == before.keys()
 
 
-# What cannot be exported.
+# Errors.
 
 
-def test_an_estimator_that_is_not_fitted_is_an_error():
+def test_unfitted_estimator_is_an_error():
     with pytest.raises(NotFittedError):
         to_onnx(MLP())
 
@@ -291,7 +290,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_another_estimator_is_a_type_error_that_says_what_to_do(name):
+def test_type_error_of_another_estimator_says_what_to_do(name):
     other, advice = OTHERS[name]
     with pytest.raises(TypeError, match=advice) as caught:
         to_onnx(other)

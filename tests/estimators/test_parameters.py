@@ -1,4 +1,4 @@
-"""Constructor parameters become what the engine takes."""
+"""Constructor parameters become objects of the engine."""
 
 from inspect import signature
 from math import inf, nan
@@ -28,13 +28,13 @@ def test_every_parameter_is_constrained(estimator_class):
 
 
 @both
-def test_shared_parameters_are_in_both(estimator_class):
+def test_both_classes_have_the_shared_parameters(estimator_class):
     assert set(_parameters.CONSTRAINTS) <= set(signature(estimator_class).parameters)
 
 
 @both
 def test_defaults_are_allowed(estimator_class):
-    assert _parameters.check(estimator_class()) is None  # it raises what is not
+    assert _parameters.check(estimator_class()) is None  # raises if one is not
 
 
 # Optimizer.
@@ -56,27 +56,27 @@ def test_defaults_are_allowed(estimator_class):
     ],
     ids=str,
 )
-def test_solver_names_the_optimizer(estimator_class, parameters, expected):
+def test_solver_selects_the_optimizer(estimator_class, parameters, expected):
     assert _parameters.optimizer_of(estimator_class(**parameters)) == expected
 
 
-def test_adamw_is_adam_beside_a_decay():
+def test_adamw_is_adam_with_decoupled_weight_decay():
     model = BackpropMLPClassifier(solver="adamw", alpha=0.5, beta_1=0.75)
     assert _parameters.optimizer_of(model) == Adam(0.75, 0.999, 1e-8)
     assert model._objective().penalty == Penalty(decay=0.5)
 
 
 @pytest.mark.parametrize("solver", [*LINEAR_SOLVERS, "lbfgs"])
-def test_other_solvers_have_the_penalty_in_the_gradient(solver):
+def test_other_solvers_have_an_l2_penalty(solver):
     objective = BackpropMLPClassifier(solver=solver, alpha=0.5)._objective()
     assert objective.penalty == Penalty(l2=0.5)
 
 
-@pytest.mark.parametrize("longest", [0.5, np.float32(0.5), 1])
-def test_longest_gradient_is_a_python_float(longest):
-    model = BackpropMLPClassifier(max_gradient_norm=longest)
+@pytest.mark.parametrize("max_norm", [0.5, np.float32(0.5), 1])
+def test_max_gradient_norm_becomes_a_python_float(max_norm):
+    model = BackpropMLPClassifier(max_gradient_norm=max_norm)
     found = model._objective().max_gradient_norm
-    assert (type(found), found) == (float, longest)
+    assert (type(found), found) == (float, max_norm)
 
 
 @both
@@ -84,7 +84,7 @@ def test_gradients_are_not_clipped_by_default(estimator_class):
     assert estimator_class()._objective().max_gradient_norm is None
 
 
-def test_lbfgs_leaves_no_memory(rows):
+def test_lbfgs_stores_no_memory(rows):
     X, y, _ = rows()
     model = BackpropMLPClassifier((3,), solver="lbfgs", max_iter=3, tol=None)
     assert model.fit(X, y)._checkpoint.state.memory is None
@@ -95,7 +95,7 @@ def test_lbfgs_leaves_no_memory(rows):
 
 @both
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_name_begins_at_learning_rate_init(estimator_class, name):
+def test_named_schedule_begins_at_learning_rate_init(estimator_class, name):
     model = estimator_class(learning_rate=name, learning_rate_init=0.25, power_t=0.75)
     warmup = CYCLES.get(name, 0.0)
     assert _parameters.schedule_of(model) == Schedule(
@@ -106,7 +106,7 @@ def test_name_begins_at_learning_rate_init(estimator_class, name):
 @both
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("warmup", [0, 0.25, np.float32(0.25)], ids=repr)
-def test_warm_up_is_the_part_given(estimator_class, name, warmup):
+def test_warm_up_lasts_warmup_fraction_of_max_iter(estimator_class, name, warmup):
     model = estimator_class(learning_rate=name, warmup_fraction=warmup, max_iter=8)
     assert _parameters.schedule_of(model).warmup == 8 * warmup
 
@@ -119,7 +119,7 @@ def test_one_cycle_warms_up_for_3_tenths_by_default():
 
 @both
 @pytest.mark.parametrize("number", [0.25, np.float32(0.25)], ids=repr)
-def test_number_is_a_constant_step(estimator_class, number):
+def test_number_is_a_constant_learning_rate(estimator_class, number):
     model = estimator_class(learning_rate=number, learning_rate_init=7.0)
     rates = _parameters.schedule_of(model).learning_rates(Steps(3, 0, 0, 1), 1.0)
     assert rates.tolist() == [0.25] * 3
@@ -127,7 +127,7 @@ def test_number_is_a_constant_step(estimator_class, number):
 
 @both
 @pytest.mark.parametrize("name", [0.25, *SCHEDULES])
-def test_rates_are_float64_for_any_number_given(estimator_class, name):
+def test_learning_rates_are_float64_for_any_type_of_number(estimator_class, name):
     model = estimator_class(
         learning_rate=name, learning_rate_init=np.float32(0.25), power_t=np.int64(1)
     )
@@ -136,14 +136,14 @@ def test_rates_are_float64_for_any_number_given(estimator_class, name):
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_schedule_of_logistic_begins_at_5_hundredths_by_default(name):
+def test_schedule_of_logistic_begins_at_0_05_by_default(name):
     model = SGDLogisticClassifier(learning_rate=name, power_t=0.75)
     warmup = CYCLES.get(name, 0.0)
     assert _parameters.schedule_of(model) == Schedule(name, 0.05, 0.75, 1000, warmup)
 
 
 @pytest.mark.parametrize("first", [0.25, np.float32(0.25), 1], ids=repr)
-def test_auto_with_a_first_step_is_constant(first):
+def test_auto_with_learning_rate_init_is_constant(first):
     model = SGDLogisticClassifier(learning_rate="auto", learning_rate_init=first)
     rates = _parameters.schedule_of(model).learning_rates(Steps(3, 0, 0, 1), 1.0)
     assert (rates.tolist(), rates.dtype) == ([first] * 3, np.float64)
@@ -153,7 +153,7 @@ def test_auto_with_a_first_step_is_constant(first):
 
 
 @pytest.mark.parametrize("parameters", [{}, {"learning_rate": "auto"}], ids=str)
-def test_logistic_needs_no_learning_rate(parameters):
+def test_logistic_without_learning_rate_trains_by_newton(parameters):
     assert method_of(SGDLogisticClassifier(**parameters)) is NEWTON
 
 
@@ -168,7 +168,7 @@ def test_logistic_needs_no_learning_rate(parameters):
     ],
     ids=str,
 )
-def test_any_learning_rate_is_used(parameters):
+def test_any_learning_rate_trains_by_epochs(parameters):
     assert method_of(SGDLogisticClassifier(**parameters)) is EPOCHS
 
 
@@ -181,16 +181,16 @@ def test_network_refuses_auto():
         _parameters.check(BackpropMLPClassifier(learning_rate="auto"))
 
 
-def test_network_needs_a_first_step():
+def test_network_needs_learning_rate_init():
     with pytest.raises(InvalidParameterError, match=r"'learning_rate_init' .* Got None"):
         _parameters.check(BackpropMLPClassifier(learning_rate_init=None))
 
 
 @pytest.mark.parametrize("learning_rate", ["auto", 0.1, *SCHEDULES])
 @pytest.mark.parametrize("first", [None, 0.1])
-def test_logistic_takes_every_way_to_say_its_rate(learning_rate, first):
+def test_logistic_accepts_all_combinations_of_learning_rates(learning_rate, first):
     model = SGDLogisticClassifier(learning_rate=learning_rate, learning_rate_init=first)
-    assert _parameters.check(model) is None  # it raises what is not allowed
+    assert _parameters.check(model) is None  # raises if not allowed
 
 
 # Stopping rule.
@@ -234,7 +234,7 @@ def test_only_adaptive_lowers_the_rate(estimator_class, learning_rate):
         (11, 10, 10),
     ],
 )
-def test_batch_size_is_at_most_all_rows(estimator_class, batch_size, n_samples, expected):
+def test_batch_size_is_at_most_n_samples(estimator_class, batch_size, n_samples, expected):
     model = estimator_class(batch_size=batch_size, learning_rate_init=0.05)
     settings = method_of(model).settings(model, model._objective(), n_samples, None)
     assert settings.batch_size == expected
@@ -252,7 +252,7 @@ def test_batch_size_is_at_most_all_rows(estimator_class, batch_size, n_samples, 
         (11, 10, 10),
     ],
 )
-def test_first_sample_is_at_most_all_rows(batch_size, n_samples, expected):
+def test_first_sample_has_at_most_n_samples_rows(batch_size, n_samples, expected):
     model = SGDLogisticClassifier(batch_size=batch_size)
     settings = method_of(model).settings(model, model._objective(), n_samples, None)
     assert settings.n_first_rows == expected
@@ -263,7 +263,7 @@ def test_first_sample_is_at_most_all_rows(batch_size, n_samples, expected):
     [{"learning_rate": 0.1}, {"learning_rate_init": 0.1}, {"learning_rate": "adaptive"}],
     ids=str,
 )
-def test_any_learning_rate_has_batches_of_200_rows(parameters):
+def test_batches_have_200_rows_with_any_learning_rate(parameters):
     model = SGDLogisticClassifier(**parameters)
     settings = method_of(model).settings(model, model._objective(), 10_000, None)
     assert settings.batch_size == 200
@@ -281,14 +281,14 @@ NOT_BOOLEAN = [
 
 @pytest.mark.parametrize(("estimator_class", "name"), NOT_BOOLEAN)
 @pytest.mark.parametrize("flag", [True, np.False_], ids=repr)
-def test_a_bool_is_no_number(estimator_class, name, flag):
+def test_bool_instead_of_a_number_is_an_error(estimator_class, name, flag):
     with pytest.raises(InvalidParameterError, match=f"'{name}' .* must not be a bool"):
         _parameters.check_booleans(estimator_class(**{name: flag}))
 
 
 @both
 @pytest.mark.parametrize("flag", [True, False, np.True_], ids=repr)
-def test_a_flag_may_be_a_bool(estimator_class, flag):
+def test_flag_may_be_a_bool(estimator_class, flag):
     _parameters.check_booleans(estimator_class(shuffle=flag, verbose=flag))
 
 
@@ -301,5 +301,5 @@ def test_class_weight_must_be_finite_and_not_negative(estimator_class, weight):
 
 @both
 @pytest.mark.parametrize("class_weight", [None, "balanced", {}, {0: 0, "a": 2.5}], ids=str)
-def test_class_weight_may_be(estimator_class, class_weight):
+def test_valid_class_weight_is_accepted(estimator_class, class_weight):
     _parameters.check_class_weight(estimator_class(class_weight=class_weight))

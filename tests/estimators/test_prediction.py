@@ -1,4 +1,4 @@
-"""Predictions: plain arrays skip scikit-learn's validation, and nobody can tell."""
+"""Predictions for plain arrays skip scikit-learn's validation, with the same results."""
 
 import warnings
 
@@ -34,7 +34,7 @@ every_method = pytest.mark.parametrize("method", METHODS)
 
 
 def with_value(value, shape=(5, N_FEATURES), place=(2, 1)):
-    """Return ones of this shape with another value in one place."""
+    """Return ones of this shape with `value` in one place."""
     X = np.ones(shape)
     X[place] = value
     return X
@@ -62,8 +62,8 @@ BAD = {
 }
 
 
-def outcome(model, method, X):
-    """Return type and text of the error that the method raises."""
+def error_of(model, method, X):
+    """Return type and message of the error that the method raises."""
     with pytest.raises((ValueError, TypeError)) as raised:
         getattr(model, method)(X)
     return type(raised.value), str(raised.value)
@@ -73,10 +73,10 @@ def outcome(model, method, X):
 @every_method
 @pytest.mark.parametrize("X", BAD.values(), ids=list(BAD))
 def test_errors_are_those_of_validate_data(monkeypatch, model, method, X):
-    ours = outcome(model, method, X)
+    ours = error_of(model, method, X)
     monkeypatch.setattr(inputs, "is_plain", lambda *arguments: False)
     monkeypatch.setattr(prediction, "looks_for_finite", lambda layers: False)
-    assert ours == outcome(model, method, X)
+    assert ours == error_of(model, method, X)
 
 
 GOOD = {
@@ -96,7 +96,7 @@ GOOD = {
 @every_model
 @every_method
 @pytest.mark.parametrize("X", GOOD.values(), ids=list(GOOD))
-def test_predictions_are_the_same_after_validate_data(monkeypatch, model, method, X):
+def test_predictions_are_the_same_with_validate_data(monkeypatch, model, method, X):
     ours = getattr(model, method)(X)
     monkeypatch.setattr(inputs, "is_plain", lambda *arguments: False)
     np.testing.assert_array_equal(ours, getattr(model, method)(X))
@@ -152,9 +152,9 @@ def test_an_array_for_a_model_with_feature_names_warns():
 
 
 @every_model
-def test_users_who_assume_finite_data_get_what_comes(model):
+def test_nan_is_not_an_error_with_assume_finite(model):
     with sklearn.config_context(assume_finite=True), warnings.catch_warnings():
-        # Without kernels NumPy warns of what the NaN does.
+        # Without kernels, NumPy warns of operations on the NaN.
         warnings.simplefilter("ignore", RuntimeWarning)
         proba = model.predict_proba(BAD["NaN"])
     assert np.isnan(proba[2]).all()
@@ -163,19 +163,19 @@ def test_users_who_assume_finite_data_get_what_comes(model):
 
 @every_model
 @every_method
-def test_an_unfitted_model_says_so(model, method):
+def test_unfitted_model_raises_not_fitted_error(model, method):
     with pytest.raises(sklearn.exceptions.NotFittedError, match="not fitted yet"):
         getattr(sklearn.base.clone(model), method)(GOOD["float64"])
 
 
 @pytest.mark.parametrize("key", LOSSES, ids="-".join)
-def test_outputs_are_those_of_the_loss(key):
+def test_outputs_equal_predict_proba_of_the_loss(key):
     logits = np.array([[-800.0, 0.0, 2.0], [1.0, 1.0, 40.0]])
     expected = LOSSES[key].predict_proba(logits)
     np.testing.assert_array_equal(prediction.OUTPUTS[key[1]](logits), expected)
 
 
-def test_binary_output_is_both_classes():
+def test_binary_output_has_the_probabilities_of_both_classes():
     both = prediction.OUTPUTS["binary"](np.array([[-800.0], [0.0], [2.0]]))
     assert both[1].tolist() == [0.5, 0.5]
     assert both[0].tolist() == [1.0, 0.0]
@@ -192,7 +192,7 @@ def test_edited_coefficients_of_another_shape_are_an_error(method, shape):
 
 
 @every_method
-def test_edited_layers_that_do_not_fit_each_other_are_an_error(method):
+def test_edited_layers_of_mismatched_shapes_are_an_error(method):
     model = fitted(BackpropMLPClassifier)
     model.coefs_[1] = np.ones((model.coefs_[1].shape[0] + 1, 3))
     with pytest.raises(ValueError, match="mismatch in its core dimension"):
@@ -200,7 +200,7 @@ def test_edited_layers_that_do_not_fit_each_other_are_an_error(method):
 
 
 @pytest.mark.parametrize("n_layers", [1, 3, 70])
-def test_another_number_of_layers_than_were_fitted_is_an_error(n_layers):
+def test_edited_number_of_layers_is_an_error(n_layers):
     X, y = np.eye(4), [0, 1, 0, 1]
     model = BackpropMLPClassifier((4,), max_iter=1, tol=None).fit(X, y)
     model.coefs_ = [np.ones((4, 4))] * (n_layers - 1) + [np.ones((4, 1))]
