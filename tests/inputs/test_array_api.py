@@ -1,7 +1,7 @@
-"""Arrays of other libraries: the same models as of NumPy, where the rows are.
+"""Models of arrays of other libraries equal those of NumPy, on the device of the rows.
 
-array-api-strict has nothing but the standard, and devices that do not mix; PyTorch is what
-users have. With it, the tests run where it is installed.
+array-api-strict has only the standard, and devices that do not mix; PyTorch is what users
+have. The tests of a library are skipped if it is not installed.
 """
 
 import pickle
@@ -32,21 +32,21 @@ from sklearn_nn._engine.objective.problem import Problem
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Dataset, TrainingState
 
-# A device of its own for array-api-strict: what is left on the host is an error there.
+# With a separate device of array-api-strict, arrays that stay on the host raise errors.
 DEVICES = {"array_api_strict": "device1", "torch": "cpu"}
 N, P = 40, 5
 
 
 @pytest.fixture(autouse=True)
 def dispatch():
-    """Let scikit-learn take arrays of other libraries."""
+    """Let scikit-learn accept arrays of other libraries."""
     with sklearn.config_context(array_api_dispatch=True):
         yield
 
 
 @pytest.fixture(params=DEVICES)
 def at(request):
-    """Return a function: ndarray -> array of another library, on a device of its own."""
+    """Return a function ndarray -> array of another library, on a separate device."""
     xp = pytest.importorskip(request.param)
     device = DEVICES[request.param]
     if request.param == "array_api_strict":
@@ -55,7 +55,7 @@ def at(request):
 
 
 def rows_of(kind="three", dtype=np.float64):
-    """Return X, y and positive weights; y is of 'two', 'three', or 'multilabel'."""
+    """Return X, y and positive weights; `kind` says which labels y has."""
     rng = np.random.RandomState(3)
     X = rng.normal(size=(N, P)).astype(dtype)
     scores = X[:, :3] + 0.3 * rng.normal(size=(N, 3))
@@ -68,7 +68,7 @@ def rows_of(kind="three", dtype=np.float64):
 
 
 def logistic(**parameters):
-    """Return a SGDLogisticClassifier, with a learning rate unless one is given."""
+    """Return an SGDLogisticClassifier, with learning rate 0.1 unless another is given."""
     few = {"learning_rate": 0.1, "batch_size": 16, "max_iter": 5, "tol": None}
     return SGDLogisticClassifier(**{**few, "random_state": 0, **parameters})
 
@@ -106,7 +106,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def every_model_and_kind(*names):
-    """Parametrize over models and the kinds of y that they take."""
+    """Parametrize over models and the kinds of y that they accept."""
     pairs = [(name, kind) for name in names or MODELS for kind in KINDS]
     return pytest.mark.parametrize(
         ("name", "kind"),
@@ -127,10 +127,10 @@ def parameters_of(model):
 
 
 def assert_same_parameters(model, expected):
-    """The parameters are those of `expected`, a model of ndarrays, to rounding.
+    """Assert that the parameters equal those of `expected`, a NumPy model, to rounding.
 
-    Steps of gradients differ by up to 600 eps here, L-BFGS, which divides by differences,
-    by 1300; other processors add in other orders.
+    Gradient steps differ by up to 600 eps here, and L-BFGS, which divides by differences,
+    by 1300 eps; other processors may sum in other orders.
     """
     for here, there in zip(parameters_of(model), parameters_of(expected), strict=True):
         here = arrays.to_numpy(here)
@@ -160,7 +160,7 @@ class Watcher:
 
 @every_model_and_kind()
 @either_dtype
-def test_coefficients_are_those_of_numpy(at, name, kind, dtype):
+def test_coefficients_equal_those_of_numpy(at, name, kind, dtype):
     model, (X, y, _) = clone(MODELS[name]), rows_of(kind, dtype)
     expected = clone(model).fit(X, y)
     model.fit(at(X), at(y))
@@ -171,7 +171,7 @@ def test_coefficients_are_those_of_numpy(at, name, kind, dtype):
 
 
 @every_model
-def test_weighted_coefficients_are_those_of_numpy(at, name):
+def test_weighted_coefficients_equal_those_of_numpy(at, name):
     X, y, weight = rows_of("two")
     weight[::7] = 0
     expected = clone(MODELS[name]).fit(X, y, weight)
@@ -179,18 +179,18 @@ def test_weighted_coefficients_are_those_of_numpy(at, name):
 
 
 @every_model_and_kind()
-def test_everything_that_comes_back_is_beside_the_rows(at, name, kind):
+def test_results_have_the_library_and_device_of_the_rows(at, name, kind):
     model, (X, y, _) = clone(MODELS[name]), rows_of(kind, np.float32)
     X = at(X)
     model.fit(X, at(y))
-    arrays_back = [*parameters_of(model), *(getattr(model, m)(X) for m in METHODS)]
-    for array in [*arrays_back, model.classes_]:
+    results = [*parameters_of(model), *(getattr(model, m)(X) for m in METHODS)]
+    for array in [*results, model.classes_]:
         assert arrays.are_together(X, array)
 
 
 @every_method
 @every_model_and_kind("sgd", "auto", "network")
-def test_predictions_are_those_of_numpy(at, name, kind, method):
+def test_predictions_equal_those_of_numpy(at, name, kind, method):
     model, (X, y, _) = clone(MODELS[name]), rows_of(kind)
     expected = getattr(clone(model).fit(X, y), method)(X)
     predicted = arrays.to_numpy(getattr(model.fit(at(X), at(y)), method)(at(X)))
@@ -199,15 +199,15 @@ def test_predictions_are_those_of_numpy(at, name, kind, method):
 
 
 @every_model_and_kind("sgd", "auto", "network")
-def test_score_is_that_of_numpy(at, name, kind):
+def test_score_equals_that_of_numpy(at, name, kind):
     model, (X, y, _) = clone(MODELS[name]), rows_of(kind)
     expected = clone(model).fit(X, y).score(X, y)
-    # scikit-learn takes the mean in float32 on tensors.
+    # scikit-learn computes the mean of tensors in float32.
     assert abs(model.fit(at(X), at(y)).score(at(X), at(y)) - expected) < 1e-7
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam_l1", "plain_sgd_averaged", "network"])
-def test_fit_of_n_epochs_is_n_partial_fits_bit_for_bit(at, name):
+def test_fit_of_n_epochs_equals_n_partial_fits_bit_for_bit(at, name):
     X, y, _ = rows_of()
     X, y = at(X), at(y)
     whole = clone(MODELS[name]).fit(X, y)
@@ -220,7 +220,7 @@ def test_fit_of_n_epochs_is_n_partial_fits_bit_for_bit(at, name):
     assert pieces.loss_curve_ == whole.loss_curve_
 
 
-def test_a_stream_without_learning_rate_is_that_of_numpy(at):
+def test_stream_without_learning_rate_equals_that_of_numpy(at):
     X, y, _ = rows_of()
     model, expected = SGDLogisticClassifier(), SGDLogisticClassifier()
     for part in (slice(0, 25), slice(25, N)):
@@ -231,7 +231,7 @@ def test_a_stream_without_learning_rate_is_that_of_numpy(at):
         assert_array_equal(arrays.to_numpy(here), there)
 
 
-def test_training_goes_on_by_another_method_where_the_rows_are(at):
+def test_training_resumes_by_another_method_as_with_numpy(at):
     X, y, _ = rows_of()
     model, expected = SGDLogisticClassifier(), SGDLogisticClassifier()
     for learning_rate in ("auto", 0.1, "auto"):
@@ -242,7 +242,7 @@ def test_training_goes_on_by_another_method_where_the_rows_are(at):
 
 
 @every_model
-def test_warm_start_goes_on_as_with_numpy(at, name):
+def test_warm_start_resumes_as_with_numpy(at, name):
     X, y, _ = rows_of()
     model = clone(MODELS[name]).set_params(warm_start=True)
     expected = clone(model).fit(X, y).fit(X[::2], y[::2])
@@ -250,7 +250,7 @@ def test_warm_start_goes_on_as_with_numpy(at, name):
     assert_same_parameters(model, expected)
 
 
-def test_edited_coefficients_are_where_training_goes_on(at):
+def test_training_resumes_from_edited_coefficients(at):
     X, y, _ = rows_of()
     model, expected = logistic(warm_start=True), logistic(warm_start=True).fit(X, y)
     model.fit(at(X), at(y))
@@ -271,7 +271,7 @@ def test_validation_rows_are_scored_as_with_numpy(at, scoring, solver):
         assert_allclose(getattr(model, curve), getattr(expected, curve), rtol=1e-10)
 
 
-def test_validation_rows_of_auto_may_be_anywhere(at):
+def test_validation_rows_of_auto_may_be_of_any_library(at):
     X, y, _ = rows_of()
     expected = SGDLogisticClassifier(random_state=0).fit(X, y, X_val=X, y_val=y)
     for place in (at, np.asarray):
@@ -281,7 +281,7 @@ def test_validation_rows_of_auto_may_be_anywhere(at):
 
 
 @every_kind
-def test_validation_rows_of_numpy_are_moved(at, kind):
+def test_validation_rows_of_numpy_are_moved_to_the_rows(at, kind):
     X, y, _ = rows_of(kind)
     expected = network().fit(X, y, X_val=X, y_val=y)
     model = network().fit(at(X), at(y), X_val=X, y_val=y)
@@ -290,7 +290,7 @@ def test_validation_rows_of_numpy_are_moved(at, kind):
     )
 
 
-def test_validation_rows_are_moved_from_and_to_sparse_ones(at):
+def test_rows_and_validation_rows_may_mix_sparse_and_dense(at):
     X, y, _ = rows_of()
     expected = network().fit(X, y, X_val=X, y_val=y).validation_loss_curve_
     for rows, validation in ((at(X), csr_array(X)), (csr_array(X), at(X))):
@@ -298,8 +298,8 @@ def test_validation_rows_are_moved_from_and_to_sparse_ones(at):
         assert_allclose(model.validation_loss_curve_, expected, rtol=1e-10)
 
 
-def test_callbacks_see_models_beside_the_rows(at):
-    pytest.importorskip("sklearn.callback", reason="came with scikit-learn 1.9")
+def test_callbacks_get_models_on_the_device_of_the_rows(at):
+    pytest.importorskip("sklearn.callback", reason="new in scikit-learn 1.9")
     X, y, _ = rows_of()
     watcher, expected = Watcher(), Watcher()
     network().set_callbacks(watcher).fit(at(X), at(y))
@@ -310,7 +310,7 @@ def test_callbacks_see_models_beside_the_rows(at):
         assert arrays.are_together(here.predict(at(X)), at(X))
 
 
-def test_strings_as_labels_stay_ndarrays(at):
+def test_string_labels_stay_ndarrays(at):
     X, y, _ = rows_of()
     names = np.array(["a", "b", "c"])
     model = network().fit(at(X), names[y + 1])
@@ -335,7 +335,7 @@ def test_labels_and_weights_of_another_library_are_moved_to_numpy(at):
     assert type(model.predict(X)) is np.ndarray
 
 
-def test_sparse_rows_take_labels_of_another_library(at):
+def test_sparse_rows_accept_labels_of_another_library(at):
     X, y, _ = rows_of()
     expected, model = network().fit(csr_array(X), y), network().fit(csr_array(X), at(y))
     assert_array_equal(model.coefs_[0], expected.coefs_[0])
@@ -353,7 +353,7 @@ def test_rows_of_another_library_than_the_model_are_an_error(at, name, method):
 
 
 @pytest.mark.parametrize("name", ["sgd", "network"])
-def test_training_goes_on_only_where_the_model_is(at, name):
+def test_resuming_with_rows_of_another_library_is_an_error(at, name):
     X, y, _ = rows_of()
     model = clone(MODELS[name]).set_params(warm_start=True).fit(at(X), at(y))
     before = [arrays.to_numpy(array) for array in parameters_of(model)]
@@ -365,10 +365,10 @@ def test_training_goes_on_only_where_the_model_is(at, name):
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam_l1", "auto", "network"])
-def test_a_model_that_was_moved_trains_on(at, name):
+def test_moved_model_predicts_and_resumes_training(at, name):
     tools = pytest.importorskip("sklearn.utils._array_api")
     if not hasattr(tools, "move_estimator_to"):
-        pytest.skip("scikit-learn moves estimators from 1.9")
+        pytest.skip("move_estimator_to is new in scikit-learn 1.9")
     X, y, _ = rows_of()
     model = clone(MODELS[name]).set_params(warm_start=True).fit(at(X), at(y))
     expected = clone(MODELS[name]).set_params(warm_start=True).fit(X, y)
@@ -388,7 +388,7 @@ def test_without_dispatch_tensors_become_ndarrays():
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam_l1", "auto", "network", "network_lbfgs"])
-def test_without_dispatch_a_model_of_tensors_is_one_of_ndarrays(name):
+def test_without_dispatch_a_model_of_tensors_becomes_one_of_ndarrays(name):
     torch = pytest.importorskip("torch")
     X, y, _ = rows_of()
     model = clone(MODELS[name]).set_params(warm_start=True)
@@ -403,7 +403,7 @@ def test_without_dispatch_a_model_of_tensors_is_one_of_ndarrays(name):
 
 
 @pytest.mark.parametrize("name", ["sgd", "network"])
-def test_gradient_check_and_range_test_take_the_same_numbers(at, name):
+def test_gradient_check_and_range_test_accept_other_libraries(at, name):
     X, y, _ = rows_of()
     model, expected = clone(MODELS[name]), clone(MODELS[name])
     errors = [
@@ -419,7 +419,7 @@ def test_gradient_check_and_range_test_take_the_same_numbers(at, name):
 
 
 @pytest.mark.parametrize("name", ["sgd", "network"])
-def test_onnx_graph_is_that_of_numpys_model(at, name):
+def test_onnx_graph_equals_that_of_the_numpy_model(at, name):
     pytest.importorskip("onnx")
     X, y, _ = rows_of()
     graphs = [
@@ -441,7 +441,7 @@ def test_sparsified_coefficients_are_on_the_host(at):
         model.predict(at(X))
 
 
-def test_scorers_see_the_arrays_of_the_host(at):
+def test_scorers_get_numpy_arrays(at):
     X, y, weight = rows_of("two")
     given = {"X_val": at(X), "y_val": at(y), "sample_weight_val": at(weight)}
     model = network(scoring="roc_auc", early_stopping=True).fit(at(X), at(y), **given)
@@ -450,17 +450,17 @@ def test_scorers_see_the_arrays_of_the_host(at):
     assert_allclose(model.validation_scores_, expected.validation_scores_, rtol=1e-12)
 
 
-def test_tensors_that_are_differentiated_elsewhere_are_only_read():
+def test_models_of_tensors_with_requires_grad_do_not_require_it():
     torch = pytest.importorskip("torch")
     X, y, _ = rows_of()
-    asked = torch.asarray(X).requires_grad_()
-    model = network().fit(asked, torch.asarray(y))
+    tracked = torch.asarray(X).requires_grad_()
+    model = network().fit(tracked, torch.asarray(y))
     assert not model.coefs_[0].requires_grad
-    assert not model.predict_proba(asked).requires_grad
+    assert not model.predict_proba(tracked).requires_grad
 
 
 @either_dtype
-def test_ints_become_the_widest_float(at, dtype):
+def test_integer_rows_become_the_widest_float(at, dtype):
     X, y, _ = rows_of()
     whole = np.rint(4 * X)
     model = network().fit(at(whole.astype(np.int64)), at(y))
@@ -489,7 +489,7 @@ def test_divergence_is_an_error(at, name):
 
 @pytest.mark.parametrize("name", ["sgd", "auto", "network"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_rows_that_are_not_finite_are_an_error(at, name, bad):
+def test_non_finite_rows_are_an_error(at, name, bad):
     X, y, _ = rows_of()
     model = clone(MODELS[name]).fit(at(X), at(y))
     X[3, 2] = bad
@@ -507,7 +507,7 @@ def test_verbose_prints_the_same_lines(at, capsys):
     assert [line[:30] for line in capsys.readouterr().out.splitlines()] == expected
 
 
-# The reference, over every registry.
+# The reference implementation, for every entry of the registries.
 
 OPTIMIZERS = {
     "sgd": SGD(),
@@ -526,7 +526,7 @@ def epoch_of(
     optimizer=OPTIMIZERS["sgd"],
     max_gradient_norm=None,
 ):
-    """Return theta and objective after an epoch of the reference on arrays of `at`."""
+    """Return theta, slots, average and objective after an epoch on arrays of `at`."""
     rng = np.random.RandomState(1)
     architecture = Architecture((P, 4, 3), (activation,))
     problem = Problem(architecture, LOSSES[loss], penalty)
@@ -552,33 +552,33 @@ def epoch_of(
     return [state.theta, *memory.slots, memory.average, np.array(objective)]
 
 
-def assert_epoch_is_numpys(at, **parts):
-    """An epoch of the reference ends where NumPy's does."""
+def assert_epoch_equals_numpys(at, **parts):
+    """Assert that an epoch on arrays of `at` gives the same as on ndarrays."""
     here, there = epoch_of(at, **parts), epoch_of(np.asarray, **parts)
     for array, expected in zip(here, there, strict=True):
         assert_allclose(arrays.to_numpy(array), expected, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_epoch_is_numpys_for_every_activation(at, activation):
-    assert_epoch_is_numpys(at, activation=activation)
+def test_epoch_equals_numpys_for_every_activation(at, activation):
+    assert_epoch_equals_numpys(at, activation=activation)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids="-".join)
-def test_epoch_is_numpys_for_every_loss(at, loss):
-    assert_epoch_is_numpys(at, loss=loss)
+def test_epoch_equals_numpys_for_every_loss(at, loss):
+    assert_epoch_equals_numpys(at, loss=loss)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES, ids=str)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_epoch_is_numpys_for_every_optimizer_and_penalty(at, optimizer, penalty):
+def test_epoch_equals_numpys_for_every_optimizer_and_penalty(at, optimizer, penalty):
     penalty = PENALTIES[penalty](0.01, 0.5)
-    assert_epoch_is_numpys(at, optimizer=OPTIMIZERS[optimizer], penalty=penalty)
+    assert_epoch_equals_numpys(at, optimizer=OPTIMIZERS[optimizer], penalty=penalty)
 
 
 @pytest.mark.parametrize("max_norm", [1e-3, 0.1, 1e3])
-def test_epoch_is_numpys_for_gradients_of_a_largest_length(at, max_norm):
-    assert_epoch_is_numpys(at, max_gradient_norm=max_norm)
+def test_epoch_equals_numpys_with_clipped_gradients(at, max_norm):
+    assert_epoch_equals_numpys(at, max_gradient_norm=max_norm)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -588,7 +588,7 @@ def test_every_schedule_trains_as_with_numpy(at, schedule):
     assert_same_parameters(clone(model).fit(at(X), at(y)), clone(model).fit(X, y))
 
 
-def test_no_step_of_an_epoch_reads_a_number_of_the_device(at, monkeypatch):
+def test_epoch_reads_only_one_number_from_the_device(at, monkeypatch):
     kind = type(at(np.zeros(1)))
 
     def read(self):
@@ -608,11 +608,11 @@ def test_no_step_of_an_epoch_reads_a_number_of_the_device(at, monkeypatch):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_state_is_of_numpys_arrays(name, at):
+def test_get_state_returns_numpy_arrays(name, at):
     X, y, _ = rows_of()
     model = clone(MODELS[name]).fit(at(X), at(y))
     state = model.get_state()
     assert all(type(array) is np.ndarray for array in state.values())
     on_host = clone(MODELS[name]).set_state(state)
-    there = arrays.to_numpy(model.predict_proba(at(X)))  # other sums of products
+    there = arrays.to_numpy(model.predict_proba(at(X)))  # sums in another order
     assert_allclose(on_host.predict_proba(X), there, rtol=1e-13, atol=1e-15)

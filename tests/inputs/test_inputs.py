@@ -1,4 +1,4 @@
-"""Labels, weights, rows and the validation split, from the user's side to the engine's."""
+"""Conversion of labels, weights and rows for the engine, and the validation split."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ every_encoding = pytest.mark.parametrize("kind", ENCODINGS)
 
 
 def labels_of(kind):
-    """Return labels of each kind, the classes in no order."""
+    """Return labels of this kind, with the classes unsorted."""
     if kind == "multilabel":
         return np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]])
     classes = ENCODINGS[kind].classes
@@ -30,7 +30,7 @@ def labels_of(kind):
 
 
 def make_rows(n_samples=6, order="C"):
-    """Return X (n_samples, 2) whose rows are told by their number; not writeable."""
+    """Return a read-only X (n_samples, 2) whose rows all differ."""
     X = np.array(np.arange(2.0 * n_samples).reshape(n_samples, 2), order=order)
     X.flags.writeable = False
     return X
@@ -48,7 +48,7 @@ def make_rows(n_samples=6, order="C"):
         ("multilabel", 3, "logistic"),
     ],
 )
-def test_classes_decide_the_output(kind, n_outputs, out_activation):
+def test_classes_determine_outputs_and_activation(kind, n_outputs, out_activation):
     encoding = ENCODINGS[kind]
     assert (encoding.n_outputs, encoding.out_activation) == (n_outputs, out_activation)
 
@@ -68,7 +68,7 @@ def test_each_label_of_multilabel_has_an_output(n_outputs):
         ("multilabel", [[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]]),
     ],
 )
-def test_labels_become_what_losses_take(kind, expected):
+def test_labels_are_encoded_for_the_losses(kind, expected):
     encoded = ENCODINGS[kind].encode(labels_of(kind), np.float32)
     assert encoded.tolist() == expected
 
@@ -80,7 +80,7 @@ def test_labels_of_sigmoids_have_the_dtype_of_the_logits(kind, dtype):
 
 
 @every_encoding
-def test_decision_of_a_sure_logit_is_the_target(kind):
+def test_decision_for_a_large_logit_is_the_target(kind):
     encoding = ENCODINGS[kind]
     encoded = encoding.encode(labels_of(kind), np.float64)
     if encoding.out_activation == "softmax":
@@ -126,14 +126,14 @@ def test_y_of_another_kind_is_an_error(kind, y):
         ENCODINGS[kind].encode(y, np.float64)
 
 
-def test_first_chunk_fixes_the_classes():
+def test_first_chunk_determines_the_classes():
     y = np.array([1, 1])
     first = labels.partial_fit_encoding(y, [3, 1, 2], None)
     assert first.classes.tolist() == [1, 2, 3]
     assert labels.partial_fit_encoding(y, None, first) is first
 
 
-def test_classes_may_be_repeated_in_another_order():
+def test_later_chunks_may_give_the_classes_in_another_order():
     y, kept = np.array([1, 1]), Encoding(np.array([1, 2]))
     assert labels.partial_fit_encoding(y, [2, 1], kept) is kept
 
@@ -145,7 +145,7 @@ def test_classes_may_be_repeated_in_another_order():
     ("given", "expected"),
     [(np.float32, np.float32), (np.float64, np.float64), (np.int8, np.float64)],
 )
-def test_float32_is_kept_and_all_else_becomes_float64(given, expected):
+def test_float32_is_kept_and_other_dtypes_become_float64(given, expected):
     X, _ = inputs.validate_labelled(
         BaseEstimator(), np.ones((2, 1), given), [0, 1], array_api.FLOATS, True, False
     )
@@ -160,7 +160,7 @@ def test_valid_x_is_not_copied():
     assert X is given
 
 
-def test_a_column_as_y_warns():
+def test_y_as_a_column_warns():
     with pytest.warns(DataConversionWarning):
         _, y = inputs.validate_labelled(
             BaseEstimator(), make_rows(2), [[0], [1]], array_api.FLOATS, True, True
@@ -179,7 +179,7 @@ def test_sparse_indicators_become_dense():
 # Weights.
 
 
-def test_no_weights_are_no_rows_to_choose():
+def test_without_weights_no_row_is_dropped():
     y = np.array([0, 1])
     assert sample_weights.drop_weightless(y, None) == (y, None, None)
 
@@ -192,14 +192,14 @@ def test_positive_weights_keep_all_rows():
     assert rows is None
 
 
-def test_rows_of_weight_zero_are_left_out():
+def test_rows_of_weight_zero_are_dropped():
     y, weight, rows = sample_weights.drop_weightless(
         np.array([5, 6, 7, 8]), [0, 0.5, -0.0, 2]
     )
     assert (y.tolist(), weight.tolist(), rows.tolist()) == ([6, 8], [0.5, 2], [1, 3])
 
 
-def test_no_weights_times_no_class_weights_are_none():
+def test_combined_weight_is_none_without_weights():
     encoding = ENCODINGS["two classes"]
     assert (
         sample_weights.combined_weight(None, None, encoding, labels_of("two classes"))
@@ -207,24 +207,24 @@ def test_no_weights_times_no_class_weights_are_none():
     )
 
 
-def test_class_weights_are_multiplied():
+def test_class_weights_multiply_sample_weights():
     y = np.array(["yes", "no", "yes"])
     weight = np.array([1.0, 2.0, 3.0])
     weight.flags.writeable = False
     combined = sample_weights.combined_weight(
         weight, {"yes": 10}, ENCODINGS["two classes"], y
     )
-    assert combined.tolist() == [10, 2, 30]  # 1 for the class that is not named
+    assert combined.tolist() == [10, 2, 30]  # an unnamed class has weight 1
 
 
-def test_balanced_is_by_hand():
+def test_balanced_weights_equal_a_hand_calculation():
     y = np.array(["no", "no", "no", "yes"])
     combined = sample_weights.combined_weight(None, "balanced", ENCODINGS["two classes"], y)
     # 4 rows / 2 classes / 3 rows, and 4 / 2 / 1.
     np.testing.assert_allclose(combined, [2 / 3, 2 / 3, 2 / 3, 2], rtol=1e-15)
 
 
-def test_balanced_is_scikit_learns():
+def test_balanced_weights_equal_those_of_scikit_learn():
     y = np.random.RandomState(0).choice([-1, 0, 5], size=40)
     combined = sample_weights.combined_weight(
         None, "balanced", ENCODINGS["three classes"], y
@@ -234,14 +234,14 @@ def test_balanced_is_scikit_learns():
     np.testing.assert_allclose(combined, expected, rtol=1e-15)
 
 
-def test_balanced_counts_a_weight_as_a_repetition():
+def test_balanced_weights_count_a_weight_as_a_repetition():
     y, counts = np.array(["no", "no", "yes"]), np.array([1, 3, 2])
     encoding = ENCODINGS["two classes"]
     weighted = sample_weights.combined_weight(1.0 * counts, "balanced", encoding, y)
     repeated = sample_weights.combined_weight(
         None, "balanced", encoding, np.repeat(y, counts)
     )
-    # A weight of 3 has three times the weight of one of its repetitions.
+    # A row of weight 3 has three times the weight of each of its repetitions.
     first_of_each = np.array([0, 1, 4])
     np.testing.assert_allclose(weighted / counts, repeated[first_of_each], rtol=1e-15)
 
@@ -254,7 +254,7 @@ def test_scale_of_chunks_is_the_mean_of_all_weights():
     scale = WeightScale()
     for chunk in chunks:
         scale = scale.including(chunk.mean(), len(chunk))
-    # Three updates of a few roundings.
+    # Three updates with a few rounding errors each.
     assert scale.mean == pytest.approx(np.concatenate(chunks).mean(), rel=1e-15)
     assert scale.n_rows == 6
 
@@ -267,16 +267,16 @@ def test_equal_chunks_keep_the_scale_to_the_last_bit(mean):
         assert scale.mean == mean
 
 
-def test_scale_given_is_not_changed():
+def test_including_a_chunk_does_not_change_the_given_scale():
     scale = WeightScale(2.0, 3)
     scale.including(8.0, 3)
     assert scale == (2.0, 3)
 
 
 @pytest.mark.parametrize("size", [1e-300, 1.0, 1e308])
-def test_mean_weight_neither_over_nor_underflows(size):
+def test_mean_weight_does_not_overflow_or_underflow(size):
     data = Dataset(make_rows(3), np.zeros(3), size * np.array([0.5, 1.0, 1.5]))
-    # Three roundings, and size itself.
+    # Rounding errors of three weights and of their mean.
     assert sample_weights.mean_weight(data) == pytest.approx(size, rel=1e-15)
 
 
@@ -296,17 +296,17 @@ def test_scaled_weights_have_the_dtype_of_x():
     assert sample_weights.scale_weights(data, 2.0).sample_weight.dtype == np.float32
 
 
-def test_no_weights_stay_none():
+def test_scaled_weights_are_none_without_weights():
     data = Dataset(make_rows(), np.zeros(6))
     assert sample_weights.scale_weights(data, 1.0) is data
 
 
-def test_no_weights_after_weighted_chunks_are_ones_on_their_scale():
+def test_missing_weights_after_weighted_chunks_count_as_ones():
     data = Dataset(make_rows(2), np.zeros(2))
     assert sample_weights.scale_weights(data, 4.0).sample_weight.tolist() == [0.25, 0.25]
 
 
-# Rows are chosen without a copy of X.
+# Rows are selected without copying X.
 
 
 def test_rows_of_positive_weight_share_memory_with_x():
@@ -321,7 +321,7 @@ def test_rows_of_positive_weight_share_memory_with_x():
     assert data.sample_weight.tolist() == [1, 2]
 
 
-def test_dataset_of_all_rows_names_none():
+def test_dataset_of_all_rows_has_no_row_indices():
     X = make_rows(4)
     data = inputs.make_dataset(
         X, labels_of("three classes"), np.ones(4), None, ENCODINGS["three classes"]
@@ -334,7 +334,7 @@ def test_dataset_of_all_rows_names_none():
 
 
 def parts_of(counts, fraction, seed=0, rows=None):
-    """Return the parts of rows with so many of each class, and the class indices."""
+    """Return (training, validation, y) of a split of counts[k] rows of each class k."""
     y = np.repeat(np.arange(len(counts)), counts)
     np.random.RandomState(1).shuffle(y)
     encoding = Encoding(np.arange(len(counts)))
@@ -343,7 +343,7 @@ def parts_of(counts, fraction, seed=0, rows=None):
     return *split.split_validation(data, encoding, fraction, rng), y
 
 
-# (rows of each class, fraction): the rarest has just enough for one row on either side.
+# (rows of each class, fraction): the rarest class has just enough rows for both parts.
 SPLITTABLE = [
     ([50, 50], 0.1),
     ([90, 10], 0.1),
@@ -370,12 +370,12 @@ def test_no_class_is_missing_from_either_part(counts, fraction, seed):
 def test_each_class_has_its_share_of_the_validation_rows(counts, fraction):
     _, validation, y = parts_of(counts, fraction)
     in_validation = np.bincount(y[validation], minlength=len(counts))
-    # Whole rows, and their total is rounded up.
+    # Counts are whole numbers, and their total is rounded up.
     assert np.all(np.abs(in_validation - fraction * np.array(counts)) <= 1)
 
 
 @every_split
-def test_parts_are_all_rows_once_in_order(counts, fraction):
+def test_parts_contain_each_row_once_in_order(counts, fraction):
     training, validation, y = parts_of(counts, fraction)
     assert sorted([*training, *validation]) == list(range(len(y)))
     assert np.all(np.diff(training) > 0)
@@ -401,18 +401,18 @@ def test_same_seed_gives_the_same_split():
     np.testing.assert_array_equal(first[1], second[1])
 
 
-def test_other_seed_gives_another_split():
+def test_another_seed_gives_another_split():
     first, second = parts_of([60, 30, 10], 0.2, seed=5), parts_of([60, 30, 10], 0.2, seed=6)
     assert np.any(first[1] != second[1])
 
 
-def test_split_is_in_positions_not_in_rows_of_x():
+def test_split_gives_positions_not_rows_of_x():
     by_row = parts_of([6, 6], 0.5, rows=np.arange(100, 112))
     np.testing.assert_array_equal(by_row[1], parts_of([6, 6], 0.5)[1])
 
 
 def test_multilabel_is_split_without_strata():
-    data = Dataset(None, np.eye(10)[:, :3])  # each label stands once
+    data = Dataset(None, np.eye(10)[:, :3])  # each label occurs once
     training, validation = split.split_validation(
         data, ENCODINGS["multilabel"], 0.3, np.random.RandomState(0)
     )
@@ -424,6 +424,6 @@ def test_a_class_of_one_row_is_an_error():
         parts_of([10, 1, 10], 0.5)
 
 
-def test_classes_without_rows_may_be_missing():
+def test_split_ignores_classes_without_rows():
     training, validation, _ = parts_of([6, 0, 6], 0.5)
     assert len(training) == len(validation) == 6

@@ -1,4 +1,4 @@
-"""Validation rows: what is recorded of them, and what early stopping makes of it."""
+"""Validation rows: recorded scores and losses, and early stopping by them."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 
 @pytest.fixture(scope="module")
 def parts():
-    """Return X, y to train on and X_val, y_val, of three classes that overlap."""
+    """Return (X, y, X_val, y_val) with three overlapping classes."""
     X, y = make_classification(
         300, 8, n_informative=4, n_classes=3, flip_y=0.2, random_state=0
     )
@@ -26,7 +26,7 @@ def parts():
 
 
 def fitted(estimator_class, parts, **parameters):
-    """Return a model of a few epochs, validated with the last two of the parts."""
+    """Return a model trained for 5 epochs with parts = (X, y, X_val, y_val)."""
     X, y, X_val, y_val = parts
     parameters = {"max_iter": 5, "tol": None, "random_state": 0, **parameters}
     return estimator_class(**parameters).fit(X, y, X_val=X_val, y_val=y_val)
@@ -38,11 +38,11 @@ def curves_of(model):
     return {name: getattr(model, name) for name in (*names, "validation_scores_")}
 
 
-# What is recorded.
+# Recorded scores and losses.
 
 
 @every_method
-def test_score_and_loss_are_those_of_the_model(estimator_class, parts):
+def test_recorded_score_and_loss_equal_those_of_the_model(estimator_class, parts):
     model, (_, _, X_val, y_val) = fitted(estimator_class, parts), parts
     assert model.validation_scores_[-1] == model.score(X_val, y_val)
     expected = log_loss(y_val, model.predict_proba(X_val))
@@ -58,7 +58,7 @@ def test_iterations_of_lbfgs_are_validated(parts):
 
 
 @every_method
-def test_each_epoch_is_that_of_a_shorter_run(estimator_class, parts):
+def test_curves_begin_with_those_of_a_shorter_run(estimator_class, parts):
     model = fitted(estimator_class, parts)
     for n_epochs in range(1, 5):
         shorter = fitted(estimator_class, parts, max_iter=n_epochs)
@@ -69,19 +69,21 @@ def test_each_epoch_is_that_of_a_shorter_run(estimator_class, parts):
 
 @every_method
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
-def test_rows_that_are_only_watched_change_nothing(estimator_class, solver, parts):
+def test_validation_rows_do_not_affect_training_without_early_stopping(
+    estimator_class, solver, parts
+):
     if solver == "lbfgs" and estimator_class is not BackpropMLPClassifier:
         solver = "adam"
     X, y, X_val, _ = parts
-    watched = fitted(estimator_class, parts, solver=solver)
-    plain = clone(watched).fit(X, y)
-    assert plain.loss_curve_ == watched.loss_curve_
+    validated = fitted(estimator_class, parts, solver=solver)
+    plain = clone(validated).fit(X, y)
+    assert plain.loss_curve_ == validated.loss_curve_
     np.testing.assert_array_equal(
-        plain.decision_function(X_val), watched.decision_function(X_val)
+        plain.decision_function(X_val), validated.decision_function(X_val)
     )
 
 
-def test_weights_of_validation_rows_count(parts):
+def test_scores_and_losses_use_the_weights_of_validation_rows(parts):
     X, y, X_val, y_val = parts
     weight = np.random.RandomState(0).uniform(size=len(y_val))
     model = BackpropMLPClassifier(max_iter=3, tol=None, random_state=0)
@@ -92,13 +94,13 @@ def test_weights_of_validation_rows_count(parts):
     assert loss == pytest.approx(expected, rel=1e-12)
 
 
-def test_class_weights_do_not_count_in_validation(parts):
+def test_scores_ignore_class_weights(parts):
     model = fitted(BackpropMLPClassifier, parts, class_weight={0: 5.0})
     _, _, X_val, y_val = parts
     assert model.validation_scores_[-1] == model.score(X_val, y_val)
 
 
-def test_rows_of_weight_0_are_absent(parts):
+def test_validation_rows_of_weight_0_are_ignored(parts):
     X, y, X_val, y_val = parts
     some = np.arange(len(y_val)) % 3 > 0
     model = BackpropMLPClassifier(max_iter=3, tol=None, random_state=0)
@@ -109,7 +111,7 @@ def test_rows_of_weight_0_are_absent(parts):
 
 @pytest.mark.parametrize("kind", ["sparse", "frame", "strings", "float32", "memory map"])
 @both
-def test_any_kind_of_rows_can_validate(estimator_class, kind, parts, tmp_path):
+def test_validation_rows_may_be_of_any_kind(estimator_class, kind, parts, tmp_path):
     X, y, X_val, y_val = parts
     expected = fitted(estimator_class, parts)
     tolerance = 1e-9
@@ -132,7 +134,7 @@ def test_any_kind_of_rows_can_validate(estimator_class, kind, parts, tmp_path):
     )
 
 
-def test_multilabel_rows_can_validate():
+def test_validation_rows_may_be_multilabel():
     X, y = make_multilabel_classification(200, random_state=0)
     model = fitted(BackpropMLPClassifier, (X[:150], y[:150], X[150:], y[150:]))
     assert model.validation_scores_[-1] == model.score(X[150:], y[150:])
@@ -149,14 +151,14 @@ def test_curves_have_an_entry_for_each_epoch(estimator_class, parts):
 
 
 @every_method
-def test_without_validation_there_is_no_curve_of_it(estimator_class, parts):
+def test_validation_curves_are_none_without_validation(estimator_class, parts):
     model = estimator_class(max_iter=2, tol=None).fit(*parts[:2])
     assert model.validation_loss_curve_ is model.validation_scores_ is None
     assert model.best_epoch_ is model.best_validation_score_ is None
 
 
 @both
-def test_epochs_without_validation_leave_gaps(estimator_class, parts):
+def test_epochs_without_validation_are_nan_in_validation_curves(estimator_class, parts):
     model = fitted(estimator_class, parts, max_iter=2)
     before = model.validation_scores_
     model.partial_fit(*parts[:2])
@@ -168,7 +170,7 @@ def test_epochs_without_validation_leave_gaps(estimator_class, parts):
 
 
 @both
-def test_curves_go_on_with_warm_start(estimator_class, parts):
+def test_curves_continue_with_warm_start(estimator_class, parts):
     whole = fitted(estimator_class, parts)
     X, y, X_val, y_val = parts
     model = fitted(estimator_class, parts, max_iter=2, warm_start=True)
@@ -185,7 +187,7 @@ def test_a_new_fit_begins_new_curves(estimator_class, parts):
 
 
 @both
-def test_learning_rates_are_those_of_the_last_steps(estimator_class, parts):
+def test_learning_rate_curve_has_the_rate_of_each_last_step(estimator_class, parts):
     model = fitted(
         estimator_class,
         parts,
@@ -194,11 +196,11 @@ def test_learning_rates_are_those_of_the_last_steps(estimator_class, parts):
         batch_size=50,
         solver="sgd",
     )
-    expected = 0.5 / np.sqrt([4, 8, 12, 16, 20])  # four steps an epoch
+    expected = 0.5 / np.sqrt([4, 8, 12, 16, 20])  # four steps per epoch
     np.testing.assert_allclose(model.learning_rate_curve_, expected, rtol=1e-15)
 
 
-def test_epochs_that_run_together_have_their_own_rates():
+def test_epochs_computed_in_one_call_have_their_own_learning_rates():
     X, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1])
     model = textbook_logistic(
         learning_rate="invscaling", batch_size="full", max_iter=50, tol=None
@@ -230,7 +232,7 @@ def test_the_best_epoch_is_kept(estimator_class, parts):
 
 
 @every_method
-def test_the_kept_model_is_that_of_a_run_to_the_best_epoch(estimator_class, parts):
+def test_the_kept_model_equals_that_of_a_run_to_the_best_epoch(estimator_class, parts):
     model = fitted(estimator_class, parts, early_stopping=True, max_iter=20)
     shorter = fitted(estimator_class, parts, max_iter=model.best_epoch_)
     np.testing.assert_array_equal(
@@ -239,14 +241,14 @@ def test_the_kept_model_is_that_of_a_run_to_the_best_epoch(estimator_class, part
 
 
 @both
-def test_early_stopping_with_given_rows_trains_on_all_others(estimator_class, parts):
+def test_early_stopping_with_given_rows_trains_on_all_of_x(estimator_class, parts):
     model = fitted(estimator_class, parts, early_stopping=True)
     plain = fitted(estimator_class, parts)
     assert model.loss_curve_ == plain.loss_curve_
 
 
-def test_given_rows_stop_as_held_out_ones(parts):
-    # Without shuffling and from zero, only the split itself is random.
+def test_given_rows_stop_training_as_held_out_rows_do(parts):
+    # Without shuffling and from zero coefficients, only the split is random.
     X, y, _, _ = parts
     model = textbook_logistic(
         early_stopping=True, shuffle=False, random_state=0, learning_rate=0.3
@@ -260,7 +262,7 @@ def test_given_rows_stop_as_held_out_ones(parts):
 
 
 @both
-def test_going_on_never_ends_with_a_worse_model(estimator_class, parts):
+def test_resuming_never_ends_with_a_worse_model(estimator_class, parts):
     X, y, X_val, y_val = parts
     model = fitted(
         estimator_class, parts, early_stopping=True, warm_start=True, max_iter=15
@@ -292,13 +294,13 @@ def test_scoring_by_loss_is_minus_the_loss(estimator_class, parts):
 
 @every_method
 @pytest.mark.parametrize("name", ["neg_log_loss", "f1_macro", "roc_auc_ovr"])
-def test_scorers_have_their_names(estimator_class, name, parts):
+def test_scoring_accepts_names_of_scorers(estimator_class, name, parts):
     model = fitted(estimator_class, parts, scoring=name)
     assert model.validation_scores_[-1] == get_scorer(name)(model, *parts[2:])
 
 
 @every_method
-def test_scoring_by_a_callable(estimator_class, parts):
+def test_scoring_accepts_a_callable(estimator_class, parts):
     seen = []
 
     def scoring(model, X, y):
@@ -312,7 +314,7 @@ def test_scoring_by_a_callable(estimator_class, parts):
 
 
 @every_method
-def test_no_score_is_better_than_minus_infinity(estimator_class, parts):
+def test_scores_of_minus_infinity_give_no_best_epoch(estimator_class, parts):
     def worst(estimator, X, y):
         return -np.inf
 
@@ -325,7 +327,7 @@ def test_no_score_is_better_than_minus_infinity(estimator_class, parts):
     assert again.loss_ in again.loss_curve_
 
 
-def test_scorers_are_given_weights_and_labels(parts):
+def test_scorers_get_weights_and_labels(parts):
     X, y, X_val, y_val = parts
     given, names = [], np.array(["low", "middle", "high"])
 
@@ -342,7 +344,7 @@ def test_scorers_are_given_weights_and_labels(parts):
 
 
 @both
-def test_scoring_decides_on_held_out_rows_too(estimator_class, parts):
+def test_scoring_applies_to_held_out_rows(estimator_class, parts):
     model = estimator_class(
         early_stopping=True, scoring="neg_log_loss", max_iter=30, random_state=0, tol=None
     ).fit(*parts[:2])
@@ -351,7 +353,7 @@ def test_scoring_decides_on_held_out_rows_too(estimator_class, parts):
     assert model.best_epoch_ == 1 + int(np.argmin(losses))
 
 
-# In the company of others.
+# Inside a pipeline and a grid search.
 
 
 def test_pipeline_transforms_the_validation_rows(parts):
@@ -366,7 +368,7 @@ def test_pipeline_transforms_the_validation_rows(parts):
     assert scaled[-1] == pipeline.score(X_val, y_val)
 
 
-def test_grid_search_passes_validation_rows_on(parts):
+def test_grid_search_passes_validation_rows_to_fit(parts):
     X, y, X_val, y_val = parts
     model = BackpropMLPClassifier(max_iter=3, tol=None, random_state=0)
     search = GridSearchCV(model, {"learning_rate": [0.01, 0.1]}, cv=2)
@@ -374,7 +376,7 @@ def test_grid_search_passes_validation_rows_on(parts):
     assert len(search.best_estimator_.validation_scores_) == 3
 
 
-# Bad input: an error says what is wrong, and a fitted model stays as it was.
+# Bad input: an error says what is wrong, and a fitted model is unchanged.
 
 
 def bad_rows(parts, name):
@@ -429,12 +431,12 @@ def test_labels_of_another_kind_raise(parts):
 
 
 @pytest.mark.parametrize("score", [np.nan, [0.5, 0.7]])
-def test_what_is_no_number_is_no_score(score, parts):
+def test_score_that_is_not_a_number_is_an_error(score, parts):
     with pytest.raises(ValueError, match="must give a number for the validation rows; got"):
         fitted(BackpropMLPClassifier, parts, scoring=lambda model, X, y: score)
 
 
-def test_a_scorer_that_fails_leaves_the_model(parts):
+def test_failing_scorer_leaves_the_model_unchanged(parts):
     model = fitted(BackpropMLPClassifier, parts)
     before = model.predict_proba(parts[2])
 
@@ -447,21 +449,21 @@ def test_a_scorer_that_fails_leaves_the_model(parts):
     np.testing.assert_array_equal(model.predict_proba(parts[2]), before)
 
 
-# Going on with other rows, and interrupts.
+# Resuming with other rows, and interrupts.
 
 
 @every_method
-def test_other_validation_rows_have_their_own_best(estimator_class, parts):
+def test_other_validation_rows_reset_the_best_score(estimator_class, parts):
     X, y = parts[:2]
     model = fitted(estimator_class, parts, early_stopping=True, warm_start=True, max_iter=3)
-    # No model is as good on these rows as the best so far was on the others.
-    hard, of_none = np.zeros((30, 8)), np.arange(30) % 3
-    model.fit(X, y, X_val=hard, y_val=of_none)
-    assert model.best_validation_score_ == model.score(hard, of_none)
+    # No model scores as well on these rows as the best one so far did on the others.
+    X_hard, y_hard = np.zeros((30, 8)), np.arange(30) % 3
+    model.fit(X, y, X_val=X_hard, y_val=y_hard)
+    assert model.best_validation_score_ == model.score(X_hard, y_hard)
 
 
 def interrupting(at_call):
-    """Return a scoring that is interrupted in one of its calls."""
+    """Return a scorer whose call number `at_call` raises KeyboardInterrupt."""
     calls = []
 
     def scoring(model, X, y):
@@ -476,7 +478,7 @@ def interrupting(at_call):
 @every_method
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
-def test_an_interrupt_while_validating_leaves_the_epoch_before(
+def test_interrupt_during_validation_gives_the_previous_epoch(
     estimator_class, early_stopping, solver, parts
 ):
     if solver == "lbfgs" and estimator_class is not BackpropMLPClassifier:
