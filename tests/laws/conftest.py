@@ -1,4 +1,4 @@
-"""Assertions of the helpers tell what differs, as those of tests do."""
+"""Failed assertions in law_models.py report what differs, as in test files."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The grid of models that the laws are tested over, and how two models are compared."""
+"""The grid of models that the laws are tested on, and functions that compare models."""
 
 import warnings
 
@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 
-# The grid of law 1: everything that has memory, alone and together.
+# The grid of law 1: everything that keeps memory between epochs, alone and combined.
 LOGISTIC = {
     "nesterov": {},
     "plain": {"momentum": 0, "batch_size": 1},
@@ -100,14 +100,14 @@ def parameters_of(model):
 
 
 def fit(model, *args, **kwargs):
-    """Fit without the warning that a few epochs are not enough."""
+    """Fit a model, ignoring the warning that it has not converged."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(*args, **kwargs)
 
 
 def assert_same_model(a, b, X, y, weight):
-    """Two models are the same now and after one more epoch, to the last bit."""
+    """Assert that two models are equal to the last bit, now and after one more epoch."""
     for _ in range(2):
         np.testing.assert_array_equal(parameters_of(a), parameters_of(b), strict=True)
         assert a.loss_curve_ == b.loss_curve_

@@ -1,4 +1,4 @@
-"""The gradient is the gradient, and decay and clipping change a step as stated."""
+"""Gradients equal central differences; decay and clipping act as documented."""
 
 from dataclasses import replace
 
@@ -27,13 +27,13 @@ PLAIN = EpochSettings(
     batch_size=6,
 )
 
-# Law 5. The gradient is the gradient.
+# Law 5. Backpropagation gives the gradient of the objective.
 
 
 def random_problem(loss, activation, depth, penalty, fit_intercept=True):
-    """Return a Problem with `depth` hidden layers and a batch of 6 weighted rows.
+    """Return (problem, theta, batch) for `depth` hidden layers and 6 weighted rows.
 
-    `activation` is a name, or one for each hidden layer.
+    `activation` is one name, or one for each hidden layer.
     """
     rng = np.random.RandomState(11)
     n_outputs = 3
@@ -54,7 +54,7 @@ def random_problem(loss, activation, depth, penalty, fit_intercept=True):
 
 
 def central_differences(function, theta, h):
-    """Return the gradient of `function` (theta -> float) at theta, numerically."""
+    """Return the numerical gradient of `function` (theta -> float) at theta."""
     gradient = np.empty_like(theta)
     for j in range(len(theta)):
         step = np.zeros_like(theta)
@@ -76,7 +76,7 @@ def test_gradient_equals_central_differences(loss, activation, depth, penalty, s
     numeric = central_differences(
         lambda theta: objective_and_gradient(problem, theta, batch)[0], theta, h=1e-5
     )
-    # The differences' own error: h^2 times a third derivative, plus eps / h = 2e-11.
+    # Error of the differences: h^2 times a third derivative, plus eps / h = 2e-11.
     np.testing.assert_allclose(gradient, numeric, rtol=0, atol=1e-8)
     assert np.max(np.abs(gradient)) > 1e-3
 
@@ -90,7 +90,7 @@ def test_gradient_of_mixed_layers_equals_central_differences(first, second):
     numeric = central_differences(
         lambda theta: objective_and_gradient(problem, theta, batch)[0], theta, h=3e-6
     )
-    # As above; a shorter step, because identities let the third derivative be 100.
+    # As above; h is smaller, because with 'identity' the third derivative reaches 100.
     np.testing.assert_allclose(gradient, numeric, rtol=0, atol=1e-8)
 
 
@@ -119,7 +119,7 @@ def test_adamw_without_decay_is_adam(rows):
 
 
 def one_epoch(problem, settings, theta, data):
-    """Return theta after an epoch of constant rates, from slots of 0."""
+    """Return theta after an epoch at learning rate 0.1, from slots of 0."""
     memory = EpochMemory(zero_slots(settings, theta))
     steps = -(-data.n_samples // settings.batch_size)
     state = TrainingState(theta, (), memory=memory)
@@ -127,17 +127,17 @@ def one_epoch(problem, settings, theta, data):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 6])
-def test_decay_beside_plain_gradient_descent_is_l2(batch_size):
+def test_decay_with_plain_gradient_descent_equals_l2(batch_size):
     l2, theta, data = random_problem(("log_loss", "softmax"), "tanh", 2, "l2")
     decay = replace(l2, penalty=PENALTIES["decay"](l2.penalty.l2, 0.0))
     plain = replace(PLAIN, batch_size=batch_size)
     expected, computed = (one_epoch(each, plain, theta, data) for each in (l2, decay))
-    # Six steps of a few roundings.
+    # At most six steps with a few rounding errors each.
     np.testing.assert_allclose(computed, expected, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("optimizer", [SGD(), Adam(0.9, 0.999, 1e-8)], ids=str)
-def test_decay_takes_its_part_of_weights_and_not_of_intercepts(optimizer):
+def test_decay_shrinks_weights_but_not_intercepts(optimizer):
     problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 1, None)
     decay = replace(problem, penalty=PENALTIES["decay"](0.5, 0.0))
     settings = replace(PLAIN, optimizer=optimizer, batch_size=data.n_samples)
@@ -146,7 +146,7 @@ def test_decay_takes_its_part_of_weights_and_not_of_intercepts(optimizer):
     )
     taken = without - with_decay
     n = problem.architecture.n_weights
-    # One step of 0.1.
+    # One step at learning rate 0.1.
     np.testing.assert_allclose(taken[:n], 0.1 * 0.5 * theta[:n], rtol=0, atol=1e-15)
     assert np.all(taken[n:] == 0)
 
@@ -155,20 +155,20 @@ def test_decay_takes_its_part_of_weights_and_not_of_intercepts(optimizer):
 
 
 @pytest.mark.parametrize("part", [0.1, 0.9, 2.0])
-def test_the_whole_gradient_with_its_penalty_is_clipped(part):
+def test_gradient_of_loss_and_penalty_is_clipped(part):
     problem, theta, data = random_problem(("log_loss", "softmax"), "tanh", 2, "l2")
     _, gradient = objective_and_gradient(problem, theta, data)
     length = np.linalg.norm(gradient)
     clipping = replace(PLAIN, batch_size=data.n_samples, max_gradient_norm=part * length)
-    # One step of 0.1, along the gradient of all parameters.
+    # One step at learning rate 0.1; the norm is that of all parameters.
     expected = theta - 0.1 * min(part, 1) * gradient
     reached = one_epoch(problem, clipping, theta, data)
     np.testing.assert_allclose(reached, expected, rtol=0, atol=1e-15)
 
 
-def test_the_decay_of_adamw_is_not_clipped(rows):
+def test_decay_of_adamw_is_not_clipped(rows):
     X, y, _ = rows()
-    # A gradient of no length leaves the decay alone: 1 - 0.1 * 0.5 in each of 3 epochs.
+    # Clipping removes the gradient; decay remains: 1 - 0.1 * 0.5 in each of 3 epochs.
     model = BackpropMLPClassifier(
         solver="adamw", alpha=0.5, learning_rate=0.1, max_gradient_norm=1e-300, epsilon=1.0
     )

@@ -1,4 +1,4 @@
-"""Training under l1 ends at the optimum, where every optimizer stays."""
+"""Training with an l1 penalty ends at the optimum, a fixed point of every optimizer."""
 
 from functools import cache
 
@@ -9,8 +9,6 @@ from optimizers import every_optimizer
 
 from sklearn_nn._engine.objective.penalties import Penalty
 
-# The fixed point under l1 is the optimum.
-
 L1_STEPS = {
     "sgd": {"solver": "sgd", "momentum": 0, "learning_rate_init": 0.3},
     "polyak": {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.05},
@@ -20,7 +18,7 @@ L1_STEPS = {
 
 
 def l1_model(X, y, penalty, step, n_epochs):
-    """Return a model trained by full batches, and the strengths (l1, l2) of its penalty."""
+    """Return (model, l1, l2): a model trained by full batches and its penalty strengths."""
     alpha, l1_ratio = 0.02, 0.6
     model = textbook_logistic(
         penalty,
@@ -36,7 +34,7 @@ def l1_model(X, y, penalty, step, n_epochs):
 
 
 def smooth_gradient(model, X, y, l2):
-    """Return the gradient of loss plus l2 at the model, by the textbook's formula."""
+    """Return the gradient of loss plus l2 at the model, by the textbook formula."""
     residual = model.predict_proba(X) - (y[:, None] == model.classes_)
     residual = residual[:, -len(model.intercept_) :]
     return residual.T @ X / len(y) + l2 * model.coef_, residual.mean(axis=0)
@@ -52,12 +50,12 @@ def test_l1_training_ends_at_the_optimum(step, penalty, name, standardised):
         n_epochs *= 3
     model, l1, l2 = l1_model(X, y, penalty, step, n_epochs)
     gradient, intercept_gradient = smooth_gradient(model, X, y, l2)
-    # Optimality: gradient = -l1 sign(w) where w is not 0, and at most l1 where it is.
+    # Optimality: gradient = -l1 sign(w) if w is not 0, and |gradient| <= l1 if w = 0.
     active = model.coef_ != 0
     violation = np.where(
         active, np.abs(gradient + l1 * np.sign(model.coef_)), np.abs(gradient) - l1
     )
-    # Adam's step does not shrink with the gradient, so that it hovers near the optimum.
+    # Adam's step does not shrink with the gradient, so it hovers near the optimum.
     assert violation.max() < (1e-4 if step == "adam" else 1e-6) * l1
     assert np.abs(intercept_gradient).max() < 1e-4 * l1
     assert 0 < active.sum() < active.size  # some weights are exactly 0
@@ -65,7 +63,7 @@ def test_l1_training_ends_at_the_optimum(step, penalty, name, standardised):
 
 @pytest.fixture(scope="module")
 def l1_optimum(standardised):
-    """Return a function name -> (model, l1, gradient) at the optimum under l1."""
+    """Return a function name -> (model, l1, gradient) at the optimum with penalty l1."""
 
     @cache
     def train(name):
@@ -86,6 +84,7 @@ MANY = 40_000
 def test_l1_optimum_is_a_fixed_point(optimizer, learning_rate, name, l1_optimum):
     model, l1, gradient = l1_optimum(name)
     theta, g = model.coef_.ravel(), gradient.ravel()
+    # The slots to which an optimizer converges if the gradient stays the same.
     proximal, slots = Penalty(l1=l1).proximal, (0 * g,) * optimizer.n_slots
     for t in range(1, MANY):
         _, slots = optimizer.step(theta, slots, g, learning_rate, t, proximal)

@@ -1,4 +1,4 @@
-"""A network without hidden layer is logistic regression."""
+"""Law 3. A network without hidden layer is logistic regression."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,6 @@ from methods import textbook_logistic
 from optimizers import LINEAR_SOLVERS
 
 from sklearn_nn import BackpropMLPClassifier
-
-# Law 3. No hidden layer = logistic regression.
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -19,7 +17,7 @@ def test_no_hidden_layer_is_logistic_regression(
     n_classes, solver, batch_size, sparse, rows, monkeypatch
 ):
     X, y, weight = rows(n_classes=n_classes, sparse=sparse)
-    monkeypatch.setattr(  # the same start, and no random numbers drawn for it
+    monkeypatch.setattr(  # start from zeros, without drawing random numbers
         BackpropMLPClassifier,
         "_initial_theta",
         lambda self, architecture, rng, dtype: np.zeros(architecture.n_parameters, dtype),

@@ -1,4 +1,4 @@
-"""Nothing goes wrong silently: divergence raises, unfinished training warns."""
+"""Law 7. Nothing fails silently: divergence raises, unfinished training warns."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,6 @@ from sklearn.datasets import load_wine
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_nn import BackpropMLPClassifier
-
-# Law 7. Nothing silent.
 
 
 @both
@@ -23,7 +21,7 @@ def test_divergence_is_an_error_that_names_epoch_and_rate(estimator_class, rows)
 @both
 def test_divergence_in_the_last_step_is_an_error(estimator_class, rows):
     X, y, _ = rows()
-    # One full-batch step: the loss before it is fine, the parameters after it are not.
+    # One full-batch step: the loss before it is normal, the parameters after it overflow.
     model = estimator_class(
         solver="sgd", learning_rate=1e308, max_iter=1, tol=None, random_state=0
     )
@@ -32,7 +30,7 @@ def test_divergence_in_the_last_step_is_an_error(estimator_class, rows):
 
 
 @both
-def test_divergence_leaves_a_fitted_model_as_it_was(estimator_class, rows):
+def test_divergence_leaves_a_fitted_model_unchanged(estimator_class, rows):
     X, y, _ = rows()
     model = estimator_class(solver="sgd", max_iter=3, tol=None, random_state=0)
     model.fit(X, y)
@@ -47,8 +45,8 @@ def test_divergence_leaves_a_fitted_model_as_it_was(estimator_class, rows):
 @both
 def test_finite_divergence_is_an_error(estimator_class, rows):
     X, y, _ = rows(n_classes=2)
-    # A rate just too large for the penalty doubles the weights in each step: the loss
-    # stays finite for a thousand epochs and must be caught long before.
+    # A rate just too large for the penalty doubles the weights in each step. The loss
+    # stays finite for a thousand epochs, but divergence must be found long before.
     model = estimator_class(
         solver="sgd", momentum=0, learning_rate=0.3, alpha=10.0, max_iter=500, tol=None
     )
@@ -59,7 +57,7 @@ def test_finite_divergence_is_an_error(estimator_class, rows):
 @both
 def test_finite_divergence_in_the_last_step_is_an_error(estimator_class, rows):
     X, y, _ = rows()
-    # The loss before the only step is fine; after it, it would be beyond 1e10 nats.
+    # The loss is normal before the only step and above 1e10 nats after it.
     model = estimator_class(solver="sgd", max_iter=1, tol=None, random_state=0)
     model.set_params(
         learning_rate=1.0 if estimator_class is BackpropMLPClassifier else 0.05
@@ -70,9 +68,7 @@ def test_finite_divergence_in_the_last_step_is_an_error(estimator_class, rows):
 
 @both
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_running_out_of_epochs_warns_with_the_improvement(
-    estimator_class, early_stopping, rows
-):
+def test_warning_at_max_iter_states_the_improvement(estimator_class, early_stopping, rows):
     X, y, _ = rows()
     model = estimator_class(max_iter=2, random_state=0, early_stopping=early_stopping)
     with pytest.warns(ConvergenceWarning, match=r"max_iter=2 .* improved .* tol=0.0001"):

@@ -1,4 +1,4 @@
-"""One path: `fit` is n calls of `partial_fit`, and training goes on from any model."""
+"""Law 1. `fit` equals n calls of `partial_fit`, and training resumes from any model."""
 
 import copy
 import pickle
@@ -23,7 +23,7 @@ from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine.epochs.schedules import CYCLES, SCHEDULES
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 
-# Only of law 1: of a row and its repetition other units are dropped.
+# Only for law 1: law 2 fails, as a row and its repetition drop different units.
 DROPOUT = {
     "batches": {"dropout": 0.3, "batch_size": 16},
     "full_batch": {"dropout": [0.5], "batch_size": "full", "activation": "gelu"},
@@ -38,7 +38,7 @@ PATHS = CONFIGURATIONS + [
     for name, parameters in DROPOUT.items()
 ]
 
-# A cycle of learning rates is as long as `max_iter`, which then is more than a length.
+# A cycle of learning rates depends on `max_iter`: shorter calls do not add up to it.
 every_length = pytest.mark.parametrize(
     ("estimator_class", "parameters"),
     [
@@ -51,13 +51,10 @@ every_cycle = pytest.mark.parametrize("name", CYCLES)
 every_path = pytest.mark.parametrize(("estimator_class", "parameters"), PATHS)
 
 
-# Law 1. One path.
-
-
 @every_path
 @either_seed
 @either_storage
-def test_fit_is_partial_fits(estimator_class, parameters, seed, sparse, rows):
+def test_fit_equals_repeated_partial_fit(estimator_class, parameters, seed, sparse, rows):
     X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3, sparse=sparse)
     whole = estimator_class(max_iter=N_EPOCHS, random_state=seed(), **parameters)
     fit(whole, X, y, sample_weight=weight)
@@ -70,7 +67,7 @@ def test_fit_is_partial_fits(estimator_class, parameters, seed, sparse, rows):
 
 @every_length
 @either_seed
-def test_fit_is_warm_starts(estimator_class, parameters, seed, rows):
+def test_fit_equals_repeated_warm_starts(estimator_class, parameters, seed, rows):
     X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
     whole = estimator_class(max_iter=N_EPOCHS, random_state=seed(), **parameters)
     whole.set_params(warm_start=True)
@@ -87,7 +84,7 @@ def test_fit_is_warm_starts(estimator_class, parameters, seed, rows):
 @every_path
 @either_seed
 @pytest.mark.parametrize("copied", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy])
-def test_fit_goes_on_from_a_copy(estimator_class, parameters, seed, copied, rows):
+def test_training_resumes_from_a_copy(estimator_class, parameters, seed, copied, rows):
     X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
     model = estimator_class(max_iter=3, random_state=seed(), warm_start=True, **parameters)
     fit(model, X, y, sample_weight=weight)
@@ -99,7 +96,7 @@ def test_fit_goes_on_from_a_copy(estimator_class, parameters, seed, copied, rows
 
 @both
 @every_cycle
-def test_a_cycle_begins_anew_when_training_goes_on(estimator_class, name, rows):
+def test_a_cycle_restarts_when_training_resumes(estimator_class, name, rows):
     X, y, _ = rows()
     parameters = {"learning_rate": name, "max_iter": 3, "tol": None, "random_state": 0}
     cycles = estimator_class(warm_start=True, **parameters).fit(X, y).fit(X, y)
@@ -124,7 +121,9 @@ def test_a_cycle_of_another_length_restarts_the_stopping_rule(estimator_class, n
 
 @both
 @pytest.mark.parametrize(("before", "after"), [("constant", "cosine"), ("cosine", 0.1)])
-def test_training_goes_on_with_a_cycle_or_without(estimator_class, before, after, rows):
+def test_change_to_or_from_a_cycle_restarts_the_stopping_rule(
+    estimator_class, before, after, rows
+):
     X, y, _ = rows()
     model = estimator_class(max_iter=4, tol=10, warm_start=True, random_state=0)
     fit(model.set_params(learning_rate=before), X, y)
@@ -133,7 +132,7 @@ def test_training_goes_on_with_a_cycle_or_without(estimator_class, before, after
 
 
 @every_method
-def test_early_stopping_goes_on_over_the_same_split(estimator_class, standardised):
+def test_early_stopping_resumes_with_the_same_split(estimator_class, standardised):
     X, y = standardised("wine")
     parameters = {"early_stopping": True, "random_state": 0, "warm_start": True}
     whole = fit(estimator_class(max_iter=6, **parameters), X, y)
@@ -145,9 +144,9 @@ def test_early_stopping_goes_on_over_the_same_split(estimator_class, standardise
 
 
 @both
-def test_stopping_counter_goes_on_after_max_iter(estimator_class, rows):
+def test_stopping_counter_continues_after_max_iter(estimator_class, rows):
     X, y, _ = rows()
-    # No epoch improves by 10 nats, so the rule stops after the first epoch plus 5.
+    # No epoch improves by 10 nats, so training stops 5 epochs after the first.
     parameters = {"tol": 10, "n_iter_no_change": 5, "warm_start": True, "random_state": 0}
     whole = fit(estimator_class(max_iter=20, **parameters), X, y)
     assert whole.n_iter_ == 6
@@ -158,7 +157,7 @@ def test_stopping_counter_goes_on_after_max_iter(estimator_class, rows):
 
 @both
 @pytest.mark.parametrize("change", [{"tol": 9}, {"alpha": 1e-3}, {"momentum": 0.8}])
-def test_stopping_counter_restarts_when_a_parameter_changed(estimator_class, change, rows):
+def test_stopping_counter_restarts_after_a_parameter_changes(estimator_class, change, rows):
     X, y, _ = rows()
     model = estimator_class(
         max_iter=4, tol=10, n_iter_no_change=5, warm_start=True, random_state=0
@@ -176,15 +175,15 @@ def test_stopping_counter_restarts_after_convergence(estimator_class, rows):
 
 
 @both
-def test_changed_solver_restarts_its_memory(estimator_class, rows):
+def test_changed_solver_begins_with_empty_slots(estimator_class, rows):
     X, y, _ = rows()
     model = estimator_class(max_iter=3, tol=None, warm_start=True, random_state=0)
     fit(model.set_params(solver="sgd"), X, y)
     begun = estimator_class(max_iter=3, tol=None, warm_start=True, random_state=0)
     fit(begun.set_params(solver="sgd"), X, y)
     fit(model.set_params(solver="adam"), X, y)
-    # Adam from zero moments, from the same parameters and the same position in the
-    # stream of random numbers, must do the same as Adam that never knew of SGD.
+    # Adam after SGD must equal an Adam that begins with zero moments from the same
+    # parameters and the same random state.
     state = begun._checkpoint.state
     fresh = copy.deepcopy(begun)
     object.__setattr__(fresh._checkpoint, "state", _without_memory(state))
@@ -193,13 +192,13 @@ def test_changed_solver_restarts_its_memory(estimator_class, rows):
 
 
 def _without_memory(state):
-    """Return a training state whose optimizer has never made a step."""
+    """Return the training state of an optimizer that has not made a step."""
     memory = replace(state.memory, slots=(), n_slot_updates=0)
     return replace(state, memory=memory)
 
 
 @both
-def test_edited_coefficients_are_where_training_goes_on(estimator_class, rows):
+def test_training_resumes_from_edited_coefficients(estimator_class, rows):
     X, y, _ = rows()
     # Without momentum the next epoch depends on the parameters alone.
     parameters = {"solver": "sgd", "momentum": 0, "shuffle": False, "random_state": 0}
@@ -215,7 +214,7 @@ def test_edited_coefficients_are_where_training_goes_on(estimator_class, rows):
 
 
 @both
-def test_edited_in_place_is_edited(estimator_class, rows):
+def test_training_resumes_from_coefficients_edited_in_place(estimator_class, rows):
     X, y, _ = rows()
     model = estimator_class(solver="sgd", random_state=0)
     model.partial_fit(X, y, classes=[0, 1, 2])
@@ -237,7 +236,7 @@ def test_edited_coefficients_restart_the_average(rows):
 
 
 @pytest.mark.parametrize("solver", LINEAR_SOLVERS)
-def test_intercepts_stay_when_they_are_no_longer_trained(solver, rows):
+def test_intercepts_are_unchanged_when_no_longer_trained(solver, rows):
     X, y, _ = rows()
     model = textbook_logistic(solver=solver, random_state=0, batch_size=10)
     for _ in range(3):
@@ -248,7 +247,7 @@ def test_intercepts_stay_when_they_are_no_longer_trained(solver, rows):
     assert np.all(model.coef_ != coef)
 
 
-def test_later_average_shows_the_parameters_until_it_begins(rows):
+def test_coefficients_are_not_averages_before_averaging_begins(rows):
     X, y, _ = rows()
     model = textbook_logistic(average=True, batch_size=10, random_state=0)
     for _ in range(3):
@@ -260,7 +259,7 @@ def test_later_average_shows_the_parameters_until_it_begins(rows):
 
 @both
 @pytest.mark.parametrize("seed", range(4))
-def test_going_on_after_early_stopping_never_shows_worse(
+def test_resuming_after_early_stopping_never_lowers_the_score(
     estimator_class, seed, standardised
 ):
     X, y = standardised("wine")
@@ -280,7 +279,7 @@ def test_going_on_after_early_stopping_never_shows_worse(
 
 
 @every_method
-def test_parameters_set_after_fit_wait_for_the_next_fit(estimator_class, rows):
+def test_parameters_set_after_fit_do_not_affect_predictions(estimator_class, rows):
     X, y, _ = rows()
     model = estimator_class(max_iter=3, tol=None, random_state=0).fit(X, y)
     before = model.predict_proba(X)
@@ -290,19 +289,19 @@ def test_parameters_set_after_fit_wait_for_the_next_fit(estimator_class, rows):
     np.testing.assert_array_equal(model.predict_proba(X), before)
 
 
-def test_another_activation_of_a_warm_start_is_that_of_predictions(rows):
+def test_predictions_use_the_activation_of_the_last_warm_start(rows):
     X, y, _ = rows()
     model = BackpropMLPClassifier((5,), max_iter=3, tol=None, warm_start=True)
     model.fit(X, y).set_params(activation="tanh").fit(X, y)
     hidden = np.tanh(X @ model.coefs_[0] + model.intercepts_[0])
     expected = hidden @ model.coefs_[1] + model.intercepts_[1]
     logits = model.decision_function(X).reshape(expected.shape)
-    # A few roundings of numbers of order 1.
+    # A few rounding errors of numbers of order 1.
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_name_for_each_hidden_layer_may_be_the_same(activation, rows):
+def test_one_activation_name_equals_the_same_name_per_layer(activation, rows):
     X, y, _ = rows()
     parameters = {"max_iter": 3, "tol": None, "random_state": 0}
     by_name = BackpropMLPClassifier((5, 4), activation, **parameters).fit(X, y)
@@ -311,6 +310,6 @@ def test_a_name_for_each_hidden_layer_may_be_the_same(activation, rows):
     np.testing.assert_array_equal(by_name.predict_proba(X), by_names.predict_proba(X))
 
 
-def test_schedules_are_all_in_the_grid():
+def test_grid_contains_every_schedule():
     used = {parameters.get("learning_rate", "constant") for parameters in LOGISTIC.values()}
     assert set(SCHEDULES) <= used

@@ -1,4 +1,4 @@
-"""Without a learning rate `fit` ends at the optimum, whatever the way to it."""
+"""Without a learning rate, `fit` reaches the same optimum by any path."""
 
 import copy
 import pickle
@@ -21,13 +21,13 @@ from sklearn.linear_model import LogisticRegression
 
 from sklearn_nn import SGDLogisticClassifier
 
-# Without a learning rate: the optimum, whatever the way to it. The rows are so many that
-# the first steps are taken on a sample of them.
-
 
 @pytest.fixture(scope="module")
 def many_rows():
-    """Return a function n_classes -> (X, y), 20,000 rows whose classes overlap."""
+    """Return a function n_classes -> (X, y), 20,000 rows whose classes overlap.
+
+    With so many rows, `fit` takes its first steps on a sample of them.
+    """
 
     @cache
     def make(n_classes):
@@ -42,7 +42,7 @@ def many_rows():
 
 
 def auto(**parameters):
-    """Return an estimator without learning rate, whose penalty matters."""
+    """Return an estimator without learning rate and with a noticeable penalty."""
     return SGDLogisticClassifier(**{"alpha": 1e-3, "random_state": 0, **parameters})
 
 
@@ -59,8 +59,8 @@ def objective_of(model, X, y):
 
 
 def assert_same_optimum(model, other):
-    """Two models that were trained until rounding ended it have the same coefficients."""
-    # Gradients are known to some roundings, 1e-15; the penalty bends J by 1e-3 or more.
+    """Assert that two models, trained up to rounding error, have the same coefficients."""
+    # Gradients are accurate to 1e-15; the penalty gives J a curvature of at least 1e-3.
     scale = np.max(np.abs(parameters_of(other)))
     np.testing.assert_allclose(
         parameters_of(model), parameters_of(other), rtol=0, atol=1e-12 * scale
@@ -74,7 +74,7 @@ two_or_three_classes = pytest.mark.parametrize("n_classes", [2, 3])
 
 @pytest.fixture(scope="module")
 def eight_steps(many_rows):
-    """Return a function (name in AUTO, n_classes) -> model that took eight steps."""
+    """Return a function (name in AUTO, n_classes) -> model after eight steps."""
 
     @cache
     def train(name, n_classes):
@@ -88,7 +88,9 @@ def eight_steps(many_rows):
 @two_or_three_classes
 @pytest.mark.parametrize("cut", range(1, 8))
 @pytest.mark.parametrize("copied", [lambda m: m, lambda m: pickle.loads(pickle.dumps(m))])
-def test_auto_fit_is_warm_starts(name, n_classes, cut, copied, many_rows, eight_steps):
+def test_auto_fit_equals_repeated_warm_starts(
+    name, n_classes, cut, copied, many_rows, eight_steps
+):
     X, y = many_rows(n_classes)
     whole = eight_steps(name, n_classes)
     pieces = auto(max_iter=cut, tol=None, warm_start=True, **AUTO[name]).fit(X, y)
@@ -98,8 +100,8 @@ def test_auto_fit_is_warm_starts(name, n_classes, cut, copied, many_rows, eight_
     np.testing.assert_array_equal(parameters_of(pieces), parameters_of(whole), strict=True)
 
 
-def test_auto_steps_on_a_sample_first(many_rows):
-    # So that the test above has something to find.
+def test_auto_begins_on_a_sample(many_rows):
+    # Otherwise the test above would not show that a sample survives a warm start.
     sizes = [
         fit(auto(max_iter=n_steps), *many_rows(2))._checkpoint.state.memory.n_sampled
         for n_steps in (1, 2, 8)
@@ -108,7 +110,7 @@ def test_auto_steps_on_a_sample_first(many_rows):
 
 
 @either_seed
-def test_auto_ends_where_warm_starts_end(seed, many_rows):
+def test_auto_converges_as_with_warm_starts(seed, many_rows):
     X, y = many_rows(3)
     whole = auto(random_state=seed()).fit(X, y)
     pieces = auto(max_iter=2, random_state=seed(), warm_start=True)
@@ -118,7 +120,7 @@ def test_auto_ends_where_warm_starts_end(seed, many_rows):
 
 
 @either_seed
-def test_auto_with_one_seed_is_one_model(seed, many_rows):
+def test_auto_gives_the_same_model_for_the_same_seed(seed, many_rows):
     X, y = many_rows(2)
     models = [fit(auto(max_iter=2, random_state=seed()), X, y) for _ in range(2)]
     np.testing.assert_array_equal(*map(parameters_of, models))
@@ -136,7 +138,7 @@ def test_auto_ends_within_tol_of_the_optimum(parameters, n_classes, seed, many_r
     assert 0 <= objective_of(model, X, y) - best <= model.tol * best
 
 
-# What must not move the optimum: (X, y, weight) -> the same rows in another form.
+# The same rows in other forms, with the same optimum: (X, y, weight) -> (X, y, weight).
 SAME_ROWS = {
     "order": lambda X, y, w: (X[::-1], y[::-1], w[::-1]),
     "sorted": lambda X, y, w: tuple(values[np.argsort(y)] for values in (X, y, w)),
@@ -145,7 +147,7 @@ SAME_ROWS = {
     "fortran": lambda X, y, w: (np.asfortranarray(X), y, w),
     "scale of weights": lambda X, y, w: (X, y, w / 3e5),
     "repetitions": lambda X, y, w: (np.repeat(X, w, axis=0), np.repeat(y, w), None),
-    "in parts": lambda X, y, w: (
+    "split weights": lambda X, y, w: (
         np.vstack([X, X]),
         np.append(y, y),
         np.append(w / 4, w * 3 / 4),
@@ -179,14 +181,14 @@ def test_auto_optimum_does_not_depend_on_the_form_of_rows(name, n_classes, form,
 @pytest.mark.parametrize("name", AUTO)
 @two_or_three_classes
 @pytest.mark.parametrize("changes", [{"random_state": 4}, {"batch_size": 100}], ids=str)
-def test_auto_optimum_does_not_depend_on_samples(name, n_classes, changes, optimum):
+def test_auto_optimum_does_not_depend_on_the_sample(name, n_classes, changes, optimum):
     X, y, weight, expected = optimum(name, n_classes)
     model = auto(tol=0, **{**AUTO[name], **changes}).fit(X, y, sample_weight=weight)
     assert_same_optimum(model, expected)
 
 
 @two_or_three_classes
-def test_auto_optimum_is_that_of_logistic_regression(n_classes, optimum):
+def test_auto_optimum_equals_that_of_logistic_regression(n_classes, optimum):
     X, y, weight, model = optimum("default", n_classes)
     other = LogisticRegression(
         C=1 / (model.alpha * weight.sum()), solver="newton-cholesky", tol=1e-12
@@ -217,7 +219,7 @@ def test_auto_balanced_gives_each_class_the_same_total_weight(rows):
     assert_same_optimum(*models)
 
 
-def test_auto_goes_on_from_edited_coefficients_to_the_same_optimum(many_rows):
+def test_auto_resumes_from_edited_coefficients_to_the_same_optimum(many_rows):
     X, y = many_rows(2)
     model = auto(tol=0, warm_start=True).fit(X, y)
     expected = copy.deepcopy(model)
@@ -226,11 +228,11 @@ def test_auto_goes_on_from_edited_coefficients_to_the_same_optimum(many_rows):
     edited = objective_of(model, X, y)
     n_steps = len(model.loss_curve_)
     assert_same_optimum(model.fit(X, y), expected)
-    # It began where the edit had left it, with all rows: sums of 20,000 losses.
+    # Training began at the edited coefficients, on all rows: a sum of 20,000 losses.
     np.testing.assert_allclose(model.loss_curve_[n_steps], edited, rtol=1e-12)
 
 
-NOT_OF_AUTO = {
+UNUSED_BY_AUTO = {
     "solver": "adam",
     "momentum": 0.0,
     "nesterovs_momentum": False,
@@ -244,17 +246,17 @@ NOT_OF_AUTO = {
 }
 
 
-@pytest.mark.parametrize("name", NOT_OF_AUTO)
-def test_parameters_of_steps_along_gradients_are_not_those_of_auto(name, many_rows):
+@pytest.mark.parametrize("name", UNUSED_BY_AUTO)
+def test_auto_ignores_parameters_of_gradient_steps(name, many_rows):
     X, y = many_rows(2)
-    models = [auto().fit(X, y), auto(**{name: NOT_OF_AUTO[name]}).fit(X, y)]
+    models = [auto().fit(X, y), auto(**{name: UNUSED_BY_AUTO[name]}).fit(X, y)]
     np.testing.assert_array_equal(*map(parameters_of, models))
     assert models[0].loss_curve_ == models[1].loss_curve_
 
 
 @pytest.mark.parametrize("rate", [1e-3, 0.1])
 @either_storage
-def test_first_step_under_auto_is_a_learning_rate(rate, sparse, rows):
+def test_learning_rate_init_under_auto_equals_that_learning_rate(rate, sparse, rows):
     X, y, weight = rows(sparse=sparse)
     given = SGDLogisticClassifier(learning_rate_init=rate, max_iter=4, random_state=0)
     number = SGDLogisticClassifier(learning_rate=rate, max_iter=4, random_state=0)
@@ -264,7 +266,7 @@ def test_first_step_under_auto_is_a_learning_rate(rate, sparse, rows):
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "learning_rate_init"])
-def test_each_learning_rate_is_another_model(name, rows):
+def test_each_learning_rate_gives_another_model(name, rows):
     X, y, _ = rows()
     models = [
         fit(
@@ -278,12 +280,12 @@ def test_each_learning_rate_is_another_model(name, rows):
 
 
 @every_auto
-def test_auto_curve_has_an_entry_a_step(parameters, many_rows):
+def test_auto_curve_has_an_entry_for_each_step(parameters, many_rows):
     model = auto(**parameters).fit(*many_rows(2))
     assert len(model.loss_curve_) == model.n_iter_ == model.t_ > 1
 
 
-def test_auto_that_runs_out_of_steps_warns_with_the_gap(many_rows):
+def test_auto_warning_at_max_iter_states_the_gap(many_rows):
     X, y = many_rows(2)
     with pytest.warns(
         ConvergenceWarning, match=r"max_iter=1 .* above its optimum, .* tol="
@@ -291,8 +293,8 @@ def test_auto_that_runs_out_of_steps_warns_with_the_gap(many_rows):
         auto(max_iter=1).fit(X, y)
 
 
-def test_auto_without_optimum_warns(rows):
+def test_auto_warns_if_there_is_no_optimum(rows):
     X, y, _ = rows(n_classes=2)
-    X = np.where(y[:, None] == 1, np.abs(X), -np.abs(X))  # told apart by any feature
+    X = np.where(y[:, None] == 1, np.abs(X), -np.abs(X))  # any feature separates
     with pytest.warns(ConvergenceWarning, match=r"no optimum.*Set alpha > 0"):
         SGDLogisticClassifier(penalty=None).fit(X, y)

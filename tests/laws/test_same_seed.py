@@ -1,4 +1,4 @@
-"""The same seed gives the same model, and predictions change nothing."""
+"""Law 6. The same seed gives the same model, and predictions change nothing."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -8,12 +8,10 @@ import pytest
 from law_models import either_method, either_seed, fit, parameters_of
 from methods import both, every_method
 
-# Law 6. Same seed, same model; predictions change nothing.
-
 
 @either_method
 @either_seed
-def test_same_seed_same_model(estimator_class, parameters, seed, rows):
+def test_same_seed_gives_the_same_model(estimator_class, parameters, seed, rows):
     X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3)
     models = [
         fit(
@@ -28,7 +26,7 @@ def test_same_seed_same_model(estimator_class, parameters, seed, rows):
 
 
 @both
-def test_shared_generator_moves_on(estimator_class, rows):
+def test_fits_with_one_generator_differ(estimator_class, rows):
     X, y, _ = rows()
     model = estimator_class(
         max_iter=3, tol=None, batch_size=16, random_state=np.random.RandomState(0)
@@ -39,7 +37,7 @@ def test_shared_generator_moves_on(estimator_class, rows):
 
 
 @both
-def test_models_without_seed_differ_in_threads_too(estimator_class, rows):
+def test_models_without_seed_differ_across_threads(estimator_class, rows):
     X, y, _ = rows()
 
     def train(_):
@@ -52,7 +50,7 @@ def test_models_without_seed_differ_in_threads_too(estimator_class, rows):
 
 
 @every_method
-def test_global_seed_repeats_models_without_seed(estimator_class, rows):
+def test_global_seed_determines_models_without_seed(estimator_class, rows):
     X, y, _ = rows()
     models = []
     for _ in range(2):

@@ -1,6 +1,6 @@
-"""Published runs of tutorials that build the same two models by hand.
+"""Published runs of tutorials that build the same models by hand are reproduced.
 
-Tolerances are half a unit of the last digit printed, unless a band is given.
+Tolerances are half a unit of the last published digit, unless a band is given.
 """
 
 import os
@@ -40,7 +40,7 @@ OR_RUN = {
 def or_gate_row_by_row():
     """Return the model after 25 epochs of partial_fit, and {(epoch, row): numbers}."""
     model = SGDLogisticClassifier(learning_rate=1.0, **PLAIN)
-    numbers, proba = {}, 0.5  # an untrained model knows nothing
+    numbers, proba = {}, 0.5  # the probability before training
     for epoch in range(1, 26):
         for i in range(4):
             row = OR_X[i : i + 1]
@@ -51,7 +51,7 @@ def or_gate_row_by_row():
     return model, numbers
 
 
-def test_or_gate_by_partial_fit():
+def test_or_gate_by_partial_fit_gives_the_published_numbers():
     _, numbers = or_gate_row_by_row()
     for place, expected in OR_RUN.items():
         np.testing.assert_allclose(numbers[place], expected, rtol=0, atol=5e-5)
@@ -73,14 +73,14 @@ MAJORITY = (BITS.sum(axis=1) >= 2).astype(int)
 
 
 def majority_by_gradient_descent(dtype):
-    """Return the model after 200 full-batch steps of 0.8 on the mean loss."""
+    """Return the model after 200 full-batch steps at learning rate 0.8."""
     model = SGDLogisticClassifier(
         learning_rate=0.8, batch_size="full", max_iter=200, **PLAIN
     )
     return model.fit(BITS.astype(dtype), MAJORITY)
 
 
-def test_majority_by_gradient_descent_in_float32():
+def test_majority_in_float32_gives_the_published_numbers():
     model = majority_by_gradient_descent(np.float32)
     by_n_bits = np.array([0.00520364, 0.16293728, 0.87869316, 0.9963038])
     proba = model.predict_proba(BITS.astype(np.float32))[:, 1]
@@ -90,9 +90,10 @@ def test_majority_by_gradient_descent_in_float32():
     np.testing.assert_allclose(model.intercept_, [-5.25318], rtol=0, atol=5e-6)
 
 
-def test_majority_by_gradient_descent_in_float64():
-    # The same 200 steps in 40 digits. By symmetry the three weights are one: rows with
-    # k bits come 1, 3, 3, 1 times, and k of a row's 3 bits add to the weights' gradient.
+def test_majority_in_float64_equals_40_digit_arithmetic():
+    # The same 200 steps in 40 digits. By symmetry the three weights are equal: 1, 3, 3, 1
+    # rows have k = 0, 1, 2, 3 bits set, and a bit is set in k / 3 of these rows. The rate
+    # of 0.8 times the mean over 8 rows is 0.1 times their sum.
     with mpmath.workdps(40):
         w, b, rate = mpmath.mpf(0), mpmath.mpf(0), mpmath.mpf("0.1")
         for _ in range(200):
@@ -117,7 +118,7 @@ MAJORITY_BANDS = np.array(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_majority_by_reshuffled_rows_ends_in_the_bands(seed):
+def test_majority_with_shuffled_rows_ends_within_the_bands(seed):
     model = SGDLogisticClassifier(
         learning_rate=0.1, batch_size=1, max_iter=200, random_state=seed, **PLAIN
     ).fit(BITS, MAJORITY)
@@ -149,7 +150,7 @@ EXAM_LOSSES = """
 
 
 @pytest.mark.slow
-def test_exam_scores_by_gradient_descent(exam_scores):
+def test_exam_scores_by_gradient_descent_give_the_published_losses(exam_scores):
     model = SGDLogisticClassifier(
         learning_rate=0.001, batch_size="full", max_iter=300_000, **PLAIN
     ).fit(*exam_scores)
@@ -159,7 +160,7 @@ def test_exam_scores_by_gradient_descent(exam_scores):
     np.testing.assert_allclose(model.coef_, [[0.07960975, 0.07329322]], rtol=0, atol=5e-9)
 
 
-def test_exam_scores_at_the_optimum(exam_scores):
+def test_exam_scores_by_full_batches_reach_the_published_optimum(exam_scores):
     X, y = exam_scores
     mean, scale = X.mean(axis=0), X.std(axis=0)
     model = SGDLogisticClassifier(
@@ -175,8 +176,8 @@ def test_exam_scores_at_the_optimum(exam_scores):
     np.testing.assert_allclose(admitted, 0.776291, rtol=0, atol=5e-7)
 
 
-def test_exam_scores_at_the_optimum_without_a_rate(exam_scores):
-    X, y = exam_scores  # as they are: from 30 to 100
+def test_exam_scores_without_a_rate_reach_the_published_optimum(exam_scores):
+    X, y = exam_scores  # unscaled: from 30 to 100
     model = SGDLogisticClassifier(penalty=None).fit(X, y)
     np.testing.assert_allclose(model.intercept_, [-25.16133], rtol=0, atol=5e-6)
     np.testing.assert_allclose(model.coef_, [[0.20623, 0.20147]], rtol=0, atol=5e-6)
@@ -209,7 +210,7 @@ XOR_Y = np.array([0, 1, 1, 0])
 
 
 def xor_network(seed, max_iter):
-    """Return two logistic hidden units, trained on squared error by full batches."""
+    """Return a network of two logistic hidden units, for squared error and full batches."""
     return BackpropMLPClassifier(
         (2,),
         "logistic",
@@ -226,7 +227,7 @@ def xor_network(seed, max_iter):
 
 
 def xor_loop(seed, n_epochs):
-    """Return the outputs after gradient descent in plain NumPy, by the chain rule."""
+    """Return the outputs after gradient descent, written out in plain NumPy."""
     start = xor_network(seed, 1).set_params(learning_rate=1e-300).fit(OR_X, XOR_Y)
     (w1, w2), (b1, b2) = start.coefs_, start.intercepts_
     target = XOR_Y[:, None]
@@ -242,7 +243,7 @@ def xor_loop(seed, n_epochs):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_xor_equals_a_plain_loop_and_separates_but_for_two_seeds(seed):
+def test_xor_equals_a_plain_loop_and_is_learned_except_for_two_seeds(seed):
     model = xor_network(seed, 4000).fit(OR_X, XOR_Y)
     outputs = model.predict_proba(OR_X)[:, 1]
     np.testing.assert_allclose(outputs, xor_loop(seed, 4000), rtol=0, atol=1e-6)
@@ -253,7 +254,7 @@ def test_xor_equals_a_plain_loop_and_separates_but_for_two_seeds(seed):
 # 5. Gradients and functions (a NumPy tutorial).
 
 
-def test_gradient_descent_on_a_bowl():
+def test_gradient_descent_on_a_quadratic_equals_the_closed_form():
     theta = np.array([-3.0, 4.0])
     for t in range(1, 101):
         theta, _ = SGD().step(theta, (), 2 * theta, 0.1, t, None)
@@ -263,17 +264,17 @@ def test_gradient_descent_on_a_bowl():
 EXTREME = np.array([[0.0, 1e300, -1e300], [800.0, -800.0, 1e-300], [-40.0, 40.0, 0.0]])
 
 
-def test_functions_stay_finite_for_any_finite_input():
+def test_sigmoid_and_softmax_are_finite_for_any_finite_input():
     for function in (sigmoid, softmax):
         assert np.all(np.isfinite(function(EXTREME)))
 
 
 @pytest.mark.parametrize("name", LOSSES, ids="-".join)
-def test_losses_stay_finite_for_any_finite_input(name):
+def test_losses_are_finite_for_any_finite_input(name):
     y = np.array([0, 1, 2])
     if name[1] == "logistic":
         y = np.eye(3)
-    with np.errstate(over="ignore"):  # a sum of two costs of 1e300 nats is still finite
+    with np.errstate(over="ignore"):  # a sum of two losses of 1e300 nats is still finite
         values, gradient = LOSSES[name].value_and_gradient(EXTREME, y)
     assert np.all(np.isfinite(values))
     assert np.all(np.isfinite(gradient))

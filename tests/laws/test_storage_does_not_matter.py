@@ -1,4 +1,4 @@
-"""How numbers are stored does not matter to what is learned."""
+"""Law 4. How the rows are stored does not affect the model."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,6 @@ from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
 from sklearn.base import clone
 
 from sklearn_nn import SGDLogisticClassifier
-
-# Law 4. Storage does not matter.
 
 
 def _memory_map(X, tmp_path):
@@ -80,7 +78,7 @@ def test_sparse_storage_does_not_matter(estimator_class, batch_size, storage, ro
     model = estimator_class(max_iter=4, tol=None, batch_size=batch_size, random_state=0)
     plain = clone(model).fit(X, y, sample_weight=weight)
     model.fit(SPARSE[storage](X), y, sample_weight=weight)
-    # 4 epochs of at most 70 steps, each with some roundings.
+    # 4 epochs of at most 70 steps, each with some rounding errors.
     scale = np.max(np.abs(parameters_of(plain)))
     np.testing.assert_allclose(
         parameters_of(model), parameters_of(plain), rtol=0, atol=1e-12 * scale
@@ -127,7 +125,7 @@ def test_numpy_floats_as_parameters_keep_float32(estimator_class, solver, name, 
     assert parameters_of(model).dtype == np.float32
 
 
-def test_average_in_float32_is_that_in_float64(rows):
+def test_average_in_float32_equals_that_in_float64(rows):
     X, y, _ = rows()
     parameters = {"average": True, "batch_size": 1, "learning_rate": 0.05, "momentum": 0}
     models = [
@@ -136,14 +134,14 @@ def test_average_in_float32_is_that_in_float64(rows):
         )
         for dtype in (np.float32, np.float64)
     ]
-    # 10,000 steps: a float32 mean would be off by many roundings; X itself by one.
+    # A float32 mean would sum rounding errors over 10,000 steps; X itself has only one.
     scale = np.max(np.abs(parameters_of(models[1])))
     np.testing.assert_allclose(
         *map(parameters_of, models), rtol=0, atol=20 * np.finfo(np.float32).eps * scale
     )
 
 
-def test_intercept_gradient_of_many_float32_rows_keeps_its_digits():
+def test_intercept_gradient_of_many_float32_rows_is_accurate():
     rng = np.random.RandomState(0)
     n_samples = 200_000
     y = rng.randint(0, 3, size=n_samples)
@@ -167,7 +165,7 @@ def test_other_dtypes_are_computed_in_float64(estimator_class, dtype, rows):
 
 
 @every_method
-def test_int64_labels_or_strings_give_the_same_model(estimator_class, rows):
+def test_integer_and_string_labels_give_the_same_model(estimator_class, rows):
     X, y, _ = rows()
     names = np.array(["ant", "bee", "cat"])
     model = estimator_class(max_iter=4, tol=None, random_state=0)
@@ -178,9 +176,7 @@ def test_int64_labels_or_strings_give_the_same_model(estimator_class, rows):
 
 @pytest.mark.parametrize("storage", DENSE)
 @pytest.mark.parametrize("n_samples", [500, 1500])
-def test_storage_does_not_matter_where_a_stream_follows_a_learning_rate(
-    storage, n_samples, tmp_path
-):
+def test_storage_does_not_matter_if_a_stream_follows_epochs(storage, n_samples, tmp_path):
     rng = np.random.RandomState(0)
     X = rng.normal(size=(n_samples, 7)) * np.logspace(-2, 2, 7)
     y = (X @ rng.normal(size=7) > 0).astype(int)

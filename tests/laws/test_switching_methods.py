@@ -1,4 +1,4 @@
-"""A method that follows another begins its memory anew from the coefficients."""
+"""A method that follows another keeps the coefficients and begins with empty memory."""
 
 import copy
 from dataclasses import replace
@@ -25,12 +25,12 @@ NETWORK = {
     "lbfgs": ({"solver": "lbfgs"}, False),
 }
 CLASSES = {SGDLogisticClassifier: LOGISTIC, BackpropMLPClassifier: NETWORK}
-METHODS = {"auto": "newton", "stream": "stream", "lbfgs": "lbfgs"}  # others are epochs
-MORE = {BackpropMLPClassifier: {"hidden_layer_sizes": (4,)}}
+METHODS = {"auto": "newton", "stream": "stream", "lbfgs": "lbfgs"}  # all others: epochs
+EXTRA = {BackpropMLPClassifier: {"hidden_layer_sizes": (4,)}}
 
 
 def trained(model, ways, name, rows=slice(None)):
-    """Train the model in one of the ways, on from where it is."""
+    """Train the model further in the way `name`."""
     parameters, by_chunk = ways[name]
     model.set_params(**{"average": False, **parameters} if ways is LOGISTIC else parameters)
     if by_chunk:
@@ -39,7 +39,7 @@ def trained(model, ways, name, rows=slice(None)):
 
 
 def without_memory(model):
-    """Return a copy that knows its coefficients and counters, but nothing of its steps."""
+    """Return a copy with the same coefficients and counters, but empty memory."""
     model, checkpoint = copy.copy(model), model._checkpoint
     model._checkpoint = replace(checkpoint, state=replace(checkpoint.state, memory=None))
     return model
@@ -63,20 +63,20 @@ def coefficients(model):
     ],
 )
 @pytest.mark.filterwarnings("ignore:max_iter")
-def test_another_method_remembers_nothing_of_the_one_before(public, before, after):
+def test_another_method_ignores_the_memory_of_the_previous_one(public, before, after):
     ways = CLASSES[public]
     parameters = {
         "max_iter": 3,
         "warm_start": True,
         "random_state": 0,
-        **MORE.get(public, {}),
+        **EXTRA.get(public, {}),
     }
     model = trained(public(**parameters), ways, before, slice(0, 2000))
     fresh = without_memory(model)
     trained(model, ways, after, slice(1000, 3000))
     trained(fresh, ways, after, slice(1000, 3000))
     np.testing.assert_array_equal(coefficients(model), coefficients(fresh))
-    # And back.
+    # And back to the first method.
     fresh = without_memory(model)
     trained(model, ways, before)
     if (after, before) != ("auto", "stream"):
@@ -85,13 +85,13 @@ def test_another_method_remembers_nothing_of_the_one_before(public, before, afte
         )
 
 
-def test_a_stream_goes_on_from_what_newton_knows_of_the_rows():
+def test_a_stream_takes_over_the_memory_of_newton():
     model = SGDLogisticClassifier(random_state=0).fit(X[:2000], Y[:2000])
     fresh = without_memory(model)
     before = coefficients(model)
     model.partial_fit(X[2000:], Y[2000:])
     fresh.partial_fit(X[2000:], Y[2000:])
-    # 2000 rows behind it weigh more than none.
+    # With 2000 rows in its memory, new rows change the model less.
     assert np.linalg.norm(coefficients(model) - before) < np.linalg.norm(
         coefficients(fresh) - before
     )

@@ -1,4 +1,4 @@
-"""A weight of a row is its repetition, and a weight of 0 its absence."""
+"""Law 2. The weight of a row equals its repetition, and a weight of 0 its absence."""
 
 import copy
 
@@ -13,11 +13,11 @@ from law_models import (
 )
 from methods import both, every_method
 
-# Law 2. A weight is a repetition.
-
 
 @every_configuration
-def test_integer_weights_are_repetitions_in_full_batches(estimator_class, parameters, rows):
+def test_integer_weights_equal_repetitions_in_full_batches(
+    estimator_class, parameters, rows
+):
     X, y, _ = rows(n_classes=2 if "class_weight" in parameters else 3)
     counts = np.random.RandomState(0).randint(0, 4, size=len(y))
     parameters = {**parameters, "batch_size": "full", "tol": None, "max_iter": 20}
@@ -25,7 +25,7 @@ def test_integer_weights_are_repetitions_in_full_batches(estimator_class, parame
     fit(weighted, X, y, sample_weight=counts)
     repeated = estimator_class(random_state=0, **parameters)
     fit(repeated, np.repeat(X, counts, axis=0), np.repeat(y, counts))
-    # Rounding of sums in another order, over 20 steps that may enlarge it.
+    # Rounding errors of sums in another order, which 20 steps may amplify.
     scale = np.max(np.abs(parameters_of(repeated)))
     np.testing.assert_allclose(
         parameters_of(weighted), parameters_of(repeated), rtol=0, atol=1e-11 * scale
@@ -34,7 +34,7 @@ def test_integer_weights_are_repetitions_in_full_batches(estimator_class, parame
 
 @either_method
 @either_storage
-def test_weight_zero_is_absence(estimator_class, parameters, sparse, rows):
+def test_weight_zero_equals_absence(estimator_class, parameters, sparse, rows):
     X, y, weight = rows(n_classes=2 if "class_weight" in parameters else 3, sparse=sparse)
     absent = np.random.RandomState(0).uniform(size=len(y)) < 0.3
     weight[absent] = 0
@@ -47,7 +47,7 @@ def test_weight_zero_is_absence(estimator_class, parameters, sparse, rows):
 
 
 @every_method
-def test_weight_zero_is_absence_from_early_stopping_too(estimator_class, standardised):
+def test_weight_zero_equals_absence_with_early_stopping(estimator_class, standardised):
     X, y = standardised("wine")
     weight = np.ones(len(y))
     weight[::3] = 0
@@ -68,13 +68,13 @@ def test_only_ratios_of_weights_matter(estimator_class, parameters, rows):
             y,
             sample_weight=scale * weight,
         )
-        for scale in (1, 4096.0)  # a power of two: no rounding at all
+        for scale in (1, 4096.0)  # a power of two: no rounding
     ]
     np.testing.assert_array_equal(*map(parameters_of, models))
 
 
 @every_method
-def test_weights_of_one_are_no_weights(estimator_class, rows):
+def test_equal_weights_equal_no_weights(estimator_class, rows):
     X, y, _ = rows()
     models = [estimator_class(max_iter=5, tol=None, random_state=0) for _ in range(2)]
     models[0].fit(X, y)
@@ -83,7 +83,7 @@ def test_weights_of_one_are_no_weights(estimator_class, rows):
 
 
 @every_method
-def test_class_weight_is_sample_weight(estimator_class, rows):
+def test_class_weight_equals_sample_weight(estimator_class, rows):
     X, y, weight = rows()
     by_class = {0: 1.0, 1: 3.0, 2: 0.5}
     one = estimator_class(max_iter=5, tol=None, random_state=0, class_weight=by_class)
@@ -112,7 +112,7 @@ def test_balanced_gives_each_class_the_same_total_weight(estimator_class, rows):
 @both
 def test_partial_fit_scales_by_the_mean_of_all_weights_seen(estimator_class, rows):
     X, y, _ = rows()
-    # Chunks of weight 1 and 3: the second has the mean 2, so it counts 3 / 2.
+    # Chunks of weights 1 and 3: the mean is 2 after the second, whose rows count 3 / 2.
     parameters = {"solver": "sgd", "momentum": 0, "shuffle": False, "batch_size": "full"}
     model = estimator_class(random_state=0, alpha=0, learning_rate_init=0.1, **parameters)
     model.partial_fit(X, y, classes=[0, 1, 2], sample_weight=np.ones(len(y)))
