@@ -42,7 +42,7 @@ every_count = pytest.mark.parametrize("counts", COUNTS, ids=str)
 
 @every_method
 @every_count
-def test_split_that_loses_a_class_names_it(estimator_class, counts):
+def test_error_of_a_split_that_loses_a_class_names_it(estimator_class, counts):
     rare = np.flatnonzero(np.array(counts) == min(counts)).tolist()
     message = rf"validation_fraction=0\.01 .*{re.escape(str(rare))}, have {min(counts)} of"
     with pytest.raises(ValueError, match=message):

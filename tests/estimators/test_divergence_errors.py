@@ -31,7 +31,9 @@ DIVERGED = r"diverged in epoch \d+: .*learning rate \d.*Try a smaller learning_r
 @both
 @pytest.mark.parametrize("scale", [1e30, 1e200, 1e300])
 @pytest.mark.parametrize("labels", [y, np.arange(24) % 3], ids=["binary", "softmax"])
-def test_huge_features_raise_with_epoch_and_learning_rate(estimator_class, scale, labels):
+def test_error_of_huge_features_names_epoch_and_learning_rate(
+    estimator_class, scale, labels
+):
     model = small(estimator_class, solver="sgd")
     with pytest.raises(ValueError, match=DIVERGED):
         model.fit(scale * X, labels)

@@ -235,7 +235,7 @@ def test_activation_set_after_fit_does_not_affect_the_export():
     assert_same_predictions(MLP().fit(X, k).set_params(activation="tanh"), X)
 
 
-def test_names_and_types_are_those_of_skl2onnx():
+def test_names_and_types_equal_those_of_skl2onnx():
     X, k = drawn()
     for labels, kind in ((k, "int64"), (ANIMALS[k], "string")):
         model = to_onnx(MLP().fit(X, labels))

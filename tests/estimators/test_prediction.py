@@ -72,7 +72,7 @@ def error_of(model, method, X):
 @every_model
 @every_method
 @pytest.mark.parametrize("X", BAD.values(), ids=list(BAD))
-def test_errors_are_those_of_validate_data(monkeypatch, model, method, X):
+def test_errors_equal_those_of_validate_data(monkeypatch, model, method, X):
     ours = error_of(model, method, X)
     monkeypatch.setattr(inputs, "is_plain", lambda *arguments: False)
     monkeypatch.setattr(prediction, "looks_for_finite", lambda layers: False)

@@ -386,7 +386,7 @@ def bad_rows(parts, name):
     with_nan[0, 0] = np.nan
     return {
         "unseen label": {"X_val": X_val, "y_val": np.where(y_val == 2, 7, y_val)},
-        "other columns": {"X_val": X_val[:, :5], "y_val": y_val},
+        "fewer columns": {"X_val": X_val[:, :5], "y_val": y_val},
         "no labels": {"X_val": X_val},
         "no rows": {"y_val": y_val},
         "weights alone": {"sample_weight_val": np.ones(len(y_val))},
@@ -395,13 +395,17 @@ def bad_rows(parts, name):
         "indicators": {"X_val": X_val, "y_val": np.eye(3)[y_val].astype(int)},
         "empty": {"X_val": X_val[:0], "y_val": y_val[:0]},
         "zero weights": {"X_val": X_val, "y_val": y_val, "sample_weight_val": 0 * y_val},
-        "weights": {"X_val": X_val, "y_val": y_val, "sample_weight_val": -1.0 - y_val},
+        "negative weights": {
+            "X_val": X_val,
+            "y_val": y_val,
+            "sample_weight_val": -1.0 - y_val,
+        },
     }[name]
 
 
 MESSAGES = {
     "unseen label": r"y_val has the labels \[7\], .*\[0, 1, 2\]",
-    "other columns": "X has 5 features, but .* is expecting 8 features",
+    "fewer columns": "X has 5 features, but .* is expecting 8 features",
     "no labels": "y_val is missing",
     "no rows": "X_val is missing",
     "weights alone": "X_val is missing",
@@ -410,7 +414,7 @@ MESSAGES = {
     "indicators": "one label",
     "empty": "minimum of 1 is required",
     "zero weights": "weights are zero|at least one non-zero",
-    "weights": "Negative values",
+    "negative weights": "Negative values",
 }
 
 
