@@ -1,4 +1,4 @@
-"""Activations are the functions of their names, and know their derivatives."""
+"""Activations and their derivatives equal the textbook definitions."""
 
 import mpmath
 import numpy as np
@@ -19,7 +19,7 @@ EXACT = {
     "gelu": lambda z: z * mpmath.ncdf(z),
 }
 BOUNDED = ["logistic", "tanh"]
-# Not 0, where relu has no derivative.
+# 0 is left out: relu has no derivative there.
 POINTS = [-40.0, -2.5, -1.0, -1e-8, 1e-8, 0.3, 1.0, 2.5, 40.0]
 
 every_activation = pytest.mark.parametrize("name", ACTIVATIONS)
@@ -29,16 +29,16 @@ either_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def derivative(name, z):
     """Return f'(z) as backpropagation uses it."""
     activation = ACTIVATIONS[name]
-    return activation.multiply_derivative(np.ones_like(z), kept(name, z))
+    return activation.multiply_derivative(np.ones_like(z), saved(name, z))
 
 
-def kept(name, z):
-    """Return what the derivative is computed from."""
+def saved(name, z):
+    """Return the value that the forward pass saves for the derivative."""
     activation = ACTIVATIONS[name]
     return z if activation.keeps_input else activation.function(z)
 
 
-def test_every_activation_has_its_definition_here():
+def test_every_activation_has_an_exact_definition():
     assert set(EXACT) == set(ACTIVATIONS)
 
 
@@ -47,8 +47,8 @@ def test_every_activation_has_its_definition_here():
 def test_function_is_within_4_eps_of_mpmath(name, dtype):
     z = np.array([*POINTS, 0.0, -700.0, 700.0, -800.0, 800.0], dtype)
     exact = np.array([float(EXACT[name](mpmath.mpf(float(value)))) for value in z])
-    # 2 eps of NumPy's exp and tanh and two more operations. In the tail of the normal
-    # distribution the rounding of z^2 counts z^2 times.
+    # NumPy's exp and tanh are within 2 eps, and two more operations follow. In the tail of
+    # the normal distribution, the rounding error of z^2 is multiplied by z^2.
     info = np.finfo(dtype)
     n_eps = 4 * np.maximum(1, z**2) if name == "gelu" else 4
     error = np.abs(ACTIVATIONS[name].function(z).astype(float) - exact)
@@ -58,7 +58,7 @@ def test_function_is_within_4_eps_of_mpmath(name, dtype):
 
 @every_activation
 @either_dtype
-def test_extreme_inputs_overflow_nowhere(name, dtype):
+def test_extreme_inputs_do_not_overflow(name, dtype):
     z = np.array([-800.0, -40.0, 0.0, 40.0, 800.0], dtype)
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         assert np.all(np.isfinite(ACTIVATIONS[name].function(z)))
@@ -71,25 +71,25 @@ def test_derivative_is_within_8_eps_of_mpmath(name, dtype):
     z = np.array(POINTS, dtype)
     with mpmath.workdps(60):
         exact = [float(mpmath.diff(EXACT[name], float(value))) for value in z]
-    # Absolute: 1 - a and 1 - a^2 lose digits where a is near 1, but only of a number
-    # that is itself small. a has 4 eps, and each of four operations half an eps.
+    # The bound is absolute: if a is near 1, 1 - a and 1 - a^2 lose digits, but are small.
+    # The error of a is 4 eps; four operations add half an eps each.
     np.testing.assert_allclose(
         derivative(name, z), exact, rtol=0, atol=8 * float(np.finfo(dtype).eps)
     )
 
 
 @every_activation
-def test_derivative_multiplies_what_comes_back(name):
+def test_multiply_derivative_is_the_product_with_delta(name):
     z = np.array(POINTS)
     delta = np.linspace(-3, 3, len(z))
     activation = ACTIVATIONS[name]
-    product = activation.multiply_derivative(delta, kept(name, z))
-    # One product more, perhaps in another order.
+    product = activation.multiply_derivative(delta, saved(name, z))
+    # One more product, perhaps in another order.
     np.testing.assert_allclose(product, delta * derivative(name, z), rtol=1e-15)
 
 
 @pytest.mark.parametrize("zero", [0.0, -0.0])
-def test_relu_of_zero_is_zero_and_so_is_its_derivative(zero):
+def test_relu_and_its_derivative_are_zero_at_zero(zero):
     z = np.array([zero])
     assert ACTIVATIONS["relu"].function(z)[0] == 0
     assert derivative("relu", z)[0] == 0
@@ -101,7 +101,7 @@ def test_relu_derivative_is_exactly_zero_or_one():
     assert derivative("relu", z).tolist() == [0, 0, 1, 1]
 
 
-def test_derivatives_at_zero_are_the_known_ones():
+def test_derivatives_at_zero_equal_known_values():
     slopes = {name: derivative(name, np.zeros(1))[0] for name in ACTIVATIONS}
     assert slopes == {
         "identity": 1,
@@ -109,7 +109,7 @@ def test_derivatives_at_zero_are_the_known_ones():
         "tanh": 1,
         "relu": 0,
         "leaky_relu": 0.01,
-        "softplus": pytest.approx(0.5, rel=4e-16),  # a rounded logarithm of 2
+        "softplus": pytest.approx(0.5, rel=4e-16),  # from a rounded log(2)
         "elu": 1,
         "silu": 0.5,
         "gelu": 0.5,
@@ -125,14 +125,14 @@ def test_saturated_derivative_is_zero(name, dtype):
 
 
 @every_activation
-def test_nan_is_not_hidden(name):
+def test_nan_propagates(name):
     assert np.isnan(ACTIVATIONS[name].function(np.array([np.nan])))
 
 
 @every_activation
 @either_dtype
 @pytest.mark.parametrize("shape", [(0, 3), (1, 1), (4, 3)])
-def test_shape_and_dtype_stay(name, dtype, shape):
+def test_shape_and_dtype_are_preserved(name, dtype, shape):
     z = np.ones(shape, dtype)
     for array in (ACTIVATIONS[name].function(z), derivative(name, z)):
         assert (array.shape, array.dtype) == (shape, dtype)
@@ -141,7 +141,7 @@ def test_shape_and_dtype_stay(name, dtype, shape):
 @every_activation
 def test_arguments_are_not_written_to(name):
     z, delta = np.array(POINTS), np.ones(len(POINTS))
-    a = kept(name, z)
+    a = saved(name, z)
     before = [array.copy() for array in (z, delta, a)]
     ACTIVATIONS[name].multiply_derivative(delta, a)
     for array, copy in zip((z, delta, a), before, strict=True):

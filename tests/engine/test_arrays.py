@@ -1,4 +1,4 @@
-"""sigmoid, softmax and their logarithms are accurate everywhere; rows come in C order."""
+"""sigmoid, softmax and their logarithms are accurate everywhere; rows are in C order."""
 
 import mpmath
 import numpy as np
@@ -16,7 +16,7 @@ from sklearn_nn._engine.arrays import (
     take_rows,
 )
 
-# 0, linear, curved, saturated, below the smallest normal float32, near exp's overflow.
+# 0; linear; curved; saturated; exp(-z) below the smallest normal float32; near overflow.
 MAGNITUDES = [0.0, 1e-8, 1.0, 40.0, 100.0, 700.0]
 LOGITS = sorted({sign * z for z in MAGNITUDES for sign in (-1, 1)})
 FUNCTIONS = {f.__name__: f for f in (sigmoid, log1pexp, log_softmax, softmax)}
@@ -28,21 +28,21 @@ every_function = pytest.mark.parametrize("name", FUNCTIONS)
 
 @pytest.fixture(autouse=True)
 def digits():
-    """Compute with 700 digits in mpmath: exp(-1400) counts beside 1."""
+    """Compute with 700 digits in mpmath, enough for 1 + exp(-1400)."""
     with mpmath.workdps(700):
         yield
 
 
 def exactly(array):
-    """Return the numbers of a vector in mpmath, without rounding."""
+    """Return the values of a vector as exact mpmath numbers."""
     return [mpmath.mpf(float(value)) for value in array]
 
 
 def assert_close(computed, exact, n_eps, absolute=0.0):
-    """Every |computed - exact| is within n_eps * eps * max(|exact|, absolute).
+    """Assert that |computed - exact| is at most n_eps * eps * max(|exact|, absolute).
 
-    Plus the smallest number there is, which is what underflow may lose. `n_eps` is a
-    number or has one for each value.
+    Underflow may add twice the smallest subnormal number. `n_eps` is one number, or one
+    for each value.
     """
     info = np.finfo(computed.dtype)
     bounds = np.broadcast_to(n_eps, computed.shape)
@@ -52,12 +52,12 @@ def assert_close(computed, exact, n_eps, absolute=0.0):
 
 
 def rows_of_logits(dtype):
-    """Return all triples of LOGITS (n, 3) with few values in the third place."""
+    """Return rows (n, 3): all pairs of LOGITS, followed by 0 or -40."""
     return np.array([(a, b, c) for a in LOGITS for b in LOGITS for c in (0, -40)], dtype)
 
 
-# Accuracy. exp, log1p and log of NumPy are right to 2 eps, + and / to half an eps each:
-# about 4 eps for what is made of them.
+# Accuracy. Errors of NumPy's exp, log1p and log are at most 2 eps, those of + and / half an
+# eps: about 4 eps together.
 
 
 @either_dtype
@@ -80,17 +80,17 @@ def test_log_softmax_is_within_4_eps_of_mpmath(dtype):
     for row, log_proba in zip(z, log_softmax(z), strict=True):
         total = mpmath.fsum(mpmath.exp(value) for value in exactly(row))
         exact = [value - mpmath.log(total) for value in exactly(row)]
-        # Absolute where p is near 1: log p is a difference from the largest logit.
+        # Absolute if p is near 1: log p is a difference from the largest logit.
         assert_close(log_proba, exact, 4, absolute=1.0)
 
 
 @either_dtype
-def test_softmax_is_within_4_eps_and_the_rounding_of_its_argument_of_mpmath(dtype):
+def test_softmax_is_within_4_eps_of_mpmath_besides_rounding_of_its_argument(dtype):
     z = rows_of_logits(dtype)
     for row, proba in zip(z, softmax(z), strict=True):
         powers = [mpmath.exp(value) for value in exactly(row)]
         exact = [power / mpmath.fsum(powers) for power in powers]
-        # z - max(z) is rounded, by eps/2 of its size; exp makes that a relative error.
+        # The rounding error of z - max(z) is eps/2 of its size; exp makes it relative.
         assert_close(proba, exact, 4 + (row.max() - row))
 
 
@@ -103,20 +103,20 @@ def test_softmax_is_within_4_eps_and_the_rounding_of_its_argument_of_mpmath(dtyp
     ],
     ids=["sigmoid", "log_softmax", "softmax"],
 )
-def test_function_is_scipys(ours, scipys):
+def test_function_equals_scipys(ours, scipys):
     z = np.random.RandomState(0).uniform(-30, 30, size=(50, 4))
-    # Differences up to 60 are rounded before exp: 60 eps, and as much again in scipy.
+    # Differences up to 60 are rounded before exp: 60 eps here and 60 eps in scipy.
     np.testing.assert_allclose(ours(z), scipys(z), rtol=120 * np.finfo(float).eps)
 
 
-# Values known without a computer.
+# Values known by hand.
 
 
 def test_sigmoid_of_zero_is_a_half():
     assert sigmoid(np.array([0.0, -0.0])).tolist() == [0.5, 0.5]
 
 
-def test_sigmoid_of_opposite_logits_sum_to_one():
+def test_sigmoids_of_opposite_logits_sum_to_one():
     z = np.array(LOGITS)
     # Two roundings of numbers up to 1.
     np.testing.assert_allclose(sigmoid(z) + sigmoid(-z), 1, rtol=2 * np.finfo(float).eps)
@@ -129,7 +129,7 @@ def test_log1pexp_of_a_large_logit_is_the_logit():
 @either_dtype
 @pytest.mark.parametrize("n_classes", [1, 2, 3, 8])
 @pytest.mark.parametrize("logit", [0.0, -700.0, 700.0, 1e30])
-def test_ties_share_the_probability(logit, n_classes, dtype):
+def test_equal_logits_have_equal_probabilities(logit, n_classes, dtype):
     z = np.full((2, n_classes), logit, dtype)
     # One division.
     np.testing.assert_allclose(softmax(z), 1 / n_classes, rtol=np.finfo(dtype).eps)
@@ -146,24 +146,24 @@ def test_a_single_class_has_log_probability_zero():
     assert log_softmax(np.array([[-700.0], [0.0], [3.0]])).ravel().tolist() == [0, 0, 0]
 
 
-def test_log_softmax_is_finite_where_softmax_is_zero():
+def test_log_softmax_is_finite_if_softmax_is_zero():
     z = np.array([[0.0, -1e6]])
     assert softmax(z)[0, 1] == 0
     assert log_softmax(z)[0, 1] == -1e6
 
 
-# All of them.
+# All functions.
 
 
 @every_function
 @pytest.mark.parametrize("n_samples", [0, 1, 5])
-def test_shape_stays(name, n_samples):
+def test_shape_is_preserved(name, n_samples):
     assert FUNCTIONS[name](np.zeros((n_samples, 3))).shape == (n_samples, 3)
 
 
 @every_function
 @either_dtype
-def test_dtype_stays(name, dtype):
+def test_dtype_is_preserved(name, dtype):
     assert FUNCTIONS[name](np.zeros((4, 3), dtype)).dtype == dtype
 
 
@@ -176,15 +176,15 @@ def test_argument_is_not_written_to(name):
 
 
 @every_function
-def test_rows_do_not_know_of_each_other(name):
+def test_rows_are_independent(name):
     z = rows_of_logits(np.float64)
     alone = np.concatenate([FUNCTIONS[name](row[None, :]) for row in z])
-    # Vectorised exp may end a row by other instructions: 2 eps, where it is not 0.
+    # At the end of a row, vectorised exp may use other instructions: 2 eps, unless it is 0.
     np.testing.assert_allclose(FUNCTIONS[name](z), alone, rtol=1e-15, atol=1e-300)
 
 
 @pytest.mark.parametrize("name", BY_ELEMENT)
-def test_any_shape_is_taken(name):
+def test_elementwise_functions_accept_any_shape(name):
     assert FUNCTIONS[name](np.zeros((2, 3, 4))).shape == (2, 3, 4)
 
 
@@ -196,13 +196,13 @@ class WithoutNamespace:
     """An array of a library that does not follow the array API."""
 
 
-def test_missing_package_is_named(monkeypatch):
+def test_error_names_the_missing_package(monkeypatch):
     monkeypatch.setattr(arrays, "array_api_compat", None)
     with pytest.raises(ImportError, match=r"pip install sklearn_nn\[array-api\]"):
         namespace(WithoutNamespace())
 
 
-def test_an_array_that_follows_the_standard_needs_no_package(monkeypatch):
+def test_array_api_arrays_need_no_package(monkeypatch):
     strict = pytest.importorskip("array_api_strict")
     monkeypatch.setattr(arrays, "array_api_compat", None)
     monkeypatch.setattr(arrays, "NAMESPACES", {})
@@ -213,9 +213,9 @@ def test_an_array_that_follows_the_standard_needs_no_package(monkeypatch):
 
 INDICES = {
     "slice": slice(1, 4),
-    "everything": slice(None),
+    "all": slice(None),
     "integers": np.array([3, 0, 3]),
-    "none": np.array([], dtype=int),
+    "empty": np.array([], dtype=int),
 }
 every_index = pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
 
@@ -230,16 +230,16 @@ def test_dense_rows_are_in_c_order(index, order):
 
 
 @every_index
-def test_sparse_rows_are_those_of_the_dense_matrix(index):
+def test_sparse_rows_equal_dense_rows(index):
     X = np.arange(15.0).reshape(5, 3)
     np.testing.assert_array_equal(take_rows(csr_array(X), index).toarray(), X[index])
 
 
-def test_a_slice_of_c_ordered_rows_is_no_copy():
+def test_slice_of_c_ordered_rows_is_a_view():
     X = np.zeros((5, 3))
     assert np.shares_memory(take_rows(X, slice(1, 4)), X)
 
 
-def test_rows_by_number_are_a_copy():
+def test_rows_selected_by_index_are_a_copy():
     X = np.zeros((5, 3))
     assert not np.shares_memory(take_rows(X, np.array([1, 2])), X)

@@ -1,6 +1,6 @@
-"""Standardised coordinates: the same model, in units that suit all features.
+"""Standardised coordinates: the same model, with features of mean 0 and deviation near 1.
 
-Tolerances of `N_EPS` eps stand for the ten or so roundings of a sum over a few features,
+Tolerances of `N_EPS` eps allow for about ten rounding errors in a sum over a few features,
 relative to the sum of magnitudes.
 """
 
@@ -14,13 +14,13 @@ from sklearn_nn._engine.types import Dataset
 N_EPS = 100
 EPS = np.finfo(np.float64).eps
 
-# Deviations within a factor of sqrt(2) of 1, which is half of a power of two; the same
-# power of two is found where moments differ by some roundings, hence the 1e-6.
-LEAST, MOST = 2**-0.5 * (1 - 1e-6), 2**0.5 * (1 + 1e-6)
+# Scales are powers of two, so that deviations are within a factor of sqrt(2) of 1. The 1e-6
+# allows for rounding errors of the moments.
+LOWER, UPPER = 2**-0.5 * (1 - 1e-6), 2**0.5 * (1 + 1e-6)
 
 
 def column(name, n=200, seed=0):
-    """Return values (n,) of one kind."""
+    """Return the named column (n,)."""
     noise = np.random.RandomState(seed).normal(size=n)
     return {
         "normal": noise,
@@ -53,7 +53,7 @@ VARYING = (
 
 
 def data_of(X, weight=None):
-    """Return rows with labels that play no part."""
+    """Return a Dataset with unused labels."""
     return Dataset(X, np.zeros((X.shape[0], 1), X.dtype), weight)
 
 
@@ -63,7 +63,7 @@ def coordinates_of(X, weight=None, centred=True):
 
 
 def moderate(dtype=np.float64):
-    """Return rows (200, 6) of columns whose squares are no larger than float32 holds."""
+    """Return rows (200, 6) whose squares fit into float32."""
     names = ("normal", "1e-12", "1e12", "offset", "skewed", "binary")
     return np.column_stack([column(name, seed=i) for i, name in enumerate(names)]).astype(
         dtype
@@ -71,7 +71,7 @@ def moderate(dtype=np.float64):
 
 
 def theta_of(X, n_outputs, dtype=np.float64):
-    """Return parameters by which each feature moves logits by about 1."""
+    """Return parameters with which each feature changes logits by about 1."""
     rng = np.random.RandomState(1)
     weight = rng.normal(size=(X.shape[1], n_outputs)) / np.abs(X).max(axis=0)[:, None]
     return np.vstack([weight, rng.normal(size=n_outputs)]).reshape(-1).astype(dtype)
@@ -83,7 +83,7 @@ def dense(U):
 
 
 def moved_logits(coordinates, X, theta):
-    """Return the logits in the coordinates."""
+    """Return the logits computed in standardised coordinates."""
     point = coordinates.point_of(theta)
     return dense(coordinates.rows(X)) @ point[:-1] + point[-1]
 
@@ -126,7 +126,7 @@ def test_logits_are_equal_for_a_column_of_any_size(name):
     assert np.all(np.abs(moved - logits) <= N_EPS * EPS * magnitude)
 
 
-def test_float32_logits_are_equal_to_float32_rounding():
+def test_float32_logits_are_equal_within_float32_rounding():
     X = moderate(np.float32)
     theta = theta_of(X, 2, np.float32)
     logits, magnitude = plain_logits(X.astype(np.float64), theta.astype(np.float64))
@@ -136,7 +136,7 @@ def test_float32_logits_are_equal_to_float32_rounding():
 
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_theta_of_point_of_theta_is_theta(n_outputs, centred):
+def test_theta_of_inverts_point_of(n_outputs, centred):
     X = moderate()
     theta, coordinates = theta_of(X, n_outputs), coordinates_of(X, centred=centred)
     back = coordinates.theta_of(coordinates.point_of(theta))
@@ -146,7 +146,7 @@ def test_theta_of_point_of_theta_is_theta(n_outputs, centred):
     assert np.all(np.abs(back - theta)[-n_outputs:] <= N_EPS * EPS * shift)
 
 
-def test_point_of_theta_of_point_is_the_point():
+def test_point_of_inverts_theta_of():
     X = moderate()
     coordinates = coordinates_of(X)
     point = np.random.RandomState(2).normal(size=(X.shape[1] + 1, 2))
@@ -170,14 +170,14 @@ def test_rows_keep_their_dtype(dtype, storage):
 
 
 @pytest.mark.parametrize("storage", [np.asarray, csr_array])
-def test_rows_are_not_changed(storage):
+def test_given_rows_are_not_modified(storage):
     X = storage(moderate())
     before = X.copy()
     coordinates_of(X).rows(X)
     np.testing.assert_array_equal(dense(X), dense(before))
 
 
-# Units.
+# Scales.
 
 
 @pytest.mark.parametrize("name", VARYING)
@@ -188,31 +188,31 @@ def test_scales_are_powers_of_two(name, storage):
 
 
 @pytest.mark.parametrize("name", VARYING)
-def test_deviation_is_one_up_to_half_a_power_of_two(name):
+def test_deviation_is_within_sqrt_2_of_one(name):
     X = column(name)[:, None]
     U = coordinates_of(X).rows(X)
-    assert LEAST <= U.std() <= MOST
+    assert LOWER <= U.std() <= UPPER
 
 
 @pytest.mark.parametrize("name", VARYING)
 def test_mean_is_zero(name):
     X = column(name)[:, None]
     U = coordinates_of(X).rows(X)
-    # The mean itself is rounded, by some eps of its size.
+    # The mean has a rounding error of some eps of its size.
     rounding = N_EPS * EPS * np.abs(X).max() / coordinates_of(X).scale[0]
     assert abs(U.mean()) <= rounding
 
 
 @pytest.mark.parametrize("storage", [np.asarray, csr_array])
-def test_root_mean_square_is_one_where_means_stay(storage):
+def test_root_mean_square_is_near_one_without_centring(storage):
     X = moderate()
     U = dense(coordinates_of(storage(X), centred=False).rows(X))
     size = np.sqrt((U**2).mean(axis=0))
-    assert np.all((size >= LEAST) & (size <= MOST))
+    assert np.all((size >= LOWER) & (size <= UPPER))
 
 
 @pytest.mark.parametrize("factor", [2.0**-40, 0.5, 2.0, 2.0**300])
-def test_a_column_in_other_units_is_the_same_column(factor):
+def test_standardised_rows_do_not_depend_on_units(factor):
     X = moderate()
     U, V = coordinates_of(X).rows(X), coordinates_of(factor * X).rows(factor * X)
     np.testing.assert_array_equal(U, V)
@@ -220,7 +220,7 @@ def test_a_column_in_other_units_is_the_same_column(factor):
 
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_order_in_memory_makes_no_difference(centred, order):
+def test_memory_order_makes_no_difference(centred, order):
     X = moderate()
     expected = coordinates_of(X, centred=centred)
     got = coordinates_of(np.array(X, order=order), centred=centred)
@@ -228,7 +228,7 @@ def test_order_in_memory_makes_no_difference(centred, order):
     np.testing.assert_allclose(got.centre, expected.centre, rtol=0, atol=EPS * 1e14)
 
 
-# Columns in which nothing varies.
+# Constant columns.
 
 
 @pytest.mark.parametrize(
@@ -241,34 +241,34 @@ def test_order_in_memory_makes_no_difference(centred, order):
 def test_a_constant_column_becomes_almost_zero(value, dtype):
     X = np.full((7, 1), value, dtype)
     U = coordinates_of(X).rows(X)
-    # In units of the column's size, for its deviation is none.
+    # The unit is the column's size, because its deviation is 0.
     assert np.max(np.abs(U)) <= N_EPS * np.finfo(dtype).eps
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.1, 1e12, 1e200])
-def test_a_constant_column_that_is_not_centred_is_of_size_one(value):
+def test_an_uncentred_constant_column_has_size_near_one(value):
     X = np.full((7, 1), value)
     U = coordinates_of(X, centred=False).rows(X)
     expected = 0.0 if value == 0 else 1.0
-    assert expected * LEAST <= np.max(np.abs(U)) <= expected * MOST
+    assert expected * LOWER <= np.max(np.abs(U)) <= expected * UPPER
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("value", [0.1, 1.1, 1e6, 1e12])
-def test_the_last_digit_of_a_constant_is_no_deviation(value, dtype):
+def test_differences_in_the_last_digit_count_as_constant(value, dtype):
     X = np.full((100, 1), value, dtype)
     X[::2] = np.nextafter(X[0], dtype(np.inf))
     assert np.max(np.abs(coordinates_of(X).rows(X))) <= N_EPS * np.finfo(dtype).eps
 
 
 @pytest.mark.parametrize("deviation", [1e-3, 1e-6, 1e-9])
-def test_a_small_deviation_that_can_be_told_from_rounding_becomes_one(deviation):
+def test_a_small_deviation_above_rounding_is_scaled_to_one(deviation):
     X = 1.0 + deviation * column("normal")[:, None]
-    assert LEAST <= coordinates_of(X).rows(X).std() <= MOST
+    assert LOWER <= coordinates_of(X).rows(X).std() <= UPPER
 
 
 @pytest.mark.parametrize("storage", [np.asarray, csr_array])
-def test_a_column_of_zeros_keeps_its_unit(storage):
+def test_a_column_of_zeros_has_scale_one(storage):
     coordinates = coordinates_of(storage(np.zeros((5, 2))))
     assert (coordinates.centre.tolist(), coordinates.scale.tolist()) == ([0, 0], [1, 1])
 
@@ -289,7 +289,7 @@ def test_sparse_rows_are_not_centred():
     assert not coordinates_of(csr_array(moderate())).centre.any()
 
 
-def test_rows_in_csr_stay_csr_with_the_same_zeros():
+def test_csr_rows_stay_csr_with_the_same_zeros():
     X = csr_array(moderate())
     U = coordinates_of(X).rows(X)
     assert issparse(U)
@@ -308,7 +308,7 @@ def test_moments_of_sparse_rows_equal_those_of_dense_rows():
 
 def test_explicit_zeros_and_order_of_indices_make_no_difference():
     X = csr_array(np.array([[1.0, 0.0, 3.0], [0.0, 5.0, 0.0]]))
-    # The same with a stored zero, and the first row's indices in reverse.
+    # The same matrix with an explicit zero, and the first row's indices in reverse.
     other = csr_array(([3.0, 1.0, 0.0, 5.0], [2, 0, 1, 1], [0, 3, 4]), shape=(2, 3))
     np.testing.assert_array_equal(coordinates_of(other).scale, coordinates_of(X).scale)
 
@@ -318,7 +318,7 @@ def test_explicit_zeros_and_order_of_indices_make_no_difference():
 
 @pytest.mark.parametrize("storage", [np.asarray, csr_array])
 @pytest.mark.parametrize("centred", [True, False])
-def test_a_weight_is_a_repetition(storage, centred):
+def test_integer_weights_equal_repeated_rows(storage, centred):
     X = moderate()
     times = np.random.RandomState(5).randint(1, 6, size=len(X))
     weighted = coordinates_of(storage(X), times / times.mean(), centred)
@@ -344,21 +344,21 @@ def test_the_centre_of_float32_rows_is_a_float32_number():
     np.testing.assert_array_equal(centre, centre.astype(np.float32))
 
 
-def test_float32_rows_with_an_offset_are_centred_without_loss():
+def test_float32_rows_with_an_offset_are_centred_exactly():
     X = (1e4 + column("normal")[:, None]).astype(np.float32)
     coordinates = coordinates_of(X)
     exact = (X.astype(np.float64) - coordinates.centre) / coordinates.scale
-    # Differences of near float32 numbers are float32 numbers (Sterbenz).
+    # The difference of two nearby float32 numbers is a float32 number (Sterbenz).
     np.testing.assert_array_equal(coordinates.rows(X), exact)
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-12, 1e12, 1e30])
-def test_float32_columns_of_any_size_become_one(size):
+def test_float32_columns_of_any_size_are_scaled_to_one(size):
     X = (size * column("normal")[:, None]).astype(np.float32)
-    assert LEAST <= coordinates_of(X).rows(X).astype(np.float64).std() <= MOST
+    assert LOWER <= coordinates_of(X).rows(X).astype(np.float64).std() <= UPPER
 
 
-# The ends of what the types hold.
+# The largest and smallest numbers of each type.
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

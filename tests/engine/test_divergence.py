@@ -1,4 +1,4 @@
-"""Divergence is found in each place where it can show, and said in words."""
+"""Divergence raises an error with advice, after an epoch or at the end of training."""
 
 import re
 from math import inf, log, nan
@@ -17,9 +17,9 @@ from sklearn_nn._engine.objective.problem import Problem
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Dataset, TrainingState
 
-# Losses at zero logits, by hand: log 2 of each of 3 outputs, log 3; 1/2 (1/2)^2 of each
-# of 3 outputs, 1/2 ((2/3)^2 + 2 (1/3)^2).
-NULL_LOSS = {
+# Losses of the null model (all logits zero), by hand: log 2 for each of 3 outputs; log 3;
+# 1/2 (1/2)^2 for each of 3 outputs; 1/2 ((2/3)^2 + 2 (1/3)^2).
+NULL_LOSSES = {
     ("log_loss", "logistic"): 3 * log(2),
     ("log_loss", "softmax"): log(3),
     ("squared_error", "logistic"): 3 / 8,
@@ -54,21 +54,21 @@ def state_at(theta, slots=()):
 
 
 def test_every_loss_has_a_hand_calculated_null_loss():
-    assert set(NULL_LOSS) == set(LOSSES)
+    assert set(NULL_LOSSES) == set(LOSSES)
 
 
 @pytest.mark.parametrize("key", LOSSES, ids="-".join)
 def test_null_loss_equals_hand_calculation(key):
     # Three roundings.
     eps = float(np.finfo(np.float64).eps)
-    assert make_problem(key).null_loss == pytest.approx(NULL_LOSS[key], rel=3 * eps)
+    assert make_problem(key).null_loss == pytest.approx(NULL_LOSSES[key], rel=3 * eps)
 
 
 def test_null_loss_of_a_single_class_is_one_nat():
     assert make_problem(n_outputs=1).null_loss == 1.0
 
 
-def test_ten_to_the_10_times_that_is_divergence():
+def test_divergence_begins_at_1e10_null_losses():
     assert divergence.DIVERGED == 1e10
 
 
@@ -87,7 +87,7 @@ def test_epoch_above_the_limit_raises(objective):
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)
-def test_epoch_with_a_parameter_that_is_not_finite_raises(value):
+def test_epoch_with_a_non_finite_parameter_raises(value):
     with pytest.raises(ValueError, match="diverged in epoch 7"):
         divergence.check_epoch(state_at([0.0, value]), 1.0, LIMIT, 0.1)
 
@@ -95,13 +95,13 @@ def test_epoch_with_a_parameter_that_is_not_finite_raises(value):
 # At the end.
 
 
-def test_end_with_small_parameters_does_not_look_at_the_data():
+def test_end_with_small_parameters_does_not_use_the_data():
     theta = [divergence.LARGE_PARAMETER, *[0.0] * 5]
     divergence.check_end(make_problem(), state_at(theta), None, LIMIT, 0.1)
 
 
 def test_end_with_large_parameters_and_a_small_objective_passes():
-    # Only an intercept, which costs nothing where its class is right.
+    # Only an intercept is large: it has no penalty, and no loss if its class is right.
     data = Dataset(np.ones((1, 1)), np.array([0]))
     theta = [0.0, 0.0, 0.0, 1e9, 0.0, 0.0]
     divergence.check_end(make_problem(), state_at(theta), data, LIMIT, 0.1)
@@ -115,17 +115,17 @@ def test_end_with_a_large_objective_raises(size):
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)
-def test_end_with_memory_that_is_not_finite_raises(value):
+def test_end_with_non_finite_slots_raises(value):
     state = state_at([0.0], slots=(np.zeros(1), np.array([value])))
     with pytest.raises(ValueError, match="gradients too large to square"):
         divergence.check_end(make_problem(), state, make_data(), LIMIT, 0.1)
 
 
-# In training.
+# During training.
 
 
 @pytest.mark.parametrize("n_epochs", [1, 50])
-def test_training_raises_with_epoch_and_rate(n_epochs):
+def test_error_in_training_names_epoch_and_learning_rate(n_epochs):
     settings = EpochSettings(
         optimizer=SGD(),
         schedule=Schedule("constant", 1e30),
@@ -147,7 +147,7 @@ def test_message_says_what_to_try():
     )
 
 
-def test_message_of_lbfgs_speaks_of_iterations():
+def test_message_of_lbfgs_names_the_iteration():
     text = divergence.message(state_at([0.0]), "objective inf", None)
     assert "iteration 7 of lbfgs" in text
     assert "learning" not in text

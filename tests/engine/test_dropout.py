@@ -1,4 +1,4 @@
-"""Dropout leaves units out in training, by masks that depend on nothing but numbers."""
+"""Dropout masks depend only on key, step and layer; predictions use all units."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def make_problem(activation="tanh"):
 
 
 def masks_of(rates, step, like):
-    """Return the masks of a step on six rows, with dropout of these rates."""
+    """Return the masks of one step on six rows, for these dropout rates."""
     settings = EpochSettings(
         optimizer=SGD(),
         schedule=None,
@@ -51,13 +51,13 @@ def make_batch(problem, n_rows=6):
 
 @pytest.fixture
 def rows():
-    """Return 40 rows that can be learned, and their labels."""
+    """Return 40 rows and labels that depend on them."""
     X = np.random.RandomState(0).normal(size=(40, 4))
     return X, (X[:, 0] * X[:, 1] > 0).astype(int)
 
 
 def model(**parameters):
-    """Return a small network that trains a few epochs."""
+    """Return a small network that trains for a few epochs."""
     defaults = {"hidden_layer_sizes": (8,), "max_iter": 4, "tol": None, "batch_size": 10}
     return BackpropMLPClassifier(**{**defaults, "random_state": 0, **parameters})
 
@@ -70,14 +70,14 @@ def learned(model):
 # Masks.
 
 
-def test_numbers_are_the_halves_of_philox_words():
+def test_uniform_numbers_are_the_halves_of_philox_words():
     counter = [0, 5, 1, 0]
     words = np.random.Philox(key=9, counter=counter).random_raw(3)
     halves = [half for word in words.tolist() for half in (word % 2**32, word // 2**32)]
     assert dropout.uniform_numbers(9, 5, 1, 5).tolist() == halves[:5]
 
 
-def test_numbers_are_the_published_ones():
+def test_philox_words_equal_the_published_ones():
     # Salmon et al. 2011, known answer of philox4x64-10 for counter and key of all ones
     # (Random123, kat_vectors); NumPy adds 1 to the counter first.
     ones = 2**64 - 1
@@ -92,17 +92,17 @@ def test_numbers_are_the_published_ones():
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_units_are_dropped_with_the_rate_asked_for(rate):
+def test_units_are_dropped_at_the_given_rate(rate):
     mask = dropout.mask(3, 1, 0, rate, (400, 250))
     assert set(np.unique(mask)) == {0.0, 1 / (1 - rate)}
-    # 4 standard deviations of a share among 100,000.
+    # 4 standard deviations of a fraction of 100,000 units.
     spread = 4 * (rate * (1 - rate) / mask.size) ** 0.5
     assert np.mean(mask == 0) == pytest.approx(rate, abs=spread)
-    for axis in (0, 1):  # neither rows nor units are the same
+    for axis in (0, 1):  # rows differ, and so do units
         assert np.std(np.mean(mask, axis=axis)) > 0
 
 
-def test_masks_of_steps_layers_keys_and_blocks_are_others():
+def test_masks_differ_between_steps_layers_keys_and_blocks():
     shape = (50, 20)
     block = dropout.key_of_block(3, 1)
     masks = [
@@ -115,12 +115,12 @@ def test_masks_of_steps_layers_keys_and_blocks_are_others():
             assert np.mean(mask == other) == pytest.approx(0.5, abs=0.08)
 
 
-def test_a_longer_batch_begins_with_the_masks_of_a_shorter():
+def test_first_rows_of_a_mask_do_not_depend_on_the_batch_size():
     mask = dropout.mask(3, 1, 0, 0.5, (9, 7))
     np.testing.assert_array_equal(mask[:5], dropout.mask(3, 1, 0, 0.5, (5, 7)))
 
 
-def test_mean_of_masked_outputs_is_the_output():
+def test_mean_of_masked_outputs_is_the_unmasked_output():
     problem = make_problem()
     theta, batch = make_batch(problem)
     layers, names = problem.architecture.layers(theta), problem.architecture.activations
@@ -129,11 +129,11 @@ def test_mean_of_masked_outputs_is_the_output():
     for step in range(1, 4001):
         masks = masks_of((0.4, 0.0), step, theta)
         total = total + network.forward(layers, batch.X, names, masks).inputs[1]
-    # 5 standard deviations of a mean of 4000 numbers, each sqrt(p / (1 - p)) = 0.82.
+    # 5 standard deviations of a mean of 4000 values, each with sqrt(p / (1 - p)) = 0.82.
     np.testing.assert_allclose(total / 4000, expected, rtol=0, atol=5 * 0.82 / 4000**0.5)
 
 
-def test_masks_have_the_type_of_the_parameters():
+def test_masks_have_the_dtype_of_the_parameters():
     masks = masks_of((0.4, 0.0), 1, np.zeros(1, np.float32))
     assert (masks[0].dtype, masks[1]) == (np.float32, None)
 
@@ -144,7 +144,7 @@ def test_masks_have_the_type_of_the_parameters():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("rates", [(0.5, 0.5), (0.0, 0.3), (0.3, 0.0)], ids=str)
 @pytest.mark.parametrize("store", [np.asarray, csr_array])
-def test_gradient_of_a_masked_network_is_central_differences(activation, rates, store):
+def test_gradient_of_a_masked_network_equals_central_differences(activation, rates, store):
     problem = make_problem(activation)
     theta, batch = make_batch(problem)
     batch, h = batch._replace(X=store(batch.X)), 3e-6
@@ -166,14 +166,14 @@ def test_gradient_of_a_masked_network_is_central_differences(activation, rates, 
 
 
 @pytest.mark.parametrize("rates", [0, 0.0, [0.0], (np.float32(0.0),), np.zeros(1)], ids=str)
-def test_no_dropout_is_none_at_all(rates, rows):
+def test_rates_of_zero_equal_training_without_dropout(rates, rows):
     expected, off = model().fit(*rows), model(dropout=rates).fit(*rows)
     np.testing.assert_array_equal(learned(off), learned(expected))
     assert off.loss_curve_ == expected.loss_curve_
 
 
 @pytest.mark.parametrize("rates", [0.0, 0.5, []])
-def test_without_hidden_layer_nothing_is_dropped(rates, rows):
+def test_dropout_has_no_effect_without_hidden_layer(rates, rows):
     expected = model(hidden_layer_sizes=()).fit(*rows)
     dropping = model(hidden_layer_sizes=(), dropout=rates).fit(*rows)
     np.testing.assert_array_equal(learned(dropping), learned(expected))
@@ -183,16 +183,16 @@ def test_dropout_changes_training(rows):
     assert np.all(learned(model(dropout=0.5).fit(*rows)) != learned(model().fit(*rows)))
 
 
-def test_one_rate_is_one_for_each_layer(rows):
+def test_a_single_rate_applies_to_every_layer(rows):
     sizes = {"hidden_layer_sizes": (8, 5)}
     one, each = model(dropout=0.5, **sizes), model(dropout=np.full(2, 0.5), **sizes)
     np.testing.assert_array_equal(learned(one.fit(*rows)), learned(each.fit(*rows)))
 
 
-def test_initial_weights_and_orders_are_those_without_dropout(rows):
-    still = {"solver": "sgd", "learning_rate_init": 1e-300}
+def test_dropout_does_not_change_initial_weights_or_row_order(rows):
+    tiny = {"solver": "sgd", "learning_rate_init": 1e-300}
     np.testing.assert_array_equal(
-        learned(model(dropout=0.5, **still).fit(*rows)), learned(model(**still).fit(*rows))
+        learned(model(dropout=0.5, **tiny).fit(*rows)), learned(model(**tiny).fit(*rows))
     )
     states = [
         model(dropout=rate).fit(*rows)._checkpoint.state.random_state for rate in (0.0, 0.5)
@@ -209,17 +209,17 @@ def test_predictions_use_all_units(rows):
 
 
 def test_validation_scores_use_all_units(rows):
-    # The parameters stay where they are.
-    still = {"solver": "sgd", "learning_rate_init": 1e-300, "early_stopping": True}
+    # Steps too short to change the parameters.
+    tiny = {"solver": "sgd", "learning_rate_init": 1e-300, "early_stopping": True}
     X, y = np.tile(rows[0], (5, 1)), np.tile(rows[1], 5)
     scores = [
-        model(dropout=rate, validation_fraction=0.5, **still).fit(X, y).validation_scores_
+        model(dropout=rate, validation_fraction=0.5, **tiny).fit(X, y).validation_scores_
         for rate in (0.0, 0.9)
     ]
     assert scores[0] == scores[1]
 
 
-def test_the_key_is_of_the_seed_and_stays(rows):
+def test_dropout_key_depends_on_the_seed_and_survives_partial_fit(rows):
     first, second = model(dropout=0.5).fit(*rows), model(dropout=0.5, random_state=1)
     keys = [
         dropout.key_of(fitted._checkpoint.split_random_state)
@@ -230,17 +230,17 @@ def test_the_key_is_of_the_seed_and_stays(rows):
 
 @pytest.mark.parametrize("store", [np.asarray, np.asfortranarray, csr_array])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_storage_does_not_matter(store, dtype, rows):
+def test_storage_of_rows_makes_no_difference(store, dtype, rows):
     X, y = rows[0].astype(dtype), rows[1]
     expected = learned(model(dropout=0.5).fit(X, y))
     computed = learned(model(dropout=0.5).fit(store(X), y))
     assert computed.dtype == dtype
-    # 16 steps of Adam may enlarge a rounding; other masks would change the first digit.
+    # 16 steps of Adam may amplify rounding; other masks would change the first digit.
     bound = 1e5 * float(np.finfo(dtype).eps)
     np.testing.assert_allclose(computed, expected, rtol=0, atol=bound)
 
 
-def test_the_reference_gives_the_same_model(rows, monkeypatch):
+def test_reference_trains_the_same_model(rows, monkeypatch):
     expected = learned(model(dropout=0.5).fit(*rows))
     monkeypatch.setattr(compiled, "kernels", None)
     computed = learned(model(dropout=0.5).fit(*rows))
@@ -248,13 +248,13 @@ def test_the_reference_gives_the_same_model(rows, monkeypatch):
 
 
 @pytest.mark.parametrize("rates", [[0.5, 0.5], []], ids=str)
-def test_numbers_of_rates_and_layers_are_named(rates, rows):
+def test_error_names_the_numbers_of_rates_and_layers(rates, rows):
     with pytest.raises(ValueError, match=rf"got {len(rates)}, .* for 1 in hidden_layer"):
         model(dropout=rates).fit(*rows)
 
 
 @pytest.mark.parametrize("rate", [1.0, [1.0], np.nan, [np.nan]], ids=str)
-def test_a_rate_of_1_is_an_error_that_says_so(rate, rows):
+def test_error_for_rate_1_or_nan_names_the_valid_range(rate, rows):
     with pytest.raises(ValueError, match=r"dropout.*\[0(\.0)?, 1(\.0)?\)"):
         model(dropout=rate).fit(*rows)
 

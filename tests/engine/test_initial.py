@@ -1,4 +1,4 @@
-"""Parameters are drawn from the distributions that their sources name."""
+"""Initial parameters follow the distributions of the papers that define them."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ every_init = pytest.mark.parametrize("init", INITS)
 
 
 def drawn(init, activation="tanh", sizes=SIZES, dtype=np.float64, seed=0):
-    """Return the layers that are drawn."""
+    """Return layers of initial parameters."""
     names = (activation,) * (len(sizes) - 1)
     theta = initial_theta(sizes, names, np.random.RandomState(seed), dtype, init)
     return Architecture(sizes).layers(theta)
@@ -26,7 +26,7 @@ def test_auto_stays_within_glorots_bound(activation):
     # Glorot and Bengio 2010, equation 16; for 'logistic' MLPClassifier has 2 in place of 6.
     bound = np.sqrt((2 if activation == "logistic" else 6) / 50)
     largest = np.max(np.abs(np.append(layer.weight, layer.intercept)))
-    assert 0.98 * bound < largest <= bound  # 620 draws come within 2 % of the edge
+    assert 0.98 * bound < largest <= bound  # the largest of 620 draws
 
 
 def test_auto_draws_weights_then_intercepts_of_each_layer():
@@ -48,12 +48,12 @@ def test_auto_draws_each_layer_by_its_own_activation():
 
 @pytest.mark.parametrize("activation", ["logistic", "relu"])
 def test_glorot_is_uniform_with_the_variance_of_equation_16(activation):
-    # Also for 'logistic'. Variance 2 / (fan_in + fan_out) is that of equation 12.
+    # Also for 'logistic'. The variance 2 / (fan_in + fan_out) is equation 12.
     for layer in drawn("glorot", activation):
         bound = np.sqrt(6 / sum(layer.weight.shape))
         assert np.max(np.abs(layer.weight)) <= bound
         assert kstest(layer.weight.ravel(), uniform(-bound, 2 * bound).cdf).pvalue > 0.01
-        # The variance of 1200 draws and more has a standard deviation below 3 %.
+        # The variance of at least 1200 draws has a standard deviation below 3 %.
         variance = 2 / sum(layer.weight.shape)
         assert np.var(layer.weight) == pytest.approx(variance, rel=0.1)
 
@@ -62,7 +62,7 @@ def test_he_is_normal_with_the_variance_of_equation_10():
     for layer in drawn("he"):
         spread = np.sqrt(2 / len(layer.weight))
         assert kstest(layer.weight.ravel(), norm(0, spread).cdf).pvalue > 0.01
-        # The variance of 1200 draws and more has a standard deviation below 5 %.
+        # The variance of at least 1200 draws has a standard deviation below 5 %.
         assert np.var(layer.weight) == pytest.approx(spread**2, rel=0.15)
 
 
@@ -78,7 +78,7 @@ def test_initial_parameters_have_the_dtype_asked_for(init, dtype):
 
 
 @every_init
-def test_the_generator_decides(init):
+def test_initial_parameters_depend_on_the_generator(init):
     weight = drawn(init, seed=1)[0].weight
     np.testing.assert_array_equal(weight, drawn(init, seed=1)[0].weight)
     assert np.all(weight != drawn(init, seed=2)[0].weight)
@@ -86,9 +86,9 @@ def test_the_generator_decides(init):
 
 @every_init
 @pytest.mark.parametrize("hidden", [(), (5, 4)])
-def test_the_estimator_begins_as_drawn(init, hidden):
+def test_estimator_starts_from_the_drawn_parameters(init, hidden):
     X, y = np.random.RandomState(0).normal(size=(20, 3)), np.arange(20) % 2
-    # A step too short to move anything shows the start.
+    # Steps too short to change anything leave the initial parameters.
     parameters = {"solver": "sgd", "learning_rate_init": 1e-300, "tol": None}
     model = BackpropMLPClassifier(
         hidden, "logistic", init=init, random_state=4, max_iter=1, **parameters
@@ -99,11 +99,11 @@ def test_the_estimator_begins_as_drawn(init, hidden):
         np.testing.assert_allclose(intercept, layer.intercept, rtol=0, atol=1e-299)
 
 
-@pytest.mark.parametrize(("activation", "last"), [((), 6), ("logistic", 2)])
-def test_without_a_hidden_layer_a_name_decides_still(activation, last):
+@pytest.mark.parametrize(("activation", "numerator"), [((), 6), ("logistic", 2)])
+def test_activation_name_sets_the_bound_even_without_hidden_layer(activation, numerator):
     X, y = np.random.RandomState(0).normal(size=(20, 3)), np.arange(20) % 2
     model = BackpropMLPClassifier((), activation, random_state=0, max_iter=1, tol=None)
     model.set_params(solver="sgd", learning_rate_init=1e-300).fit(X, y)
-    bound = np.sqrt(last / 4)
+    bound = np.sqrt(numerator / 4)
     expected = np.random.RandomState(0).uniform(-bound, bound, 3)
     np.testing.assert_array_equal(model.coefs_[0].ravel(), expected)

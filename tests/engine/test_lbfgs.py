@@ -20,7 +20,7 @@ TOL = 1e-9
 
 
 def make_problem(layer_sizes=(2, 1), l2=0.0):
-    """Return a network under log loss and l2."""
+    """Return a network with log loss and an l2 penalty."""
     return Problem(
         architecture=network_of(layer_sizes, "tanh"),
         loss=LOSSES["log_loss", "logistic"],
@@ -29,7 +29,7 @@ def make_problem(layer_sizes=(2, 1), l2=0.0):
 
 
 def make_data(dtype=np.float64):
-    """Return 20 rows of two features that do not tell the classes for sure."""
+    """Return 20 rows of two features, with overlapping classes."""
     rng = np.random.RandomState(0)
     y = (np.arange(20) % 2).astype(dtype)[:, None]
     X = (rng.normal(size=(20, 2)) + y).astype(dtype)
@@ -38,7 +38,7 @@ def make_data(dtype=np.float64):
 
 
 def make_state(problem, dtype=np.float64):
-    """Return a random start that cannot be written to."""
+    """Return a random initial state, whose theta is read-only."""
     rng = np.random.RandomState(1)
     theta = random_theta(problem.architecture, rng, dtype)
     theta.flags.writeable = False
@@ -46,14 +46,14 @@ def make_state(problem, dtype=np.float64):
 
 
 def run(problem, data=None, n_iterations=500, tol=TOL, max_fun=10_000, monitor=None):
-    """Minimise from the start of this file."""
+    """Minimise from `make_state`."""
     data = make_data() if data is None else data
     state, settings = make_state(problem, data.X.dtype), LBFGSSettings(tol, max_fun)
     return minimise(problem, settings, state, data, n_iterations, monitor=monitor)
 
 
 class Watcher:
-    """A Monitor that notes states, and is interrupted at one of them."""
+    """A Monitor that records states, and is interrupted at a given epoch."""
 
     def __init__(self, interrupt_at=None):
         self.interrupt_at, self.states, self.objectives = interrupt_at, [], []
@@ -84,8 +84,8 @@ def test_intercept_is_the_log_odds(y, weight, expected):
     y = np.array(y, float)[:, None]
     weight = None if weight is None else np.array(weight)
     result = run(make_problem(), Dataset(np.zeros((len(y), 2)), y, weight))
-    # The gradient p (1 - p) * error is at most tol = 1e-4 or where the objective has 14
-    # digits, p (1 - p) / 2 * error^2 = 1e-14: here the second comes first.
+    # L-BFGS ends if the gradient p (1 - p) * error is at most tol, or if 14 digits of the
+    # objective are right, p (1 - p) / 2 * error^2 = 1e-14. Here the second happens first.
     assert result.state.theta[-1] == pytest.approx(expected, abs=1e-6)
 
 
@@ -98,7 +98,7 @@ def test_gradient_at_the_end_is_within_tol():
 
 
 @pytest.mark.parametrize("layer_sizes", [(2, 1), (2, 3, 1)], ids=str)
-def test_end_is_that_of_scipy(layer_sizes):
+def test_result_equals_that_of_scipy(layer_sizes):
     problem, data = make_problem(layer_sizes, l2=0.01), make_data()
     start = make_state(problem).theta
     expected = minimize(
@@ -136,7 +136,7 @@ def test_curve_is_the_objective_before_each_iteration():
     assert [*result.curves.objectives, result.last_loss] == objectives
 
 
-def test_curve_falls():
+def test_objective_falls_in_each_iteration():
     result = run(make_problem((2, 3, 1), l2=0.01))
     assert np.all(np.diff([*result.curves.objectives, result.last_loss]) < 0)
 
@@ -154,26 +154,26 @@ def test_iterations_count_as_steps_and_epochs():
     assert (state.step, state.epoch) == (3, 3)
 
 
-def test_best_is_the_objective_at_the_end():
+def test_best_is_the_last_objective():
     result = run(make_problem(l2=0.1), n_iterations=3)
     progress = result.state.progress
     assert progress.best == result.last_loss
     assert progress.last_improvement == result.curves.objectives[-1] - result.last_loss
 
 
-# How it ends.
+# How training ends.
 
 
-def test_iterations_run_out():
+def test_training_ends_after_n_iterations():
     result = run(make_problem(l2=0.1), n_iterations=2)
     assert (len(result.curves.objectives), result.ended_by) == (2, EndedBy.MAX_ITER)
 
 
-def test_evaluations_run_out():
+def test_training_ends_after_max_fun_evaluations():
     assert run(make_problem(l2=0.1), max_fun=3).ended_by is EndedBy.MAX_FUN
 
 
-def test_start_at_the_optimum_stays():
+def test_no_iteration_from_the_optimum():
     problem, data, settings = make_problem(l2=0.1), make_data(), LBFGSSettings(1e-6, 10_000)
     optimum = run(problem, tol=1e-6).state
     again = minimise(problem, settings, optimum, data, 500)
@@ -185,12 +185,12 @@ def test_start_at_the_optimum_stays():
 def test_without_tol_the_objective_is_still_minimised(tol):
     data, problem = make_data(), make_problem(l2=0.1)
     _, gradient = objective_and_gradient(problem, run(problem, tol=tol).state.theta, data)
-    # It goes on until the objective does not fall any more: 1.4e-14 relative, which is a
-    # gradient of about its root.
+    # It ends when the objective falls by less than 1.4e-14 of its size, which is a gradient
+    # of about the square root of that.
     assert np.max(np.abs(gradient)) < 1e-6
 
 
-def test_interrupt_gives_the_last_iterate():
+def test_interrupt_returns_the_last_iterate():
     watcher = Watcher(interrupt_at=3)
     result = run(make_problem(l2=0.1), monitor=watcher)
     expected = run(make_problem(l2=0.1), n_iterations=3)
@@ -215,11 +215,11 @@ def test_overflow_is_an_error_that_names_lbfgs():
         run(make_problem(l2=0.1), data)
 
 
-# Types and purity. Data and start cannot be written to.
+# Types and purity. Data and the initial theta are read-only.
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_dtype_stays(dtype):
+def test_dtype_is_preserved(dtype):
     result = run(make_problem(l2=0.1), make_data(dtype), tol=1e-3)
     assert result.state.theta.dtype == dtype
 

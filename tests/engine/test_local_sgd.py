@@ -1,4 +1,4 @@
-"""Rounds of blocks side by side: equal to training in one place where they must be."""
+"""Local SGD in rounds on blocks equals training on all rows in the cases where it must."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -19,7 +19,7 @@ from sklearn_nn._engine.objective.problem import Problem
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Dataset, TrainingState
 
-TIGHT = {"rtol": 0, "atol": 1e-13}  # a few steps of sums over 60 rows
+TIGHT = {"rtol": 0, "atol": 1e-13}  # rounding of a few steps with sums over 60 rows
 
 # A small network of three classes.
 PROBLEM = Problem(
@@ -30,7 +30,7 @@ PROBLEM = Problem(
 
 
 class Blocks:
-    """Blocks of rows in one memory."""
+    """Blocks of rows that all lie in this process."""
 
     def __init__(self, datasets):
         self.datasets = datasets
@@ -75,12 +75,12 @@ def first_state(settings):
 
 
 def train_together(settings, data, n_epochs):
-    """Return the TrainingRun of so many epochs in one place."""
+    """Return the TrainingRun of `n_epochs` on all rows together."""
     return train(PROBLEM, settings, first_state(settings), data, n_epochs)
 
 
-def train_apart(settings, blocks, n_epochs, n_rounds):
-    """Return the TrainingRun of so many epochs on blocks."""
+def train_blocks(settings, blocks, n_epochs, n_rounds):
+    """Return the TrainingRun of `n_epochs` on blocks, each epoch in `n_rounds`."""
     state = first_state(settings)
     return local_sgd.train(PROBLEM, settings, state, blocks, n_epochs, n_rounds)
 
@@ -94,9 +94,9 @@ def data():
     return Dataset(rng.normal(size=(60, 4)) + y[:, None], y, weight / weight.mean())
 
 
-def cut(data, *places):
-    """Return Blocks of the rows between the places."""
-    bounds = [0, *places, data.n_samples]
+def cut(data, *row_numbers):
+    """Return the rows as Blocks, which begin at these row numbers."""
+    bounds = [0, *row_numbers, data.n_samples]
     return Blocks(
         [
             Dataset(data.X[a:b], data.y[a:b], data.sample_weight[a:b])
@@ -106,42 +106,42 @@ def cut(data, *places):
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_one_block_and_one_round_is_training(data, schedule):
+def test_one_block_and_one_round_equal_ordinary_training(data, schedule):
     adam = settings(Adam(0.9, 0.999, 1e-8), batch_size=7, schedule=schedule)
     expected = train_together(adam, data, 3).state
-    state = train_apart(adam, cut(data), 3, 1).state
+    state = train_blocks(adam, cut(data), 3, 1).state
     np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
     slot, expected_slot = state.memory.slots[1], expected.memory.slots[1]
     np.testing.assert_allclose(slot, expected_slot, **TIGHT)
     assert (state.step, state.epoch) == (expected.step, expected.epoch) == (27, 3)
 
 
-def test_one_step_of_descent_in_each_block_is_a_step_of_all_rows(data):
+def test_one_step_in_each_block_equals_a_step_on_all_rows(data):
     descent = settings(SGD(), batch_size=60)
     expected = train_together(descent, data, 4)
-    run = train_apart(descent, cut(data, 11, 40), 4, 8)
+    run = train_blocks(descent, cut(data, 11, 40), 4, 8)
     np.testing.assert_allclose(run.state.theta, expected.state.theta, **TIGHT)
     np.testing.assert_allclose(run.curves.objectives, expected.curves.objectives, **TIGHT)
 
 
 @pytest.mark.parametrize("schedule", CYCLES)
-def test_rates_of_rounds_are_those_of_their_place_in_the_epoch(data, schedule):
+def test_rounds_have_the_learning_rates_of_the_epoch(data, schedule):
     descent = settings(SGD(), batch_size=5, schedule=schedule)
     expected = train_together(descent, data, 3).state
-    # One block in its own order: four rounds of three batches are an epoch.
-    state = train_apart(descent, cut(data), 3, 4).state
+    # One block in its given order: four rounds of three batches are an epoch.
+    state = train_blocks(descent, cut(data), 3, 4).state
     np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_curve_has_the_rate_of_the_last_step(data, schedule):
+def test_curve_has_the_learning_rate_of_the_last_step(data, schedule):
     descent = settings(SGD(), 5, schedule=schedule)
     one = train_together(descent, data, 3)
-    other = train_apart(descent, cut(data), 3, 4)
+    other = train_blocks(descent, cut(data), 3, 4)
     assert one.curves.learning_rates == other.curves.learning_rates
 
 
-def test_parts_of_an_epoch_are_all_rows_once():
+def test_rounds_of_an_epoch_have_every_row_once():
     for n_rows, n_rounds in [(10, 3), (2, 5), (7, 7)]:
         parts = [
             range(*local_sgd.bounds(n_rows, local_sgd.Round(None, number, n_rounds)))
@@ -150,18 +150,18 @@ def test_parts_of_an_epoch_are_all_rows_once():
         assert [row for part in parts for row in part] == list(range(n_rows))
 
 
-def test_objective_is_that_of_the_reference(data):
+def test_objective_of_blocks_equals_the_reference(data):
     theta = first_state(settings(SGD(), batch_size=60)).theta
     expected, _ = objective_and_gradient(PROBLEM, theta, data)
     objective = cut(data, 11, 40).objective(PROBLEM, theta)
     np.testing.assert_allclose(objective, expected, rtol=1e-13)
 
 
-def test_orders_are_drawn_anew_in_each_epoch_and_repeat(data):
+def test_resumed_training_draws_the_next_row_orders(data):
     shuffled = settings(SGD(), batch_size=5, shuffle=True)
     blocks = cut(data, 30)
-    whole = train_apart(shuffled, blocks, 2, 2).state
-    first = train_apart(shuffled, blocks, 1, 2).state
+    whole = train_blocks(shuffled, blocks, 2, 2).state
+    first = train_blocks(shuffled, blocks, 1, 2).state
     second = local_sgd.train(PROBLEM, shuffled, first, blocks, 1, 2).state
     np.testing.assert_array_equal(second.theta, whole.theta)
     again = replace(first, random_state=first_state(shuffled).random_state)
@@ -169,7 +169,7 @@ def test_orders_are_drawn_anew_in_each_epoch_and_repeat(data):
     assert not np.array_equal(other, whole.theta)
 
 
-def test_blocks_drop_other_units(data):
+def test_blocks_drop_different_units(data):
     half = cut(data, 30).datasets[0]
     one = replace(settings(SGD(), batch_size=30), dropout=(0.5,), dropout_key=7)
     state, part = first_state(one), local_sgd.Round(None, 0, 1)
@@ -181,15 +181,15 @@ def test_blocks_drop_other_units(data):
     assert not np.any(np.isclose(first[0][: 4 * 5], second[0][: 4 * 5], rtol=1e-9, atol=0))
 
 
-def test_one_block_with_dropout_is_training(data):
+def test_one_block_with_dropout_equals_ordinary_training(data):
     dropping = settings(Adam(0.9, 0.999, 1e-8), batch_size=7)
     dropping = replace(dropping, dropout=(0.5,), dropout_key=7)
     expected = train_together(dropping, data, 3).state
-    state = train_apart(dropping, cut(data), 3, 1).state
+    state = train_blocks(dropping, cut(data), 3, 1).state
     np.testing.assert_allclose(state.theta, expected.theta, **TIGHT)
 
 
 def test_divergence_is_an_error(data):
     descent = settings(SGD(), batch_size=5, rate=1e200)
     with pytest.raises(ValueError, match="Training diverged in epoch 1"):
-        train_apart(descent, cut(data, 30), 5, 4)
+        train_blocks(descent, cut(data, 30), 5, 4)

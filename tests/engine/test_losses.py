@@ -1,4 +1,4 @@
-"""Losses and their gradients are what the textbook says, for logits of any size."""
+"""Losses and their gradients equal the textbook definitions, for logits of any size."""
 
 from math import log
 
@@ -32,8 +32,8 @@ def softmax(z):
     return [power / mpmath.fsum(powers) for power in powers]
 
 
-# The definitions, of a list of logits in mpmath and one row of y: with so many digits
-# that the textbook's formula is right as it stands.
+# The textbook formulas for a list of logits and one row of y, in mpmath with enough digits
+# to evaluate them directly.
 EXACT = {
     ("log_loss", "logistic"): lambda z, y: (
         -mpmath.fsum(
@@ -52,7 +52,7 @@ EXACT = {
 
 
 def rows_for(key, dtype=np.float64):
-    """Return logits (n, 2) of all pairs of EXTREMES, and labels that take turns."""
+    """Return logits (n, 2), all pairs of EXTREMES, and alternating labels."""
     logits = np.array([(a, b) for a in EXTREMES for b in EXTREMES], dtype)
     y = np.arange(len(logits)) % 2
     if key[1] == "logistic":
@@ -60,14 +60,14 @@ def rows_for(key, dtype=np.float64):
     return logits, y
 
 
-def sure(key, logit, right):
-    """Return one row whose margin is `logit`, for the right or the wrong class."""
+def confident(key, logit, right):
+    """Return one row with margin `logit` in favour of the right or the wrong class."""
     if key[1] == "softmax":
         return np.array([[logit / 2, -logit / 2]]), np.array([0 if right else 1])
     return np.array([[logit]]), np.array([[1.0 if right else 0.0]])
 
 
-def test_every_loss_has_its_definition_here():
+def test_every_loss_has_an_exact_definition():
     assert set(EXACT) == set(LOSSES)
 
 
@@ -92,7 +92,7 @@ def test_value_is_within_4_eps_of_mpmath(key, dtype):
 
 
 @either_dtype
-def test_binary_cross_entropy_is_within_4_eps_relative_to_its_value(dtype):
+def test_relative_error_of_binary_cross_entropy_is_within_4_eps(dtype):
     logits = np.array(EXTREMES, dtype)[:, None]
     y = np.ones_like(logits)
     values, _ = LOSSES["log_loss", "logistic"].value_and_gradient(logits, y)
@@ -116,8 +116,8 @@ def test_gradient_is_within_8_eps_of_the_derivative_in_mpmath(key, dtype):
                 mpmath.diff(lambda a, b, label=label: EXACT[key]([a, b], label), z, n)
                 for n in ((1, 0), (0, 1))
             ]
-            # Absolute, because p - y is: each of up to 3 factors below 1 has 2 eps, and
-            # exp(log p) has p |log p| < 1/e eps more.
+            # Absolute, like the error of p - y: each of up to 3 factors below 1 is within
+            # 2 eps, and exp(log p) adds p |log p| < 1/e eps.
             np.testing.assert_allclose(
                 computed,
                 [float(g) for g in exact],
@@ -138,7 +138,7 @@ AT_ZERO = {
 
 
 @every_loss
-def test_value_at_equal_logits_is_that_of_knowing_nothing(key):
+def test_value_at_zero_logits_is_the_null_loss(key):
     n_outputs, expected = AT_ZERO[key]
     y = np.array([0])
     if key[1] == "logistic":
@@ -151,13 +151,13 @@ def test_value_at_equal_logits_is_that_of_knowing_nothing(key):
 @log_losses
 @pytest.mark.parametrize("logit", [40.0, 700.0, 1e5])
 def test_confident_error_costs_the_logit(key, logit):
-    values, _ = LOSSES[key].value_and_gradient(*sure(key, logit, right=False))
+    values, _ = LOSSES[key].value_and_gradient(*confident(key, logit, right=False))
     assert values.tolist() == [logit]  # log(1 + exp(-40)) is below eps
 
 
 @log_losses
 def test_confident_error_in_float32_costs_the_logit(key):
-    logits, y = sure(key, 700.0, right=False)
+    logits, y = confident(key, 700.0, right=False)
     y = y.astype(np.float32) if key[1] == "logistic" else y
     values, _ = LOSSES[key].value_and_gradient(logits.astype(np.float32), y)
     assert values.tolist() == [700.0]
@@ -165,20 +165,20 @@ def test_confident_error_in_float32_costs_the_logit(key):
 
 @log_losses
 def test_gradient_of_a_confident_error_has_size_one(key):
-    _, gradient = LOSSES[key].value_and_gradient(*sure(key, 700.0, right=False))
+    _, gradient = LOSSES[key].value_and_gradient(*confident(key, 700.0, right=False))
     assert np.all(np.abs(gradient) == 1)
 
 
 @every_loss
-def test_perfect_prediction_costs_nothing(key):
-    values, gradient = LOSSES[key].value_and_gradient(*sure(key, 800.0, right=True))
+def test_perfect_prediction_has_loss_zero(key):
+    values, gradient = LOSSES[key].value_and_gradient(*confident(key, 800.0, right=True))
     assert values.tolist() == [0.0]
     assert np.all(gradient == 0)
 
 
 @every_loss
-def test_right_answer_of_40_nats_costs_less_than_eps(key):
-    values, _ = LOSSES[key].value_and_gradient(*sure(key, 40.0, right=True))
+def test_right_answer_of_40_nats_has_loss_below_eps(key):
+    values, _ = LOSSES[key].value_and_gradient(*confident(key, 40.0, right=True))
     assert 0 <= values[0] < np.finfo(float).eps
 
 
@@ -193,7 +193,7 @@ def test_value_is_never_negative(key):
 
 @softmax_losses
 @pytest.mark.parametrize("shift", [-512.0, 512.0])
-def test_softmax_loss_does_not_see_a_shift(key, shift):
+def test_softmax_loss_is_invariant_to_a_shift_of_logits(key, shift):
     logits = np.array([[0.25, -1.0, 3.0], [0.0, 0.0, 0.0]])  # exact after the shift
     y = np.array([1, 2])
     for shifted, plain in zip(
@@ -207,7 +207,7 @@ def test_softmax_loss_does_not_see_a_shift(key, shift):
 @softmax_losses
 def test_softmax_gradient_sums_to_zero(key):
     _, gradient = LOSSES[key].value_and_gradient(*rows_for(key))
-    # Each entry has 8 eps (above).
+    # Each entry has an error of 8 eps (above).
     np.testing.assert_allclose(gradient.sum(axis=1), 0, atol=16 * np.finfo(float).eps)
 
 
@@ -223,7 +223,7 @@ def test_softmax_of_zero_and_z_is_the_sigmoid_of_z():
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in LOSSES}))
-def test_several_outputs_are_the_sum_of_each(name):
+def test_loss_of_several_outputs_is_the_sum_of_their_losses(name):
     loss = LOSSES[name, "logistic"]
     logits, y = rows_for((name, "logistic"))
     together, gradient = loss.value_and_gradient(logits, y)
@@ -234,7 +234,7 @@ def test_several_outputs_are_the_sum_of_each(name):
 
 @every_loss
 @pytest.mark.parametrize("n_samples", [0, 1])
-def test_few_rows_have_the_shapes_of_many(key, n_samples):
+def test_zero_or_one_row_has_the_usual_shapes(key, n_samples):
     logits, y = rows_for(key)
     values, gradient = LOSSES[key].value_and_gradient(logits[:n_samples], y[:n_samples])
     assert values.shape == (n_samples,)
@@ -243,7 +243,7 @@ def test_few_rows_have_the_shapes_of_many(key, n_samples):
 
 @every_loss
 @either_dtype
-def test_dtype_stays(key, dtype):
+def test_dtype_is_preserved(key, dtype):
     loss, (logits, y) = LOSSES[key], rows_for(key, dtype)
     arrays = [*loss.value_and_gradient(logits, y), loss.predict_proba(logits)]
     assert {array.dtype for array in [*arrays, loss.predict_log_proba(logits)]} == {
@@ -269,7 +269,7 @@ def test_arguments_are_not_written_to(key):
 def test_log_proba_is_the_logarithm_of_proba(key):
     logits = np.random.RandomState(0).uniform(-20, 20, size=(50, 3))
     log_of_proba = np.log(LOSSES[key].predict_proba(logits))
-    # proba has up to 40 eps (rounding before exp), which log makes absolute.
+    # proba has a relative error of up to 40 eps (rounding before exp): absolute after log.
     np.testing.assert_allclose(
         LOSSES[key].predict_log_proba(logits),
         log_of_proba,
@@ -279,7 +279,7 @@ def test_log_proba_is_the_logarithm_of_proba(key):
 
 
 @every_loss
-def test_log_proba_is_finite_where_proba_is_zero(key):
+def test_log_proba_is_finite_if_proba_is_zero(key):
     logits = np.array([[-1e5, 1e5]])
     assert LOSSES[key].predict_proba(logits)[0, 0] == 0
     assert -2.1e5 < LOSSES[key].predict_log_proba(logits)[0, 0] < -9e4
@@ -291,9 +291,9 @@ def test_proba_is_between_zero_and_one(key):
     assert np.all((proba >= 0) & (proba <= 1))
 
 
-def test_log_sigmoid_is_scipys():
+def test_log_sigmoid_equals_scipys():
     z = np.array(EXTREMES)
-    # 4 eps here, and as much in scipy.
+    # 4 eps here and 4 eps in scipy.
     np.testing.assert_allclose(log_sigmoid(z), special.log_expit(z), rtol=2e-15)
 
 

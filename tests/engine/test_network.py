@@ -1,4 +1,4 @@
-"""The network computes what the textbook draws, forward and backward."""
+"""Forward pass and backpropagation equal hand calculations and loops over single units."""
 
 import numpy as np
 import pytest
@@ -21,9 +21,9 @@ HAND_X = np.array([[1.0, 2.0]])
 
 
 def network(hidden, activation, n_samples=7, dtype=np.float64):
-    """Return random layers (4 inputs, 3 outputs), rows and a delta, none writeable.
+    """Return layers (4 inputs, 3 outputs), rows, activations and delta.
 
-    Between rows and delta the activations as `forward` takes them.
+    Arrays are random and read-only.
     """
     rng = np.random.RandomState(1)
     architecture = network_of((4, *hidden, 3), activation)
@@ -38,45 +38,45 @@ def network(hidden, activation, n_samples=7, dtype=np.float64):
 # By hand.
 
 
-def test_forward_is_the_calculation_by_hand():
-    passed = forward(HAND_LAYERS, HAND_X, ("relu",))
+def test_forward_equals_hand_calculation():
+    cache = forward(HAND_LAYERS, HAND_X, ("relu",))
     # 1*1 + 2*0.5 + 0.5 and 1*-1 + 2*1 + 0; then 2.5*2 - 1*3 + 0.25.
-    assert passed.inputs[1].tolist() == [[2.5, 1.0]]
-    assert passed.logits.tolist() == [[2.25]]
+    assert cache.inputs[1].tolist() == [[2.5, 1.0]]
+    assert cache.logits.tolist() == [[2.25]]
 
 
-def test_backward_is_the_calculation_by_hand():
-    passed = forward(HAND_LAYERS, HAND_X, ("relu",))
-    first, last = backward(HAND_LAYERS, passed, np.array([[1.0]]), ("relu",))
+def test_backward_equals_hand_calculation():
+    cache = forward(HAND_LAYERS, HAND_X, ("relu",))
+    first, last = backward(HAND_LAYERS, cache, np.array([[1.0]]), ("relu",))
     assert last.weight.tolist() == [[2.5], [1.0]]
     assert last.intercept.tolist() == [1.0]
-    # delta = (2, -3), both units being on; times the inputs 1 and 2.
+    # Both units are active, so delta = (2, -3); times the inputs 1 and 2.
     assert first.weight.tolist() == [[2.0, -3.0], [4.0, -6.0]]
     assert first.intercept.tolist() == [2.0, -3.0]
 
 
-def test_nothing_comes_back_through_a_relu_at_zero():
+def test_gradient_through_relu_at_zero_is_zero():
     layers = [HAND_LAYERS[0]._replace(intercept=np.array([-2.0, -1.0])), HAND_LAYERS[1]]
-    passed = forward(layers, HAND_X, ("relu",))  # both units get exactly 0
-    gradient = backward(layers, passed, np.array([[1.0]]), ("relu",))[0]
-    assert passed.logits.tolist() == [[0.25]]
+    cache = forward(layers, HAND_X, ("relu",))  # both units get exactly 0
+    gradient = backward(layers, cache, np.array([[1.0]]), ("relu",))[0]
+    assert cache.logits.tolist() == [[0.25]]
     assert np.all(gradient.weight == 0)
     assert np.all(gradient.intercept == 0)
 
 
 def test_each_hidden_layer_has_its_own_activation():
     layers = [*HAND_LAYERS[:1] * 2, HAND_LAYERS[1]]
-    passed = forward(layers, HAND_X, ("relu", "tanh"))
+    cache = forward(layers, HAND_X, ("relu", "tanh"))
     # As above (2.5, 1), then 2.5*1 + 1*0.5 + 0.5 and 2.5*-1 + 1*1.
-    assert passed.inputs[1].tolist() == [[2.5, 1.0]]
-    assert passed.inputs[2].tolist() == [np.tanh([3.5, -1.5]).tolist()]
+    assert cache.inputs[1].tolist() == [[2.5, 1.0]]
+    assert cache.inputs[2].tolist() == [np.tanh([3.5, -1.5]).tolist()]
 
 
 # Against loops over single units.
 
 
 def unit_by_unit(layers, x, activations):
-    """Return the logits of one row, each unit by itself as in a drawing."""
+    """Return the logits of one row, computed one unit at a time."""
     functions = [ACTIVATIONS[name].function for name in (*activations, "identity")]
     for (weight, intercept), function in zip(layers, functions, strict=True):
         z = [
@@ -89,12 +89,12 @@ def unit_by_unit(layers, x, activations):
 
 @every_activation
 @every_depth
-def test_forward_is_unit_by_unit(hidden, activation):
+def test_forward_equals_unit_by_unit(hidden, activation):
     layers, X, activations, _ = network(hidden, activation)
-    passed = forward(layers, X, activations)
+    cache = forward(layers, X, activations)
     expected = [unit_by_unit(layers, x, activations) for x in X]
     # Sums of at most 5 terms in another order, through 4 layers.
-    np.testing.assert_allclose(passed.logits, expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(cache.logits, expected, rtol=0, atol=1e-14)
 
 
 @every_activation
@@ -115,19 +115,19 @@ def test_gradient_of_a_batch_is_the_sum_over_its_rows(hidden, activation):
 
 @every_activation
 @every_depth
-def test_sparse_rows_are_dense_rows(hidden, activation):
+def test_sparse_rows_equal_dense_rows(hidden, activation):
     layers, X, activations, delta = network(hidden, activation)
     results = []
     for rows in (X, csr_array(X)):
-        passed = forward(layers, rows, activations)
-        gradients = backward(layers, passed, delta, activations)
-        results.append([passed.logits, *(array for layer in gradients for array in layer)])
+        cache = forward(layers, rows, activations)
+        gradients = backward(layers, cache, delta, activations)
+        results.append([cache.logits, *(array for layer in gradients for array in layer)])
     for dense, sparse in zip(*results, strict=True):
         # As above: sums in another order.
         np.testing.assert_allclose(sparse, dense, rtol=0, atol=1e-13)
 
 
-# Shapes, types and purity. The arrays of `network` cannot be written to.
+# Shapes, types and purity. The arrays of `network` are read-only.
 
 
 @every_activation
@@ -145,15 +145,15 @@ def test_gradients_have_shapes_and_dtype_of_the_layers(
 
 
 @every_depth
-def test_each_layers_input_is_returned(hidden):
+def test_cache_has_the_input_of_each_layer(hidden):
     layers, X, activations, _ = network(hidden, "tanh")
-    passed = forward(layers, X, activations)
-    assert passed.inputs[0] is X
-    assert [a.shape[1] for a in passed.inputs] == [4, *hidden]
-    assert passed.logits.shape == (7, 3)
+    cache = forward(layers, X, activations)
+    assert cache.inputs[0] is X
+    assert [a.shape[1] for a in cache.inputs] == [4, *hidden]
+    assert cache.logits.shape == (7, 3)
 
 
-# How the parameters lie in one vector.
+# Layout of the parameters in one vector.
 
 
 @every_depth
@@ -166,13 +166,13 @@ def test_layers_are_views_of_theta(hidden):
 
 
 @every_depth
-def test_flatten_undoes_layers(hidden):
+def test_flatten_inverts_layers(hidden):
     architecture = Architecture((4, *hidden, 3))
     theta = np.arange(architecture.n_parameters, dtype=float)
     np.testing.assert_array_equal(architecture.flatten(architecture.layers(theta)), theta)
 
 
-def test_numbers_of_parameters_are_counted():
+def test_numbers_of_parameters_equal_hand_calculation():
     architecture = Architecture((4, 5, 3))
     assert architecture.n_weights == 4 * 5 + 5 * 3
     assert architecture.n_parameters == 4 * 5 + 5 * 3 + 5 + 3
@@ -186,7 +186,7 @@ def test_weights_come_before_intercepts():
     assert last.intercept.tolist() == [8]
 
 
-def test_flatten_names_other_shapes():
+def test_flatten_error_names_both_shapes():
     layers = Architecture((4, 3)).layers(np.zeros(15))
     with pytest.raises(ValueError, match=r"expected .*\(5, 3\).* got .*\(4, 3\)"):
         Architecture((5, 3)).flatten(layers)

@@ -1,4 +1,4 @@
-"""Newton's method reaches trusted optima, says how near it is, and can be cut."""
+"""Newton's method reaches the optimum, estimates its gap, and resumes after any step."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -39,7 +39,7 @@ def data_of(
     weighted=False,
     seed=0,
 ):
-    """Return rows whose labels follow the features, but not for sure."""
+    """Return random rows with labels that depend on the features and noise."""
     rng = np.random.RandomState(seed)
     X = rng.normal(size=(n_samples, n_features))
     if sparse:
@@ -70,12 +70,12 @@ def problem_of(data, penalty="l2", fit_intercept=True):
 
 
 def settings_of(tol=0.0, n_first_rows=1000, stopping_rule=None):
-    """Return settings, by default those with which it goes on to rounding."""
+    """Return settings; by default, only rounding error ends training."""
     return NewtonSettings(tol, n_first_rows, stopping_rule)
 
 
 def start_of(problem, data, seed=0):
-    """Return the state of a new model, which cannot be written to."""
+    """Return the state of a new model, with a read-only theta."""
     theta = np.zeros(problem.architecture.n_parameters, data.X.dtype)
     theta.flags.writeable = False
     drawn = np.random.RandomState(seed).get_state()
@@ -92,7 +92,7 @@ def run(
     monitor=None,
     rows=None,
 ):
-    """Minimise from the start of this file."""
+    """Minimise, by default from `start_of`."""
     settings = settings_of() if settings is None else settings
     state = start_of(problem, data) if state is None else state
     rows = Rows(data, problem.loss) if rows is None else rows
@@ -110,10 +110,10 @@ def objective_of(problem, data, theta):
 
 
 def trusted(problem, data):
-    """Return the optimal theta by scipy's L-BFGS-B, in standardised features.
+    """Return the optimal theta, found by scipy's L-BFGS-B in standardised features.
 
-    An l1 part is smooth in the positive and the negative part of each weight, which are
-    bounded by zero.
+    For l1, each weight is the difference of two variables bounded below by zero, in which
+    the penalty is smooth.
     """
     X = (data.X.toarray() if issparse(data.X) else data.X).astype(np.float64)
     centred = problem.architecture.fit_intercept
@@ -144,7 +144,7 @@ def trusted(problem, data):
 
     start = np.zeros(2 * size + n_outputs)
     bounds = [(0, None)] * size + [(0, None if l1.any() else 0)] * size
-    if not l1.any():  # one part will do
+    if not l1.any():  # one variable suffices
         bounds[:size] = [(None, None)] * size
     bounds += [(None, None)] * n_outputs
     options = {"gtol": 1e-13, "ftol": 0, "maxiter": 20_000, "maxfun": 40_000, "maxcor": 30}
@@ -156,13 +156,13 @@ def trusted(problem, data):
 
 
 def relative_gap(problem, data, theta):
-    """Return (J - J*) / J*, with J* that of the trusted solver."""
+    """Return (J - J*) / J*, with J* from the trusted solver."""
     best = objective_of(problem, data, trusted(problem, data))
     return (objective_of(problem, data, theta) - best) / best
 
 
 class Watcher:
-    """A Monitor that notes states, and ends or interrupts training at one of them."""
+    """A Monitor that records states, and ends or interrupts training at a given epoch."""
 
     def __init__(self, stop_at=None, interrupt_at=None):
         self.stop_at, self.interrupt_at = stop_at, interrupt_at
@@ -183,7 +183,7 @@ class Watcher:
         return 0
 
 
-# The optimum. Few rows: it is found as exactly as numbers are.
+# The optimum. On few rows, it is reached to rounding error.
 
 
 @any_penalty
@@ -212,14 +212,14 @@ def test_optimality_conditions_hold(penalty, n_outputs, fit_intercept):
     at_zero = np.maximum(np.abs(slope_of_weight) - l1, 0)
     others = np.abs(slope_of_weight + l1 * np.sign(weight))
     violation = np.append(np.where(weight == 0, at_zero, others), slope[n_weights:])
-    # A relative gap of 1e-13 is a gradient of about its root.
+    # A relative gap of 1e-13 means a gradient of about its square root.
     assert np.max(np.abs(violation)) <= 1e-6
 
 
 @any_outputs
 @pytest.mark.parametrize("penalty", ["l1", "elastic net"])
 @pytest.mark.parametrize("seed", range(4))
-def test_zeros_are_those_of_the_trusted_solver(n_outputs, penalty, seed):
+def test_zeros_equal_those_of_the_trusted_solver(n_outputs, penalty, seed):
     data = data_of(n_outputs, n_features=8, seed=seed)
     problem = problem_of(data, replace(PENALTIES[penalty], l1=0.04))
     theta, expected = run(problem, data).state.theta, trusted(problem, data)
@@ -248,7 +248,7 @@ def test_intercept_is_the_log_odds(y, weight, expected):
 
 @any_penalty
 @any_outputs
-def test_without_intercept_it_stays_where_it_is(penalty, n_outputs):
+def test_intercept_stays_at_zero_if_it_is_not_fitted(penalty, n_outputs):
     data = data_of(n_outputs)
     theta = run(problem_of(data, penalty, fit_intercept=False), data).state.theta
     assert not theta[-n_outputs:].any()
@@ -256,7 +256,7 @@ def test_without_intercept_it_stays_where_it_is(penalty, n_outputs):
 
 @any_penalty
 @any_outputs
-def test_a_weight_is_a_repetition(penalty, n_outputs):
+def test_integer_weights_equal_repeated_rows(penalty, n_outputs):
     data = data_of(n_outputs)
     times = np.random.RandomState(0).randint(1, 4, size=60)
     weighted = data._replace(sample_weight=times / times.mean())
@@ -275,13 +275,13 @@ def test_units_of_features_make_no_difference_without_a_penalty(n_outputs):
     assert some == pytest.approx(others, rel=1e-12)
 
 
-# Many rows: it ends where the relative gap is `tol`, and estimates it.
+# Many rows: training ends at a relative gap of `tol`, and estimates the gap.
 
 KINDS = ("standardised", "raw", "correlated", "rare", "offset", "skewed")
 
 
 def many_rows(kind, n_outputs=1, n_samples=3000):
-    """Return more rows than FEW_ROWS, of one kind of features."""
+    """Return more rows than FEW_ROWS, with features of this kind."""
     data = data_of(n_outputs, n_samples, 8)
     X, rng = data.X.copy(), np.random.RandomState(1)
     if kind == "raw":
@@ -303,9 +303,9 @@ any_kind = pytest.mark.parametrize("kind", KINDS)
 @any_kind
 @any_outputs
 @any_penalty
-def test_the_gap_in_the_end_is_at_most_tol(kind, n_outputs, penalty):
+def test_final_gap_is_at_most_tol(kind, n_outputs, penalty):
     data = many_rows(kind, n_outputs)
-    # Less than before: it should not hide what the features are like.
+    # A weak penalty, which does not hide the difficulty of the features.
     strengths = PENALTIES[penalty]
     weak = Penalty(strengths.l2 / 100, strengths.l1 / 10)
     problem = problem_of(data, weak)
@@ -320,7 +320,7 @@ def test_the_gap_in_the_end_is_at_most_tol(kind, n_outputs, penalty):
 @any_outputs
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 @pytest.mark.parametrize("tol", [1e-2, 1e-4])
-def test_the_estimate_bounds_the_gap(kind, n_outputs, penalty, tol):
+def test_estimated_gap_bounds_the_gap(kind, n_outputs, penalty, tol):
     data = many_rows(kind, n_outputs)
     problem = problem_of(data, penalty)
     result = run(problem, data, settings=settings_of(tol))
@@ -330,20 +330,20 @@ def test_the_estimate_bounds_the_gap(kind, n_outputs, penalty, tol):
 
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 5])
 @any_outputs
-def test_the_estimate_is_of_the_right_size_on_all_rows(n_steps, n_outputs):
-    # Well conditioned rows: half of the squared Newton decrement is the gap near the end.
+def test_estimated_gap_is_right_within_a_factor_of_4(n_steps, n_outputs):
+    # Well-conditioned rows: near the optimum, the gap is half the squared Newton decrement.
     data = data_of(n_outputs, 900)
     problem = problem_of(data)
     result = run(problem, data, n_steps)
     gap = relative_gap(problem, data, result.state.theta)
-    rounding = 1e-12  # of the gap, at the optimum
+    rounding = 1e-12  # error of the gap at the optimum
     assert gap / 4 - rounding <= result.gap <= 4 * (gap + rounding)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @any_penalty
 @any_outputs
-def test_dtype_stays(dtype, penalty, n_outputs):
+def test_dtype_is_preserved(dtype, penalty, n_outputs):
     data = data_of(n_outputs, dtype=dtype)
     assert run(problem_of(data, penalty), data).state.theta.dtype == dtype
 
@@ -351,13 +351,13 @@ def test_dtype_stays(dtype, penalty, n_outputs):
 @any_penalty
 @any_outputs
 @pytest.mark.parametrize("kind", ["standardised", "raw", "offset"])
-def test_float32_reaches_the_optimum_to_its_rounding(penalty, n_outputs, kind):
+def test_float32_reaches_the_optimum_within_rounding(penalty, n_outputs, kind):
     data = many_rows(kind, n_outputs)
     y = data.y.astype(np.float32) if n_outputs == 1 else data.y
     data = data._replace(X=data.X.astype(np.float32), y=y)
     problem = problem_of(data, penalty)
     result = run(problem, data, settings=settings_of(1e-4))
-    # An offset of 1e5 has a logit's rounding of 1e-2 in the user's units, whatever theta.
+    # An offset of 1e5 rounds logits by 1e-2 in the user's units, for any theta.
     bound = 1e-3 if kind == "offset" else 1e-4
     assert result.ended_by is EndedBy.STOPPING_RULE
     assert relative_gap(problem, data, result.state.theta) <= bound
@@ -380,13 +380,13 @@ def test_samples_grow_and_the_last_steps_use_all_rows(penalty, n_outputs):
 
 
 def sizes_of_samples(data, settings):
-    """Return the numbers of rows of the samples of a new model's run."""
+    """Return the sample sizes of a new model's run."""
     problem = problem_of(data)
     rows, state = Rows(data, problem.loss), start_of(problem, data)
     return steps.begin(problem, settings, rows, state).sizes
 
 
-def test_sizes_grow_by_the_factor():
+def test_sample_sizes_grow_by_a_constant_factor():
     sizes = sizes_of_samples(data_of(1, 20_000, 10), settings_of())
     assert sizes[-1] == 20_000
     assert len(sizes) > 1
@@ -394,7 +394,7 @@ def test_sizes_grow_by_the_factor():
         assert large / small == pytest.approx(steps.GROWTH, rel=0.01)
 
 
-def test_the_first_sample_is_no_smaller_than_a_batch():
+def test_first_sample_has_at_least_n_first_rows():
     settings = settings_of(n_first_rows=7000)
     sizes = sizes_of_samples(data_of(1, 20_000, 10), settings)
     assert list(sizes) == [20_000]
@@ -402,7 +402,7 @@ def test_the_first_sample_is_no_smaller_than_a_batch():
 
 @any_outputs
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_rows_in_the_order_of_labels_reach_tol(n_outputs, seed):
+def test_tol_is_reached_on_rows_sorted_by_label(n_outputs, seed):
     data = data_of(n_outputs, 20_000, 10)
     order = np.argsort(data.y.ravel(), kind="stable")
     data = Dataset(data.X[order], data.y[order])
@@ -412,7 +412,7 @@ def test_rows_in_the_order_of_labels_reach_tol(n_outputs, seed):
     assert relative_gap(problem, data, result.state.theta) <= 1e-4
 
 
-def test_a_run_is_repeatable():
+def test_a_run_is_reproducible():
     data = data_of(1, 20_000, 10)
     problem, settings = problem_of(data), settings_of(1e-4)
     runs = [run(problem, data, settings=settings) for _ in range(2)]
@@ -420,7 +420,7 @@ def test_a_run_is_repeatable():
     np.testing.assert_array_equal(some, others)
 
 
-def test_the_generator_is_not_used_up():
+def test_random_state_is_not_changed():
     data = data_of(1, 20_000, 10)
     problem = problem_of(data)
     state = start_of(problem, data)
@@ -428,23 +428,23 @@ def test_the_generator_is_not_used_up():
     np.testing.assert_equal(result.state.random_state, state.random_state)
 
 
-# Far from the optimum: data on which steps without damping go astray.
+# Far from the optimum: data on which undamped Newton steps diverge.
 
 
-def astray(name):
-    """Return rows on which Newton's method without a remedy diverges."""
+def hard_rows(name):
+    """Return rows on which undamped Newton steps diverge."""
     rng = np.random.RandomState(2)
     X = rng.normal(size=(300, 3))
     y = (X[:, 0] + 0.5 * rng.normal(size=300) > 0).astype(float)
     if name == "one huge row":
         X[7] *= 1e4
         y[7] = 1 - y[7]
-    elif name == "one wrong row of a rare feature":
+    elif name == "one mislabelled row of a rare feature":
         X = np.hstack([X, np.zeros((300, 1))])
         X[:5, 3], y[:5] = 1.0, [1, 1, 1, 1, 0]
     elif name == "features seen once":
         X = np.hstack([X, np.eye(300)[:, :100]])
-    elif name == "wrong rows far out":
+    elif name == "mislabelled outliers":
         X = np.vstack([X, 50 * X[:6]])
         y = np.append(y, 1 - y[:6])
     elif name == "one row of the other class":
@@ -453,50 +453,50 @@ def astray(name):
     return Dataset(X, y[:, None])
 
 
-ASTRAY = (
+HARD_ROWS = (
     "one huge row",
-    "one wrong row of a rare feature",
+    "one mislabelled row of a rare feature",
     "features seen once",
-    "wrong rows far out",
+    "mislabelled outliers",
     "one row of the other class",
 )
 
 
-@pytest.mark.parametrize("name", ASTRAY)
+@pytest.mark.parametrize("name", HARD_ROWS)
 @pytest.mark.parametrize(
     "penalty", [Penalty(l2=1e-4), Penalty(l2=1e-8), Penalty(l1=1e-4)], ids=str
 )
-def test_hard_starts_reach_the_optimum(name, penalty):
-    data = astray(name)
+def test_hard_rows_reach_the_optimum(name, penalty):
+    data = hard_rows(name)
     problem = problem_of(data, penalty)
     result = run(problem, data)
     assert result.ended_by is EndedBy.STOPPING_RULE
     assert relative_gap(problem, data, result.state.theta) <= 1e-9
 
 
-@pytest.mark.parametrize("name", ASTRAY)
+@pytest.mark.parametrize("name", HARD_ROWS)
 @pytest.mark.parametrize("far", [1.0, 30.0, 1e3])
-def test_any_start_reaches_the_optimum(name, far):
-    data = astray(name)
+def test_optimum_is_reached_from_any_start(name, far):
+    data = hard_rows(name)
     problem = problem_of(data, Penalty(l2=1e-4))
     theta = far * np.random.RandomState(3).normal(size=problem.architecture.n_parameters)
     result = run(problem, data, state=replace(start_of(problem, data), theta=theta))
     assert relative_gap(problem, data, result.state.theta) <= 1e-9
 
 
-@pytest.mark.parametrize("name", ASTRAY)
+@pytest.mark.parametrize("name", HARD_ROWS)
 def test_the_objective_never_rises_on_the_same_rows(name):
-    data = astray(name)
+    data = hard_rows(name)
     result = run(problem_of(data, Penalty(l2=1e-4)), data)
     curve = [*result.curves.objectives, result.last_loss]
-    # Up to the rounding of an objective, a sum over 300 rows.
+    # Up to rounding error of the objective, a sum over 300 rows.
     assert np.all(np.diff(curve) <= 64 * 2.3e-16 * curve[0])
 
 
-# How it ends.
+# How training ends.
 
 
-def test_steps_run_out():
+def test_training_ends_after_n_steps():
     data = data_of()
     result = run(problem_of(data), data, n_steps=2)
     assert (len(result.curves.objectives), result.ended_by) == (2, EndedBy.MAX_ITER)
@@ -504,7 +504,7 @@ def test_steps_run_out():
 
 @pytest.mark.parametrize("n_steps", [1, 2, 3])
 @any_outputs
-def test_a_run_that_is_cut_says_how_near_it_is(n_steps, n_outputs):
+def test_an_unfinished_run_estimates_its_gap(n_steps, n_outputs):
     data = data_of(n_outputs)
     problem = problem_of(data)
     result = run(problem, data, n_steps)
@@ -514,7 +514,7 @@ def test_a_run_that_is_cut_says_how_near_it_is(n_steps, n_outputs):
 
 
 def separable(n_outputs=1, n_samples=40):
-    """Return rows that can be told apart, in a plane."""
+    """Return linearly separable rows of two features."""
     rng = np.random.RandomState(0)
     X = rng.normal(size=(n_samples, 2))
     if n_outputs == 1:
@@ -548,8 +548,8 @@ def test_separable_rows_with_a_penalty_have_an_optimum(n_outputs, penalty):
 
 
 @pytest.mark.parametrize("weight", [1e-3, 1e-5, 1e-7])
-def test_one_wrong_row_of_little_weight_is_not_separable(weight):
-    # Between two rows of the other class, so that no line has it on its side.
+def test_one_mislabelled_row_of_small_weight_is_not_separable(weight):
+    # The last row lies between rows of the other class: no threshold separates it.
     x = np.r_[np.linspace(-2, -1, 20), np.linspace(1, 2, 20), -1.5]
     y = np.r_[np.zeros(20), np.ones(21)]
     sample_weight = np.r_[np.ones(40), weight]
@@ -558,7 +558,7 @@ def test_one_wrong_row_of_little_weight_is_not_separable(weight):
     assert result.ended_by is EndedBy.STOPPING_RULE
 
 
-def test_the_optimum_stays():
+def test_resuming_at_the_optimum_stays_there():
     data = data_of()
     problem = problem_of(data)
     first = run(problem, data)
@@ -570,7 +570,7 @@ def test_the_optimum_stays():
 @pytest.mark.parametrize("tol", [0.0, -inf])
 @any_penalty
 @any_outputs
-def test_without_tol_it_goes_on_to_rounding_and_ends(tol, penalty, n_outputs):
+def test_without_tol_training_ends_at_rounding_error(tol, penalty, n_outputs):
     data = many_rows("standardised", n_outputs)
     problem = problem_of(data, penalty)
     result = run(problem, data, settings=settings_of(tol))
@@ -578,7 +578,7 @@ def test_without_tol_it_goes_on_to_rounding_and_ends(tol, penalty, n_outputs):
     assert relative_gap(problem, data, result.state.theta) <= 1e-13
 
 
-def test_an_objective_that_is_not_finite_is_an_error():
+def test_a_non_finite_objective_is_an_error():
     data = data_of()
     problem = problem_of(data)
     theta = np.full(problem.architecture.n_parameters, 1e200)
@@ -586,17 +586,17 @@ def test_an_objective_that_is_not_finite_is_an_error():
         run(problem, data, state=replace(start_of(problem, data), theta=theta))
 
 
-# Cut and resume.
+# Resumed runs.
 
 
-def thetas_of(problem, data, **keywords):
+def states_of(problem, data, **keywords):
     """Return the states after each step of a run."""
     watcher = Watcher()
     run(problem, data, monitor=watcher, **keywords)
     return watcher.states
 
 
-CUTS = {
+RUNS_TO_RESUME = {
     "few rows": lambda: (data_of(), "l2", 0.0),
     "few rows, l1": lambda: (data_of(), "l1", 0.0),
     "many rows": lambda: (data_of(1, 20_000, 10), "l2", 1e-6),
@@ -607,15 +607,15 @@ CUTS = {
     "rare": lambda: (many_rows("rare"), Penalty(l2=1e-6), 1e-8),
     "rare, 20 000": lambda: (many_rows("rare", 1, 20_000), Penalty(l2=1e-6), 1e-8),
     "skewed, 20 000": lambda: (many_rows("skewed", 3, 20_000), Penalty(l2=1e-6), 1e-8),
-    "one huge row": lambda: (astray("one huge row"), Penalty(l2=1e-6), 0.0),
+    "one huge row": lambda: (hard_rows("one huge row"), Penalty(l2=1e-6), 0.0),
 }
 
 
-@pytest.mark.parametrize("name", CUTS)
-def test_a_run_that_is_cut_and_resumed_is_the_same_bit_for_bit(name):
-    data, penalty, tol = CUTS[name]()
+@pytest.mark.parametrize("name", RUNS_TO_RESUME)
+def test_a_resumed_run_is_the_same_bit_for_bit(name):
+    data, penalty, tol = RUNS_TO_RESUME[name]()
     problem, settings = problem_of(data, penalty), settings_of(tol)
-    whole = thetas_of(problem, data, settings=settings)
+    whole = states_of(problem, data, settings=settings)
     for n_steps in range(1, len(whole)):
         state = run(problem, data, n_steps, settings=settings).state
         np.testing.assert_array_equal(state.theta, whole[n_steps - 1].theta)
@@ -629,7 +629,7 @@ def test_steps_count_as_epochs():
     assert (state.step, state.epoch) == (3, 3)
 
 
-def test_the_state_that_came_in_is_not_changed():
+def test_given_state_is_not_modified():
     data = data_of()
     problem = problem_of(data)
     state = start_of(problem, data)
@@ -637,7 +637,7 @@ def test_the_state_that_came_in_is_not_changed():
     assert (state.step, state.memory.n_sampled, state.theta.any()) == (0, 0, False)
 
 
-# What is reported, and who watches.
+# Curves, monitors and validation.
 
 
 def test_curve_is_the_objective_before_each_step():
@@ -651,7 +651,7 @@ def test_curve_is_the_objective_before_each_step():
     )
 
 
-def test_last_loss_is_that_of_the_last_theta():
+def test_last_loss_is_the_objective_at_the_last_theta():
     data = data_of(1, 20_000, 10)
     problem = problem_of(data)
     result = run(problem, data, settings=settings_of(1e-4))
@@ -668,7 +668,7 @@ def test_monitor_sees_each_step():
     assert watcher.objectives == result.curves.objectives
 
 
-def test_monitor_can_end_it():
+def test_monitor_can_end_training():
     data, watcher = data_of(), Watcher(stop_at=2)
     result = run(problem_of(data), data, monitor=watcher)
     assert (len(result.curves.objectives), result.ended_by) == (2, EndedBy.MONITOR)
@@ -702,12 +702,12 @@ def test_the_best_theta_by_validation_is_kept():
     assert (progress.best, progress.best_epoch) == (-0.7, 2)
 
 
-def test_no_better_score_ends_it():
+def test_training_ends_without_a_better_score():
     data = data_of()
     settings = settings_of(1e-4, stopping_rule=StoppingRule(1e-4, 2))
     how = {"settings": settings, "validate": lambda theta: Validation(0.7, 0.5)}
     result = run(problem_of(data), data, **how)
-    # The first score is an improvement on nothing, two more are not.
+    # The first score counts as an improvement, the next two do not.
     assert (len(result.curves.objectives), result.ended_by) == (3, EndedBy.STOPPING_RULE)
 
 
@@ -722,7 +722,7 @@ def test_progress_holds_the_best_objective_and_the_last_improvement():
 # Interrupts.
 
 
-def test_interrupt_after_a_step_gives_its_model():
+def test_interrupt_after_a_step_returns_its_model():
     data, watcher = data_of(), Watcher(interrupt_at=3)
     problem = problem_of(data)
     result, expected = run(problem, data, monitor=watcher), run(problem, data, 3)
@@ -733,7 +733,7 @@ def test_interrupt_after_a_step_gives_its_model():
 
 
 class Interrupted(Rows):
-    """Rows that are interrupted in one of their passes."""
+    """Rows that are interrupted in a given pass."""
 
     left: list
 
@@ -745,14 +745,14 @@ class Interrupted(Rows):
 
 
 def interrupted_rows(data, problem, n_passes):
-    """Return rows that are interrupted in this pass, samples of them too."""
+    """Return Rows that are interrupted in pass `n_passes`, as are samples of them."""
     rows = Interrupted(data, problem.loss)
     object.__setattr__(rows, "left", [n_passes])
     return rows
 
 
 @pytest.mark.parametrize("n_passes", range(4, 8))
-def test_interrupt_within_a_step_gives_the_last_finished_one(n_passes):
+def test_interrupt_within_a_step_returns_the_step_before(n_passes):
     data, watcher = data_of(), Watcher()
     problem = problem_of(data)
     rows = interrupted_rows(data, problem, n_passes)
@@ -772,13 +772,13 @@ def test_interrupt_before_the_first_step_is_raised(n_passes):
         run(problem, data, rows=interrupted_rows(data, problem, n_passes))
 
 
-# Kernels make no difference.
+# Kernels.
 
 
 @any_penalty
 @any_outputs
 @pytest.mark.parametrize("sparse", [False, True])
-def test_without_kernels_the_optimum_is_the_same(monkeypatch, penalty, n_outputs, sparse):
+def test_optimum_is_the_same_without_kernels(monkeypatch, penalty, n_outputs, sparse):
     data = data_of(n_outputs, sparse=sparse)
     problem = problem_of(data, penalty)
     ours = run(problem, data).last_loss

@@ -1,8 +1,9 @@
 """One pass over the rows gives the loss and its derivatives; kernels and reference agree.
 
-Expected values are the formulas of passes.py row by row in float64, finite differences, or
-mpmath. Where no other reason is given, the bound is 100 eps of the data's type times the
-largest number expected: sums over blocks of rows, of some ten roundings each.
+Expected values come from the formulas of passes.py row by row in float64, from finite
+differences, or from mpmath. Unless a test gives another reason, the bound is 100 eps of the
+data's type times the largest expected value: sums over blocks of rows, with about ten
+rounding errors each.
 """
 
 import itertools
@@ -23,7 +24,7 @@ from sklearn_nn._engine.types import Dataset
 
 N_EPS = 100
 DTYPES = (np.float32, np.float64)
-# By number of outputs: one is a sigmoid's, several are a softmax's.
+# One output is a sigmoid, several are a softmax.
 N_OUTPUTS = (1, 2, 3, 5)
 DAMPINGS = (0.0, 0.1, 3.0)
 
@@ -37,7 +38,7 @@ any_damping = pytest.mark.parametrize("damping", DAMPINGS)
 
 
 def frozen(X):
-    """Return an array or CSR matrix that can no longer be written to."""
+    """Make an array or CSR matrix read-only, and return it."""
     parts = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
     for part in parts:
         part.flags.writeable = False
@@ -45,7 +46,7 @@ def frozen(X):
 
 
 def every_second(X):
-    """Return X as every second row and column of a larger array full of NaN."""
+    """Return X as every second row and column of an array otherwise full of NaN."""
     larger = np.full((2 * X.shape[0], 2 * X.shape[1]), np.nan, X.dtype)
     larger[::2, ::2] = X
     return larger[::2, ::2]
@@ -63,7 +64,7 @@ def csr_of(X, index_type=np.int32):
 
 
 def csr_with_zeros(X):
-    """Return X as CSR that stores its zeros too."""
+    """Return X as CSR with explicit zeros."""
     n, p = X.shape
     sparse = csr_array((n, p), dtype=X.dtype)
     sparse.data = X.ravel().copy()
@@ -98,7 +99,7 @@ class Case(NamedTuple):
 
 
 def loss_of(n_outputs):
-    """Return the Loss of so many outputs."""
+    """Return the Loss for `n_outputs`."""
     return LOSSES["log_loss", "logistic" if n_outputs == 1 else "softmax"]
 
 
@@ -109,14 +110,14 @@ def case_of(
     dtype=np.float64,
     storage="C",
     weighted=True,
-    takes_part=False,
+    is_subset=False,
 ):
-    """Return a random Case, always the same, whose logits are of the order of 1."""
+    """Return a random Case, reproducible, with logits of order 1."""
     rng = np.random.RandomState(n_samples + 7 * n_outputs)
-    n = 2 * n_samples if takes_part else n_samples
+    n = 2 * n_samples if is_subset else n_samples
     X = (3 + rng.normal(size=(n, n_features))).astype(dtype)
     X[rng.uniform(size=X.shape) < 1 / 3] = 0
-    rows = frozen(rng.permutation(n)[:n_samples]) if takes_part else None
+    rows = frozen(rng.permutation(n)[:n_samples]) if is_subset else None
     y = rng.randint(2, size=(n_samples, 1)).astype(dtype)
     y = rng.randint(n_outputs, size=n_samples) if n_outputs > 1 else y
     weight = rng.uniform(0.5, 2, n_samples).astype(dtype) if weighted else None
@@ -153,7 +154,7 @@ def targets_of(case):
 
 
 def plain_proba(case):
-    """Return the textbook's probabilities, for logits of moderate size."""
+    """Return probabilities by the textbook formula, for moderate logits."""
     logits = dense_rows(case) @ case.point
     if logits.shape[1] == 1:
         return 1 / (1 + np.exp(-logits))
@@ -183,20 +184,20 @@ def plain_product(case, proba, damping):
 
 
 def assert_close(computed, expected, dtype=np.float64, n_eps=N_EPS):
-    """Assert equality up to so many eps of the largest number expected."""
+    """Assert equality within `n_eps` eps of the largest expected value."""
     largest = float(np.max(np.abs(expected))) or 1.0
     apart = float(np.max(np.abs(np.asarray(computed) - expected)))
     assert apart <= n_eps * np.finfo(dtype).eps * largest, f"{apart / largest:.3g}"
 
 
-# What a pass gives, by the formulas. These hold with kernels and without.
+# Results of a pass equal the formulas, with and without kernels.
 
 any_storage = pytest.mark.parametrize("storage", STORAGES)
 
 
 @pytest.fixture
 def uses_kernels(request, monkeypatch):
-    """Switch the kernels off if they are not to be used."""
+    """Switch the kernels off if the parameter is False."""
     if not request.param:
         monkeypatch.setattr(compiled, "supports_passes", lambda loss, data: False)
 
@@ -218,7 +219,7 @@ def test_loss_is_the_mean_of_minus_log_p(uses_kernels, n_outputs, storage):
 @either_way
 @any_outputs
 @any_storage
-def test_proba_is_that_of_the_logits(uses_kernels, n_outputs, storage):
+def test_proba_equals_the_textbook_formula(uses_kernels, n_outputs, storage):
     case = case_of(n_outputs, storage=storage)
     evaluation = case.rows.evaluate(case.coordinates, case.point)
     assert_close(evaluation.proba, plain_proba(case))
@@ -237,7 +238,7 @@ def test_gradient_is_the_sum_of_rows_times_p_minus_y(uses_kernels, n_outputs, st
 @either_way
 @any_outputs
 @any_storage
-def test_diagonal_is_that_of_its_formula(uses_kernels, n_outputs, storage):
+def test_diagonal_equals_its_formula(uses_kernels, n_outputs, storage):
     case = case_of(n_outputs, storage=storage)
     p, d = plain_proba(case), plain_proba(case) - targets_of(case)
     omega = np.maximum(p * (1 - p), d * d) * weights_of(case)[:, None]
@@ -248,7 +249,7 @@ def test_diagonal_is_that_of_its_formula(uses_kernels, n_outputs, storage):
 @either_way
 @any_outputs
 @any_storage
-def test_product_is_that_of_each_row(uses_kernels, n_outputs, storage):
+def test_product_is_the_sum_over_rows(uses_kernels, n_outputs, storage):
     case = case_of(n_outputs, storage=storage)
     proba = frozen(plain_proba(case))
     for damping in DAMPINGS:
@@ -292,7 +293,7 @@ def test_product_equals_finite_difference_of_the_gradient(uses_kernels, n_output
 @either_way
 @any_outputs
 @any_damping
-def test_product_is_symmetric_and_not_negative(uses_kernels, n_outputs, damping):
+def test_hessian_is_symmetric_and_positive_semidefinite(uses_kernels, n_outputs, damping):
     case = case_of(n_outputs)
     proba = case.rows.evaluate(case.coordinates, case.point).proba
     size = case.point.size
@@ -310,7 +311,7 @@ def test_product_is_symmetric_and_not_negative(uses_kernels, n_outputs, damping)
 
 @either_way
 @any_outputs
-def test_diagonal_is_no_smaller_than_that_of_the_hessian(uses_kernels, n_outputs):
+def test_diagonal_bounds_that_of_the_hessian(uses_kernels, n_outputs):
     case = case_of(n_outputs)
     evaluation = case.rows.evaluate(case.coordinates, case.point)
     for at in np.ndindex(case.point.shape):
@@ -333,10 +334,10 @@ def dense_hessian(case, proba, damping):
 @either_way
 @any_outputs
 @any_storage
-@pytest.mark.parametrize("takes_part", [False, True])
-def test_hessian_has_products_as_columns(uses_kernels, n_outputs, storage, takes_part):
+@pytest.mark.parametrize("is_subset", [False, True])
+def test_hessian_has_products_as_columns(uses_kernels, n_outputs, storage, is_subset):
     for damping, weighted in itertools.product(DAMPINGS, (False, True)):
-        case = case_of(n_outputs, 20, 3, np.float64, storage, weighted, takes_part)
+        case = case_of(n_outputs, 20, 3, np.float64, storage, weighted, is_subset)
         proba = frozen(case.rows.evaluate(case.coordinates, case.point).proba)
         H = case.rows.hessian(case.coordinates, proba, damping)
         assert_close(H, dense_hessian(case, proba, damping))
@@ -353,7 +354,7 @@ def test_float32_hessian_has_products_as_columns(uses_kernels, n_outputs, storag
 
 
 @any_outputs
-def test_there_is_no_matrix_of_many_features(n_outputs):
+def test_hessian_of_many_features_is_none(n_outputs):
     case = case_of(n_outputs, n_samples=3, n_features=passes.MOST_FEATURES + 1)
     proba = case.rows.evaluate(case.coordinates, case.point).proba
     assert case.rows.hessian(case.coordinates, proba, 0.0) is None
@@ -361,7 +362,7 @@ def test_there_is_no_matrix_of_many_features(n_outputs):
 
 @pytest.mark.parametrize("n_samples", [1, 1023, 1024, 1025, 2100])
 @any_outputs
-def test_hessian_is_that_of_each_row_at_the_ends_of_blocks(n_outputs, n_samples):
+def test_hessian_is_the_sum_over_rows_at_block_boundaries(n_outputs, n_samples):
     case = case_of(n_outputs, n_samples, n_features=2)
     proba, y = case.rows.evaluate(case.coordinates, case.point).proba, targets_of(case)
     C = [plain_curvature(p, one, 0.1) for p, one in zip(proba, y, strict=True)]
@@ -375,7 +376,7 @@ def test_hessian_is_that_of_each_row_at_the_ends_of_blocks(n_outputs, n_samples)
 
 
 def mpmath_row(logits, label):
-    """Return loss and probabilities of one row in 50 digits; one logit is a sigmoid's."""
+    """Return loss and probabilities of one row in 50 digits; one logit means sigmoid."""
     with mpmath.workdps(50):
         z = [mpmath.mpf(float(v)) for v in logits]
         z, label = ([mpmath.mpf(0), *z], label) if len(z) == 1 else (z, label)
@@ -396,7 +397,7 @@ def extreme_case(n_outputs, dtype):
     n_labels = max(2, n_outputs)
     X = np.repeat(np.array(logits), n_labels, axis=0).astype(dtype)
     y = np.tile(np.arange(n_labels), len(logits))
-    # Features are logits, so that the parameters are the identity.
+    # The parameters are the identity, so that features are logits.
     point = np.vstack([np.eye(n_outputs), np.zeros(n_outputs)])
     target = y if n_outputs > 1 else y[:, None].astype(dtype)
     plain = Coordinates(np.zeros(n_outputs), np.ones(n_outputs))
@@ -408,7 +409,7 @@ def extreme_case(n_outputs, dtype):
 @either_way
 @any_outputs
 @either_dtype
-def test_loss_of_extreme_logits_is_that_of_mpmath(uses_kernels, n_outputs, dtype):
+def test_loss_of_extreme_logits_equals_mpmath(uses_kernels, n_outputs, dtype):
     case, expected = extreme_case(n_outputs, dtype)
     evaluation = case.rows.evaluate(case.coordinates, case.point)
     assert_close(evaluation.loss, np.mean([loss for loss, _ in expected]), dtype)
@@ -417,7 +418,7 @@ def test_loss_of_extreme_logits_is_that_of_mpmath(uses_kernels, n_outputs, dtype
 @either_way
 @any_outputs
 @either_dtype
-def test_proba_of_extreme_logits_is_that_of_mpmath(uses_kernels, n_outputs, dtype):
+def test_proba_of_extreme_logits_equals_mpmath(uses_kernels, n_outputs, dtype):
     case, expected = extreme_case(n_outputs, dtype)
     evaluation = case.rows.evaluate(case.coordinates, case.point)
     assert_close(evaluation.proba, np.array([proba for _, proba in expected]), dtype)
@@ -426,7 +427,7 @@ def test_proba_of_extreme_logits_is_that_of_mpmath(uses_kernels, n_outputs, dtyp
 @either_way
 @any_outputs
 @either_dtype
-def test_all_of_an_evaluation_is_finite_at_extreme_logits(uses_kernels, n_outputs, dtype):
+def test_evaluation_is_finite_at_extreme_logits(uses_kernels, n_outputs, dtype):
     case, _ = extreme_case(n_outputs, dtype)
     evaluation = case.rows.evaluate(case.coordinates, case.point)
     assert all(np.all(np.isfinite(part)) for part in evaluation)
@@ -438,7 +439,7 @@ def test_all_of_an_evaluation_is_finite_at_extreme_logits(uses_kernels, n_output
 @either_way
 @any_outputs
 @any_storage
-def test_a_weight_is_a_repetition(uses_kernels, n_outputs, storage):
+def test_integer_weights_equal_repeated_rows(uses_kernels, n_outputs, storage):
     case = case_of(n_outputs, storage="C" if storage in DENSE else "CSR, zeros")
     times = np.random.RandomState(0).randint(1, 5, size=40)
     data = case.rows.data
@@ -458,8 +459,8 @@ def test_a_weight_is_a_repetition(uses_kernels, n_outputs, storage):
 @any_outputs
 @either_dtype
 @pytest.mark.parametrize("storage", ["C", "Fortran", "CSR, int32"])
-def test_a_row_of_weight_zero_is_absent(uses_kernels, n_outputs, dtype, storage):
-    # It is left out before; but a tiny weight can become 0 in float32.
+def test_rows_of_weight_zero_are_ignored(uses_kernels, n_outputs, dtype, storage):
+    # Rows of weight 0 are removed earlier, but a tiny weight can become 0 in float32.
     case = case_of(n_outputs, dtype=dtype, storage=storage)
     data = case.rows.data
     weight = data.sample_weight.copy()
@@ -494,7 +495,7 @@ def test_only_ratios_of_weights_matter(uses_kernels, factor):
 
 
 def by_level(function, *arguments):
-    """Return what `function` returns with each instruction set, by its name."""
+    """Return the result of `function` by name of the instruction set."""
     with pytest.MonkeyPatch.context() as patch:
         results = {}
         for level, name in enumerate(compiled.instruction_sets()):
@@ -504,7 +505,7 @@ def by_level(function, *arguments):
 
 
 def assert_kernels_equal_reference(case, dampings=DAMPINGS):
-    """Assert it for everything that a pass gives."""
+    """Assert that kernels equal the reference in all results of a pass."""
     loss, data, dtype = case.rows.loss, case.rows.data, case.rows.dtype
     assert compiled.supports_passes(loss, data)
     arguments = loss, data, case.coordinates, case.point
@@ -521,7 +522,7 @@ def assert_kernels_equal_reference(case, dampings=DAMPINGS):
 
 
 def assert_sparse_hessian_equals_reference(case):
-    """Assert it for the matrix of sparse rows."""
+    """Assert that kernels equal the reference in the Hessian of sparse rows."""
     loss, data, dtype = case.rows.loss, case.rows.data, case.rows.dtype
     proba = passes.evaluate(loss, data, case.coordinates, case.point)[-1]
     arguments = loss, data, case.coordinates, proba, 0.3
@@ -537,9 +538,9 @@ def assert_sparse_hessian_equals_reference(case):
 @either_dtype
 @any_storage
 def test_kernels_equal_reference_in_every_storage(n_outputs, dtype, storage):
-    for weighted, takes_part in itertools.product((False, True), repeat=2):
+    for weighted, is_subset in itertools.product((False, True), repeat=2):
         assert_kernels_equal_reference(
-            case_of(n_outputs, 40, 4, dtype, storage, weighted, takes_part)
+            case_of(n_outputs, 40, 4, dtype, storage, weighted, is_subset)
         )
 
 
@@ -548,9 +549,7 @@ def test_kernels_equal_reference_in_every_storage(n_outputs, dtype, storage):
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize("n_features", [1, 3, 20, 300])
 @pytest.mark.parametrize("storage", ["C", "Fortran", "CSR, int32"])
-def test_kernels_equal_reference_at_the_ends_of_blocks(
-    n_outputs, dtype, n_features, storage
-):
+def test_kernels_equal_reference_at_block_boundaries(n_outputs, dtype, n_features, storage):
     for n_samples in (1, 2, 7, 8, 9, 255, 256, 257, 1025):
         case = case_of(n_outputs, n_samples, n_features, dtype, storage)
         assert_kernels_equal_reference(case, dampings=(0.1,))
@@ -559,7 +558,7 @@ def test_kernels_equal_reference_at_the_ends_of_blocks(
 @needs_kernels
 @either_dtype
 @pytest.mark.parametrize("n_features", [4095, 5000])
-def test_kernels_equal_reference_where_blocks_have_fewest_rows(dtype, n_features):
+def test_kernels_equal_reference_with_the_smallest_blocks(dtype, n_features):
     assert_kernels_equal_reference(case_of(1, 19, n_features, dtype))
 
 
@@ -573,18 +572,18 @@ def test_kernels_equal_reference_at_extreme_logits(n_outputs, dtype):
 @needs_kernels
 @either_dtype
 @pytest.mark.parametrize("storage", SPARSE)
-@pytest.mark.parametrize("takes_part", [False, True])
-def test_sparse_hessian_equals_reference(dtype, storage, takes_part):
+@pytest.mark.parametrize("is_subset", [False, True])
+def test_sparse_hessian_equals_reference(dtype, storage, is_subset):
     for n_samples in (1, 9, 257):
         assert_sparse_hessian_equals_reference(
-            case_of(1, n_samples, dtype=dtype, storage=storage, takes_part=takes_part)
+            case_of(1, n_samples, dtype=dtype, storage=storage, is_subset=is_subset)
         )
 
 
 @needs_kernels
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @either_dtype
-def test_empty_rows_have_the_intercept_alone(n_outputs, dtype):
+def test_kernels_equal_reference_on_empty_rows(n_outputs, dtype):
     case = case_of(n_outputs, dtype=dtype)
     empty = frozen(csr_array(case.rows.data.X.shape, dtype=dtype))
     rows = Rows(case.rows.data._replace(X=empty), case.rows.loss)
@@ -595,7 +594,7 @@ def test_empty_rows_have_the_intercept_alone(n_outputs, dtype):
 @any_outputs
 @pytest.mark.parametrize("storage", ["C", "CSR, int32"])
 def test_centred_rows_lose_no_digits_to_an_offset(n_outputs, storage):
-    # Features of 10^4 +- 1 in float32: the kernels subtract first.
+    # Features of 10^4 +- 1 in float32: the kernels subtract the centre first.
     rng = np.random.RandomState(0)
     X = (1e4 + rng.normal(size=(60, 3))).astype(np.float32)
     case = case_of(n_outputs, 60, 3, np.float32)
@@ -609,7 +608,7 @@ def test_centred_rows_lose_no_digits_to_an_offset(n_outputs, storage):
 
 @any_outputs
 @any_storage
-def test_threads_compute_the_same(n_outputs, storage):
+def test_threads_get_the_same_results(n_outputs, storage):
     case = case_of(n_outputs, 3000, storage=storage)
 
     def once(_):
@@ -627,24 +626,24 @@ def test_threads_compute_the_same(n_outputs, storage):
 # Samples of rows.
 
 
-def ordered_rows(n_samples, takes_part=False, weighted=True):
-    """Return Rows whose label and weight tell the row: X is its number."""
-    n = 3 * n_samples if takes_part else n_samples
+def ordered_rows(n_samples, is_subset=False, weighted=True):
+    """Return Rows whose X is the row number, from which label and weight follow."""
+    n = 3 * n_samples if is_subset else n_samples
     X = np.arange(n, dtype=float)[:, None]
-    rows = 3 * np.arange(n_samples) if takes_part else None
+    rows = 3 * np.arange(n_samples) if is_subset else None
     number = X[:, 0] if rows is None else X[rows, 0]
     weight = number + 1 if weighted else None
     return Rows(Dataset(X, 7 * number[:, None], weight, rows), loss_of(1))
 
 
 def numbers_of(rows):
-    """Return the numbers of the rows of X that take part."""
+    """Return the row numbers in X of these Rows."""
     X, index = rows.data.X, rows.data.rows
     return X[:, 0] if index is None else X[index, 0]
 
 
 def rng():
-    """Return a generator, always the same."""
+    """Return a generator with a fixed seed."""
     return np.random.RandomState(11)
 
 
@@ -654,23 +653,23 @@ any_size = pytest.mark.parametrize(
 
 
 @any_size
-def test_a_sample_has_its_size(n_samples, size):
+def test_a_sample_has_the_given_size(n_samples, size):
     assert ordered_rows(n_samples).sample(size, rng()).n_samples == size
 
 
 @pytest.mark.parametrize("size", [10, 11, 10**9])
-def test_a_sample_of_all_rows_is_the_rows(size):
+def test_a_sample_of_all_rows_is_the_same_object(size):
     rows = ordered_rows(10)
     assert rows.sample(size, rng()) is rows
 
 
 @any_size
-@pytest.mark.parametrize("takes_part", [False, True])
-def test_a_sample_has_one_row_of_each_equal_part(n_samples, size, takes_part):
-    sample = ordered_rows(n_samples, takes_part).sample(size, rng())
-    place = numbers_of(sample) / (3 if takes_part else 1)
+@pytest.mark.parametrize("is_subset", [False, True])
+def test_a_sample_has_one_row_of_each_part(n_samples, size, is_subset):
+    sample = ordered_rows(n_samples, is_subset).sample(size, rng())
+    place = numbers_of(sample) / (3 if is_subset else 1)
     parts = np.arange(size + 1) * n_samples / size
-    # A part may begin within a row, which then belongs to two of them.
+    # Parts may begin at a fraction of a row, which then belongs to two parts.
     assert np.all(place >= np.floor(parts[:-1]))
     assert np.all(place <= np.ceil(parts[1:]) - 1)
 
@@ -685,7 +684,7 @@ def test_a_sample_is_the_same_for_the_same_generator():
     np.testing.assert_array_equal(numbers_of(one), numbers_of(other))
 
 
-def test_a_sample_is_another_for_another_generator():
+def test_a_sample_differs_for_another_generator():
     one, other = (
         ordered_rows(1000).sample(100, np.random.RandomState(seed)) for seed in (0, 1)
     )
@@ -698,30 +697,30 @@ def test_every_row_can_be_in_a_sample():
     assert set(np.concatenate(seen)) == set(range(10))
 
 
-@pytest.mark.parametrize("takes_part", [False, True])
-def test_labels_and_weights_of_a_sample_belong_to_its_rows(takes_part):
-    sample = ordered_rows(1000, takes_part).sample(100, rng())
+@pytest.mark.parametrize("is_subset", [False, True])
+def test_labels_and_weights_of_a_sample_belong_to_its_rows(is_subset):
+    sample = ordered_rows(1000, is_subset).sample(100, rng())
     number = numbers_of(sample)
     np.testing.assert_array_equal(sample.data.y[:, 0], 7 * number)
     np.testing.assert_array_equal(sample.data.sample_weight, number + 1)
 
 
-def test_a_sample_of_rows_without_weights_has_none():
+def test_a_sample_of_rows_without_weights_has_no_weights():
     assert ordered_rows(10, weighted=False).sample(3, rng()).data.sample_weight is None
 
 
-def test_a_sample_shares_the_rows():
+def test_a_sample_does_not_copy_rows():
     rows = ordered_rows(10)
     assert rows.sample(3, rng()).data.X is rows.data.X
 
 
-def test_a_sample_of_a_sample_has_rows_of_it():
+def test_a_sample_of_a_sample_is_a_subset_of_it():
     sample = ordered_rows(1000).sample(100, rng())
     smaller = sample.sample(10, np.random.RandomState(1))
     assert set(numbers_of(smaller)) <= set(numbers_of(sample))
 
 
-def test_a_sample_of_ordered_labels_has_all_of_them():
+def test_a_sample_of_sorted_labels_has_all_labels():
     y = np.repeat(np.arange(4), 250)
     rows = Rows(Dataset(np.zeros((1000, 1)), y), loss_of(4))
     counts = np.bincount(rows.sample(20, rng()).data.y)
@@ -730,7 +729,7 @@ def test_a_sample_of_ordered_labels_has_all_of_them():
 
 @any_storage
 @any_outputs
-def test_a_sample_evaluates_as_a_copy_of_its_rows(n_outputs, storage):
+def test_a_sample_gives_the_gradient_of_a_copy_of_its_rows(n_outputs, storage):
     case = case_of(n_outputs, 100, storage=storage)
     sample = case.rows.sample(30, rng())
     data = sample.data
@@ -739,8 +738,8 @@ def test_a_sample_evaluates_as_a_copy_of_its_rows(n_outputs, storage):
     assert_close(some.gradient, others.gradient)
 
 
-def test_coordinates_are_those_of_the_rows_that_take_part():
-    case = case_of(takes_part=True)
+def test_coordinates_depend_on_the_selected_rows_alone():
+    case = case_of(is_subset=True)
     data = case.rows.data
     copy = Dataset(data.X[data.rows], data.y, data.sample_weight)
     some, others = case.rows.standardised(True), standardised(copy, True)

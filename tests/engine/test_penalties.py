@@ -1,4 +1,4 @@
-"""Penalties have the values, gradients and proximal steps of their formulas."""
+"""Values, gradients and proximal steps of penalties equal their formulas."""
 
 import numpy as np
 import pytest
@@ -16,44 +16,44 @@ either_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 @pytest.fixture(autouse=True)
 def frozen_weights():
-    """Let no test of this file write to WEIGHTS."""
+    """Make WEIGHTS read-only."""
     WEIGHTS.flags.writeable = False
 
 
 def make(name):
-    """Return the named penalty at this file's strengths."""
+    """Return the named penalty with ALPHA and L1_RATIO."""
     return PENALTIES[name](ALPHA, L1_RATIO)
 
 
-def test_every_penalty_has_its_value_here():
+def test_every_penalty_has_a_value_by_hand():
     assert set(BY_HAND) == set(PENALTIES)
 
 
 @every_penalty
-def test_value_is_the_formula(name):
+def test_value_equals_hand_calculation(name):
     # Four products and sums.
     assert make(name).value(WEIGHTS) == pytest.approx(BY_HAND[name], rel=4 * 2.3e-16)
 
 
 @every_penalty
 @either_dtype
-def test_value_is_of_float64(name, dtype):
+def test_value_is_float64(name, dtype):
     assert np.asarray(make(name).value(WEIGHTS.astype(dtype))).dtype == np.float64
 
 
 @every_penalty
 @pytest.mark.parametrize("n_weights", [0, 3])
-def test_zero_weights_cost_nothing(name, n_weights):
+def test_penalty_of_zero_weights_is_zero(name, n_weights):
     assert make(name).value(np.zeros(n_weights)) == 0
 
 
 @every_penalty
-def test_strength_zero_costs_nothing(name):
+def test_penalty_of_strength_zero_is_zero(name):
     assert PENALTIES[name](0.0, L1_RATIO).value(WEIGHTS) == 0
 
 
 @pytest.mark.parametrize(("l1_ratio", "name"), [(0.0, "l2"), (1.0, "l1")])
-def test_elasticnet_ends_at_l2_and_l1(l1_ratio, name):
+def test_elasticnet_with_l1_ratio_0_or_1_is_l2_or_l1(l1_ratio, name):
     assert PENALTIES["elasticnet"](ALPHA, l1_ratio) == PENALTIES[name](ALPHA, l1_ratio)
 
 
@@ -61,7 +61,7 @@ def test_elasticnet_ends_at_l2_and_l1(l1_ratio, name):
 
 
 @every_penalty
-def test_gradient_is_that_of_the_smooth_part(name):
+def test_gradient_equals_finite_difference_of_the_smooth_part(name):
     penalty = make(name)
     h = 2.0**-10  # exact for a parabola, up to rounding: eps * 6 / h = 2e-12
     smooth = Penalty(l2=penalty.l2)
@@ -89,7 +89,7 @@ def test_gradient_has_the_shape_of_the_weights(name):
 # Decay.
 
 
-def test_decay_takes_a_part_of_each_weight():
+def test_decay_multiplies_each_weight_by_the_same_factor():
     # 1 - 1/2 * 1/2.
     assert Penalty(decay=0.5).decayed(WEIGHTS, 0.5).tolist() == [2.25, -3, 0]
 
@@ -103,7 +103,7 @@ def test_decay_is_not_in_the_gradient():
     assert make("decay").add_gradient(np.zeros(3), WEIGHTS).tolist() == [0, 0, 0]
 
 
-def test_decay_and_l2_of_one_strength_cost_the_same():
+def test_decay_and_l2_of_equal_strength_have_equal_values():
     assert make("decay").value(WEIGHTS) == make("l2").value(WEIGHTS)
 
 
@@ -113,11 +113,11 @@ def test_decay_and_l2_of_one_strength_cost_the_same():
 def test_proximal_step_moves_towards_zero_and_stops_there():
     penalty = Penalty(l1=0.5)
     weights = np.array([3.0, -4.0, 0.25, -0.25, 1.0, -1.0, 0.0])
-    # |w| - 2 * 0.5, or 0; +-1 is exactly at the edge.
+    # |w| - 2 * 0.5, or 0; +-1 is exactly at the threshold.
     assert penalty.proximal(weights, 2.0).tolist() == [2, -3, 0, 0, 0, 0, 0]
 
 
-def test_proximal_step_takes_a_step_size_for_each_coordinate():
+def test_proximal_step_accepts_a_step_size_for_each_coordinate():
     steps = np.array([0.0, 2.0, 4.0])
     steps.flags.writeable = False
     moved = Penalty(l1=1.0).proximal(np.array([3.0, -3.0, 3.0]), steps)
@@ -125,7 +125,7 @@ def test_proximal_step_takes_a_step_size_for_each_coordinate():
 
 
 @every_penalty
-def test_proximal_step_of_size_zero_stays(name):
+def test_proximal_step_of_size_zero_changes_nothing(name):
     np.testing.assert_array_equal(make(name).proximal(WEIGHTS, 0.0), WEIGHTS)
 
 
@@ -145,7 +145,7 @@ def test_proximal_step_minimises_its_definition(name, step_size):
 
 @every_penalty
 @either_dtype
-def test_dtype_stays(name, dtype):
+def test_dtype_is_preserved(name, dtype):
     weights, penalty = WEIGHTS.astype(dtype), make(name)
     assert penalty.add_gradient(0 * weights, weights).dtype == dtype
     assert penalty.proximal(weights, 0.1).dtype == dtype

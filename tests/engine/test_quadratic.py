@@ -1,4 +1,4 @@
-"""The minimum of a quadratic with an l1 part is that of its optimality conditions."""
+"""`minimise` finds the minimum of a quadratic with an l1 part."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from sklearn_nn._engine.newton.quadratic import Quadratic, minimise, soft_thresh
 
 EPS = np.finfo(np.float64).eps
 
-# So exact that the search ends where rounding ends it, or nearly there.
+# So strict that the search ends at rounding error, or close to it.
 EXACT = {"objective": 1e14, "enough": 0.0, "loose": 1e-14, "most": 10_000}
 
 
@@ -22,7 +22,7 @@ class Task(NamedTuple):
     l1: Any = None
 
     def model(self, products=None):
-        """Return the Quadratic; each product is noted in the list `products`."""
+        """Return the Quadratic; `products` records the direction of each product."""
 
         def product(direction):
             if products is not None:
@@ -60,7 +60,7 @@ def task_of(seed=0, n=12, condition=10.0, l1=0.1, start="normal", n_outputs=1):
     x = {
         "zeros": np.zeros(n),
         "normal": rng.normal(size=n),
-        # Where one step downhill goes to, but on the other side of zero.
+        # Opposite in sign to a step downhill from zero.
         "signs": 3 * np.sign(gradient),
         "some zeros": rng.normal(size=n) * (np.arange(n) % 2),
     }[start]
@@ -73,7 +73,7 @@ def task_of(seed=0, n=12, condition=10.0, l1=0.1, start="normal", n_outputs=1):
 
 
 def violation(task, x):
-    """Return how far m is from its optimality conditions: its smallest subgradient."""
+    """Return the violation of the optimality conditions: the smallest subgradient."""
     slope = task.slope(x)
     l1 = 0.0 if task.l1 is None else task.l1
     at_zero = np.maximum(np.abs(slope) - l1, 0)
@@ -81,7 +81,7 @@ def violation(task, x):
 
 
 def accelerated_proximal_gradient(task, n_steps):
-    """Return the minimum of m by FISTA with restarts, slow and sure.
+    """Return the minimum of m by FISTA with restarts, which is slow but safe.
 
     A. Beck and M. Teboulle, SIAM J. Imaging Sciences 2, 2009; B. O'Donoghue and
     E. Candes, Foundations of Computational Mathematics 15, 2015.
@@ -110,12 +110,12 @@ any_l1 = pytest.mark.parametrize("l1", [1e-6, 0.01, 0.1, 1.0])
 @any_seed
 @any_condition
 @any_start
-def test_without_l1_it_solves_the_equations(seed, condition, start):
+def test_without_l1_the_linear_equations_are_solved(seed, condition, start):
     task = task_of(seed, condition=condition, l1=None, start=start)
     solution = minimise(task.model(), **EXACT)
     exact = task.start.ravel() - np.linalg.solve(task.H, task.gradient.ravel())
-    # The decrease is 1/2 error H error too small: 1e-14 of it at most. In single
-    # coordinates the error is up to the root of that times the condition's.
+    # The decrease is 1/2 error H error too small, at most 1e-14 of it. The error of one
+    # coordinate may be the root of that times the root of the condition number.
     error = solution.point.ravel() - exact
     best = 0.5 * task.gradient.ravel() @ (task.start.ravel() - exact)
     assert 0.5 * error @ task.H @ error <= 1e-12 * best
@@ -123,7 +123,7 @@ def test_without_l1_it_solves_the_equations(seed, condition, start):
 
 @any_seed
 @any_condition
-def test_matrix_is_solved_exactly(seed, condition):
+def test_solve_is_exact(seed, condition):
     task = task_of(seed, condition=condition, l1=None)
     solution = solve(task.H, task.start, task.gradient)
     exact = task.start.ravel() - np.linalg.solve(task.H, task.gradient.ravel())
@@ -136,25 +136,25 @@ def test_matrix_is_solved_exactly(seed, condition):
 @any_condition
 @any_start
 @pytest.mark.parametrize("l1", [None, 0.1])
-def test_decrease_is_that_of_the_model(seed, condition, start, l1):
+def test_decrease_of_minimise_equals_that_of_the_model(seed, condition, start, l1):
     task = task_of(seed, condition=condition, l1=l1, start=start)
     solution = minimise(task.model(), **EXACT)
     expected = task.value(task.start) - task.value(solution.point)
-    # The terms of m cancel: rounding is that of the largest.
+    # The terms of m cancel: rounding error is relative to the largest.
     move = np.abs(solution.point - task.start).ravel()
     terms = move @ np.abs(task.H) @ move + abs(task.value(task.start))
     assert solution.decrease == pytest.approx(expected, abs=100 * EPS * terms)
 
 
 @any_condition
-def test_decrease_of_the_exact_solution_is_that_of_the_model(condition):
+def test_decrease_of_solve_equals_that_of_the_model(condition):
     task = task_of(condition=condition, l1=None)
     solution = solve(task.H, task.start, task.gradient)
     expected = task.value(task.start) - task.value(solution.point)
     assert solution.decrease == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_matrix_of_rows_of_very_different_size_is_solved_exactly():
+def test_solve_is_exact_for_rows_of_very_different_size():
     task = task_of(l1=None)
     size = 10.0 ** np.linspace(-12, 12, 12)
     scaled = solve(task.H * size * size[:, None], task.start, task.gradient * size[:, None])
@@ -165,7 +165,7 @@ def test_a_matrix_of_rows_of_very_different_size_is_solved_exactly():
     assert np.all(np.abs(move - (plain.point - task.start)) <= 1000 * rounding)
 
 
-def test_a_singular_matrix_has_no_exact_solution():
+def test_solve_returns_none_for_a_singular_matrix():
     assert solve(np.ones((3, 3)), np.zeros((3, 1)), np.ones((3, 1))) is None
 
 
@@ -178,7 +178,7 @@ def test_n_conjugate_steps_solve_n_equations(seed):
     assert violation(task, solution.point) <= 1e-10
 
 
-# With an l1 part: the optimality conditions, which prove the minimum, m being convex.
+# With an l1 part. As m is convex, the optimality conditions prove the minimum.
 
 
 @any_seed
@@ -188,7 +188,7 @@ def test_n_conjugate_steps_solve_n_equations(seed):
 def test_optimality_conditions_hold(seed, condition, l1, start):
     task = task_of(seed, condition=condition, l1=l1, start=start)
     solution = minimise(task.model(), **EXACT)
-    # Decreases below 1e-14 of the whole one end the search: gradients of its root.
+    # The search ends at decreases below 1e-14 of the total: gradients of its square root.
     size = np.sqrt(max(solution.decrease, 1e-300))
     assert violation(task, solution.point) <= 1e-6 * size
 
@@ -197,19 +197,19 @@ def test_optimality_conditions_hold(seed, condition, l1, start):
 @any_condition
 @pytest.mark.parametrize("l1", [0.01, 0.3])
 @pytest.mark.parametrize("start", ["zeros", "signs"])
-def test_minimum_is_that_of_proximal_gradient(seed, condition, l1, start):
+def test_minimum_equals_that_of_proximal_gradient(seed, condition, l1, start):
     task = task_of(seed, condition=condition, l1=l1, start=start)
     ours = minimise(task.model(), **EXACT)
     trusted = accelerated_proximal_gradient(task, 300 if condition < 1e3 else 3000)
-    lost = task.value(ours.point) - task.value(trusted)
-    # Trusted is never below the minimum, so that a loss of ours against it is real.
-    assert lost <= 1e-11 * max(ours.decrease, abs(task.value(task.start)))
+    excess = task.value(ours.point) - task.value(trusted)
+    # `trusted` is never below the minimum, so that any excess over it is an error of ours.
+    assert excess <= 1e-11 * max(ours.decrease, abs(task.value(task.start)))
 
 
 @any_seed
 @any_start
 @pytest.mark.parametrize("l1", [0.1, 0.5])
-def test_zeros_are_those_of_proximal_gradient(seed, start, l1):
+def test_zeros_equal_those_of_proximal_gradient(seed, start, l1):
     task = task_of(seed, l1=l1, start=start)
     ours, trusted = (
         minimise(task.model(), **EXACT),
@@ -228,7 +228,7 @@ def test_zeros_are_exact(start):
 
 
 @any_start
-def test_strong_l1_leaves_what_is_not_penalised(start):
+def test_strong_l1_leaves_only_unpenalised_coordinates(start):
     task = task_of(l1=100.0, start=start)
     x = minimise(task.model(), **EXACT).point
     assert np.all(x[task.l1 > 0] == 0)
@@ -236,14 +236,14 @@ def test_strong_l1_leaves_what_is_not_penalised(start):
 
 
 @any_seed
-def test_several_outputs_are_one_problem(seed):
+def test_number_of_outputs_makes_no_difference_to_the_minimum(seed):
     flat, wide = task_of(seed), task_of(seed, n_outputs=3)
     some, others = (minimise(task.model(), **EXACT).point for task in (flat, wide))
     np.testing.assert_allclose(others.ravel(), some.ravel(), rtol=0, atol=1e-7)
 
 
 @any_seed
-def test_different_strengths_of_each_coordinate(seed):
+def test_optimality_conditions_hold_if_l1_differs_by_coordinate(seed):
     task = task_of(seed)
     strength = np.random.RandomState(seed).uniform(0, 1, size=task.l1.shape)
     task = task._replace(l1=strength)
@@ -255,7 +255,7 @@ def test_different_strengths_of_each_coordinate(seed):
 @pytest.mark.parametrize("largest", [1e3, 1e8])
 @pytest.mark.parametrize("l1", [None, 0.01])
 def test_units_of_coordinates_make_no_difference_to_the_minimum(seed, largest, l1):
-    # Diagonal scaling undoes units: x_j in other units, with its l1 too.
+    # Each x_j and its l1 in other units, which diagonal scaling undoes.
     task = task_of(seed, l1=l1)
     unit = np.geomspace(1, largest, 12)[:, None]
     other = Task(
@@ -271,7 +271,7 @@ def test_units_of_coordinates_make_no_difference_to_the_minimum(seed, largest, l
 @any_seed
 @any_start
 @pytest.mark.parametrize("l1", [None, 0.1])
-def test_a_diagonal_that_is_too_large_changes_only_the_path(seed, start, l1):
+def test_too_large_a_diagonal_does_not_change_the_minimum(seed, start, l1):
     task = task_of(seed, l1=l1, start=start)
     model = task.model()
     too_large = model._replace(diagonal=model.diagonal * np.geomspace(1, 100, 12)[:, None])
@@ -282,7 +282,7 @@ def test_a_diagonal_that_is_too_large_changes_only_the_path(seed, start, l1):
 @any_seed
 @any_start
 @pytest.mark.parametrize("l1", [None, 0.1])
-def test_a_diagonal_that_is_too_small_changes_only_the_path(seed, start, l1):
+def test_too_small_a_diagonal_does_not_change_the_minimum(seed, start, l1):
     task = task_of(seed, l1=l1, start=start)
     model = task.model()
     too_small = model._replace(diagonal=model.diagonal / np.geomspace(1, 100, 12)[:, None])
@@ -290,13 +290,13 @@ def test_a_diagonal_that_is_too_small_changes_only_the_path(seed, start, l1):
     assert others.decrease == pytest.approx(ours.decrease, rel=1e-9)
 
 
-# Singular H: nothing is lost in directions without curvature, where m is flat or l1 holds.
+# Singular H: in directions without curvature, m is flat or bounded by l1.
 
 
 @pytest.mark.parametrize("seed", range(20))
 @any_start
 @pytest.mark.parametrize("l1", [None, 0.1])
-def test_singular_matrices_have_a_minimum(seed, start, l1):
+def test_minimum_is_found_for_singular_matrices(seed, start, l1):
     rng = np.random.RandomState(seed)
     U = rng.normal(size=(5, 12))  # fewer rows than features
     task = task_of(seed, l1=l1, start=start)
@@ -306,7 +306,7 @@ def test_singular_matrices_have_a_minimum(seed, start, l1):
 
 
 @pytest.mark.parametrize("l1", [None, 0.1])
-def test_equal_columns_have_a_minimum(l1):
+def test_minimum_is_found_for_equal_columns(l1):
     task = task_of(l1=l1)
     H = np.kron(task.H[:6, :6], np.ones((2, 2)))
     task = task._replace(H=H, gradient=np.repeat(task.gradient[:6], 2, axis=0))
@@ -325,11 +325,11 @@ def test_a_coordinate_without_curvature_and_gradient_stays(l1):
     assert solution.point[3] == 0.0
 
 
-# Nothing to do.
+# Starts at the minimum.
 
 
 @pytest.mark.parametrize("l1", [None, 0.1])
-def test_nothing_is_done_where_the_gradient_is_zero(l1):
+def test_start_is_returned_if_the_gradient_is_zero(l1):
     task = task_of(l1=l1, start="zeros")
     task = task._replace(gradient=0 * task.gradient)
     solution = minimise(task.model(), **EXACT)
@@ -337,7 +337,7 @@ def test_nothing_is_done_where_the_gradient_is_zero(l1):
     assert (solution.decrease, solution.n_products) == (0.0, 0)
 
 
-def test_nothing_is_done_at_zero_where_l1_is_stronger_than_the_gradient():
+def test_zero_is_returned_if_l1_is_stronger_than_the_gradient():
     task = task_of(start="zeros")
     task = task._replace(l1=np.full((12, 1), 1.001 * np.abs(task.gradient).max()))
     solution = minimise(task.model(), **EXACT)
@@ -347,7 +347,7 @@ def test_nothing_is_done_at_zero_where_l1_is_stronger_than_the_gradient():
 
 @any_seed
 @pytest.mark.parametrize("l1", [None, 0.1])
-def test_almost_nothing_is_left_at_the_optimum(seed, l1):
+def test_almost_no_decrease_is_left_at_the_minimum(seed, l1):
     task = task_of(seed, l1=l1)
     first = minimise(task.model(), **EXACT)
     again = task._replace(start=first.point, gradient=task.slope(first.point))
@@ -355,7 +355,7 @@ def test_almost_nothing_is_left_at_the_optimum(seed, l1):
     assert 0 <= second.decrease <= 1e-12 * first.decrease
 
 
-# How it ends.
+# How the search ends.
 
 
 @any_seed
@@ -365,8 +365,8 @@ def test_almost_nothing_is_left_at_the_optimum(seed, l1):
 def test_products_are_counted_and_bounded(seed, start, l1, most):
     task, products = task_of(seed, condition=1e6, l1=l1, start=start), []
     solution = minimise(task.model(products), **EXACT | {"most": most})
-    # A proximal step, tried again with smaller steps, is not cut: each time the step is
-    # at most 0.9 of the one before and no less than 1/n of the first, n = 12.
+    # The bound does not cut a proximal step, which retries with smaller steps: each is at
+    # most 0.9 of the one before and no less than 1/n of the first, n = 12.
     assert solution.n_products == len(products)
     assert solution.n_products <= most + (
         0 if l1 is None else 1 + np.log(12) / -np.log(0.9)
@@ -377,7 +377,7 @@ def test_products_are_counted_and_bounded(seed, start, l1, most):
 @any_start
 @pytest.mark.parametrize("l1", [None, 0.1])
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 8, 13])
-def test_it_goes_down_however_early_it_ends(seed, start, l1, most):
+def test_decrease_is_positive_however_early_the_search_ends(seed, start, l1, most):
     task = task_of(seed, condition=1e4, l1=l1, start=start)
     solution = minimise(task.model(), **EXACT | {"most": most})
     assert solution.decrease > 0
@@ -386,7 +386,7 @@ def test_it_goes_down_however_early_it_ends(seed, start, l1, most):
 
 
 @any_seed
-def test_a_model_that_promises_little_is_solved_more_exactly(seed):
+def test_a_small_predicted_decrease_is_solved_more_exactly(seed):
     task = task_of(seed, n=60, condition=1e6, l1=None)
     n_products = [
         minimise(task.model(), objective, 0.0, 1e-10, 10_000).n_products
@@ -396,7 +396,7 @@ def test_a_model_that_promises_little_is_solved_more_exactly(seed):
     assert n_products[0] < n_products[-1]
 
 
-def test_a_promise_of_more_than_all_there_is_ends_the_search():
+def test_a_predicted_decrease_above_the_objective_ends_the_search():
     task = task_of(condition=1e6, l1=None)
     assert minimise(task.model(), 1e-3, 0.0, 1e-10, 10_000).n_products == 1
 
@@ -407,7 +407,7 @@ def test_arguments_are_not_changed(l1):
     parts = [task.start, task.gradient, task.H, *([] if l1 is None else [task.l1])]
     before = [part.copy() for part in parts]
     for part in parts:
-        part.flags.writeable = False  # so that a change that is undone shows as well
+        part.flags.writeable = False  # finds changes that are undone, too
     minimise(task.model(), **EXACT)
     for part, copy in zip(parts, before, strict=True):
         np.testing.assert_array_equal(part, copy)

@@ -1,4 +1,4 @@
-"""Some of the rows of a Dataset: which are copied, and how they lie."""
+"""Views and copies of some rows of a Dataset, and their memory layout."""
 
 import numpy as np
 import pytest
@@ -9,19 +9,19 @@ from sklearn_nn._engine.types import Dataset
 
 
 def numbered_rows(order="C"):
-    """Return X (6, 2) whose rows are told by their number; not writeable."""
+    """Return a read-only X (6, 2) whose rows all differ."""
     X = np.array(np.arange(12.0).reshape(6, 2), order=order)
     X.flags.writeable = False
     return X
 
 
-def test_lay_out_leaves_several_batches_as_they_are():
+def test_lay_out_does_not_change_data_of_several_batches():
     data = Dataset(numbered_rows("F"), np.zeros(3), None, np.array([1, 3, 5]))
     assert lay_out(data, 2) is data
 
 
 @pytest.mark.parametrize("batch_size", [6, 500])
-def test_lay_out_of_all_rows_in_c_order_is_no_copy(batch_size):
+def test_lay_out_does_not_copy_all_rows_in_c_order(batch_size):
     data = Dataset(numbered_rows(), np.zeros(6))
     assert np.shares_memory(lay_out(data, batch_size).X, data.X)
 
@@ -35,7 +35,7 @@ def test_lay_out_gathers_the_rows_of_one_batch(order):
     assert laid_out.rows is None
 
 
-def test_lay_out_of_fortran_order_is_in_c_order():
+def test_lay_out_turns_fortran_order_into_c_order():
     data = Dataset(numbered_rows("F"), np.zeros(6))
     laid_out = lay_out(data, 6)
     assert laid_out.X.flags.c_contiguous
@@ -56,7 +56,7 @@ def test_selected_rows_share_memory_with_x():
     assert selected.y.tolist() == selected.sample_weight.tolist() == [4, 1]
 
 
-def test_rows_of_selected_rows_are_rows_of_x():
+def test_selection_of_selected_rows_has_row_numbers_of_x():
     data = Dataset(numbered_rows(), np.arange(3), None, np.array([1, 3, 5]))
     assert view_of_rows(data, np.array([2, 0])).rows.tolist() == [5, 1]
 
@@ -75,9 +75,9 @@ def test_a_copy_of_rows_is_in_c_order(index, order):
 
 
 @pytest.mark.parametrize(
-    "order", [None, np.array([5, 0, 3, 1, 4, 2])], ids=["as is", "drawn"]
+    "order", [None, np.array([5, 0, 3, 1, 4, 2])], ids=["in order", "permuted"]
 )
-def test_batches_are_all_rows_once_in_their_order(order):
+def test_batches_have_every_row_once_in_the_given_order(order):
     data = Dataset(numbered_rows(), np.arange(6))
     found = [batch.y.tolist() for batch in batches(data, order, 4)]
     numbers = (np.arange(6) if order is None else order).tolist()

@@ -10,15 +10,15 @@ from sklearn_nn._engine.epochs.schedules import CYCLES, SCHEDULES, Schedule, Ste
 every_schedule = pytest.mark.parametrize("name", SCHEDULES)
 every_cycle = pytest.mark.parametrize("name", CYCLES)
 
-# At learning_rate_init 1/2 and power_t 1/2, the first four steps: two epochs of two steps,
-# the first half of them warm-up. The peak of a cycle is where p = 1 epoch.
+# The first four steps at learning_rate_init 1/2 and power_t 1/2: two epochs of two steps.
+# The first epoch is warm-up, so that a cycle has its peak after one epoch.
 BY_HAND = {
     "constant": [0.5, 0.5, 0.5, 0.5],
     "invscaling": [0.5, 0.5 / 2**0.5, 0.5 / 3**0.5, 0.25],
     "adaptive": [0.5, 0.5, 0.5, 0.5],
-    # One and two halves of the way up; cos 0 and cos(pi/2) of the way down.
+    # Halfway up and the peak; then cos 0 and cos(pi/2) on the way down.
     "cosine": [0.25, 0.5, 0.5, 0.25],
-    # 1/25 and the mean of 1/25 and 1; 1 and the mean of 1 and 1/250000.
+    # In peaks: 1/25 and the mean of 1/25 and 1; 1 and the mean of 1 and 1/250000.
     "one_cycle": [0.02, 0.26, 0.5, 0.250001],
 }
 
@@ -29,18 +29,18 @@ def first(n_steps, n_batches=1):
 
 
 def after(n_before, n_steps, n_batches=1):
-    """Return steps that begin after so many others, whole epochs of them."""
+    """Return the steps after `n_before` others, which are whole epochs."""
     return Steps(n_steps, n_before, n_before // n_batches, n_batches)
 
 
-def test_every_schedule_has_its_rates_here():
+def test_every_schedule_has_rates_by_hand():
     assert set(BY_HAND) == set(SCHEDULES)
 
 
 @every_schedule
-def test_rates_are_those_by_hand(name):
+def test_rates_equal_hand_calculation(name):
     rates = Schedule(name, 0.5, 0.5, 2, 0.5).learning_rates(first(4, 2), 1.0)
-    # Three roundings, and those of a cosine.
+    # Three rounding errors, and those of a cosine.
     assert rates == pytest.approx(BY_HAND[name], rel=6 * 2.3e-16)
 
 
@@ -51,7 +51,7 @@ def test_first_rate_without_warm_up_is_learning_rate_init(name):
 
 @every_schedule
 @pytest.mark.parametrize("cut", [0, 1, 6])
-def test_rates_go_on_where_they_were_cut(name, cut):
+def test_rates_resume_after_any_step(name, cut):
     schedule = Schedule(name, 0.3, 0.7, 5, 0.4)
     whole = schedule.learning_rates(first(7), 1.0)
     pieces = np.concatenate(
@@ -65,7 +65,7 @@ def test_rates_go_on_where_they_were_cut(name, cut):
 
 
 @every_schedule
-def test_rate_factor_multiplies(name):
+def test_rates_are_multiplied_by_rate_factor(name):
     schedule = Schedule(name, 0.5, 0.5, 9, 0.5)
     lowered = schedule.learning_rates(after(3, 5), 0.25)
     np.testing.assert_array_equal(lowered, 0.25 * schedule.learning_rates(after(3, 5), 1.0))
@@ -91,7 +91,7 @@ def test_power_zero_is_constant():
 # Cycles.
 
 
-def test_cosine_is_equation_5_of_sgdr():
+def test_cosine_equals_equation_5_of_sgdr():
     # Loshchilov and Hutter 2017: eta_min + (eta_max - eta_min) (1 + cos(pi T / T_i)) / 2,
     # as PyTorch's CosineAnnealingLR(T_max=20), stepped after each of 5 epochs' 4 batches.
     rates = Schedule("cosine", 0.3, n_epochs=5).learning_rates(first(20, 4), 1.0)
@@ -110,7 +110,7 @@ def test_warm_up_of_cosine_is_a_line_from_zero():
 
 def test_one_cycle_is_two_half_cosines():
     # Smith and Topin 2018 as in PyTorch: OneCycleLR(max_lr=0.5, total_steps=21,
-    # pct_start=9/21), whose peak comes at step 9/21 * 21 - 1 = 8 and its end at step 20.
+    # pct_start=9/21), with its peak at step 9/21 * 21 - 1 = 8 and its end at step 20.
     schedule = Schedule("one_cycle", 0.5, n_epochs=5, warmup_fraction=0.4)
     rates = schedule.learning_rates(first(20, 4), 1.0)
     low, end = 0.5 / 25, 0.5 / 25 / 1e4
@@ -119,8 +119,8 @@ def test_one_cycle_is_two_half_cosines():
     assert rates == pytest.approx(up + down, rel=1e-14)  # as above
 
 
-def test_middle_of_a_fall_by_hand():
-    # cos(pi/4) is a root of 1/2.
+def test_cosine_fall_equals_hand_calculation():
+    # cos(pi/4) is the square root of 1/2.
     rates = Schedule("cosine", 1.0, n_epochs=1).learning_rates(first(4, 4), 1.0)
     expected = [1, (1 + sqrt(0.5)) / 2, 0.5, (1 - sqrt(0.5)) / 2]
     assert rates == pytest.approx(expected, rel=1e-15)
@@ -146,12 +146,12 @@ def test_epochs_together_have_the_rates_of_epochs_one_by_one(name, warmup, n_tog
         schedule.learning_rates(after(3 * e, 3 * n_together, 3), 1.0)
         for e in range(0, 15, n_together)
     ]
-    # To the last bit: a fit of n epochs is n calls of partial_fit.
+    # Equal to the last bit, so that a fit of n epochs equals n calls of partial_fit.
     np.testing.assert_array_equal(np.concatenate(together), np.concatenate(one_by_one))
 
 
 @every_cycle
-def test_after_a_cycle_the_next_begins(name):
+def test_cycles_repeat(name):
     schedule = Schedule(name, 0.3, 0.5, 5, 0.3)
     cycle = schedule.learning_rates(first(15, 3), 1.0)
     np.testing.assert_array_equal(
@@ -160,7 +160,7 @@ def test_after_a_cycle_the_next_begins(name):
 
 
 @every_cycle
-def test_place_in_a_cycle_does_not_depend_on_the_size_of_chunks(name):
+def test_position_in_a_cycle_does_not_depend_on_chunk_size(name):
     schedule = Schedule(name, 0.3, 0.5, 10, 0.3)
     small, large = (schedule.learning_rates(Steps(n, 0, 4, n), 1.0) for n in (3, 12))
     np.testing.assert_array_equal(small, large[::4])
@@ -171,5 +171,5 @@ def test_rounds_of_an_epoch_have_the_rates_of_the_epoch(name):
     schedule = Schedule(name, 0.3, 0.5, 8, 0.3)
     rounds = [schedule.learning_rates(Steps(3, 0, 5 + r / 4, 12), 1.0) for r in range(4)]
     whole = schedule.learning_rates(Steps(12, 0, 5, 12), 1.0)
-    # The place is rounded once more.
+    # The position in the cycle is rounded once more.
     assert np.concatenate(rounds) == pytest.approx(whole, rel=1e-14)

@@ -1,4 +1,4 @@
-"""The stopping rule counts epochs without improvement, exactly."""
+"""The stopping rule counts epochs without improvement exactly."""
 
 from math import inf
 
@@ -20,7 +20,7 @@ def decisions(rule, criteria, learning_rate=0.1):
 
 
 @pytest.mark.parametrize("n_iter_no_change", [1, 2, 5])
-def test_rule_stops_after_exactly_so_many_epochs(n_iter_no_change):
+def test_rule_stops_after_exactly_n_iter_no_change_epochs(n_iter_no_change):
     made, _ = decisions(StoppingRule(0.1, n_iter_no_change), [1.0] * (n_iter_no_change + 1))
     assert made == [GO_ON] * n_iter_no_change + [STOP]
 
@@ -41,17 +41,17 @@ def test_an_improvement_below_tol_does_not_count():
 
 
 def test_many_small_improvements_do_not_add_up():
-    # Each is measured against the best so far, which includes the small ones.
+    # Each improvement is relative to the best so far, which small improvements update.
     made, _ = decisions(StoppingRule(0.25, 3), [1.0, 0.875, 0.75, 0.625])
     assert made == [GO_ON] * 3 + [STOP]
 
 
-def test_a_tie_goes_on_without_tol():
+def test_a_tie_counts_as_improvement_if_tol_is_0():
     made, _ = decisions(StoppingRule(0.0, 1), [1.0, 1.0, 1.0])
     assert made == [GO_ON] * 3
 
 
-def test_the_first_epoch_never_stalls():
+def test_the_first_epoch_never_stops():
     made, _ = decisions(StoppingRule(1e300, 1), [5.0])
     assert made == [GO_ON]
 
@@ -66,7 +66,7 @@ def test_infinite_patience_never_stops():
     assert made == [GO_ON] * 50
 
 
-def test_negative_criteria_are_scores():
+def test_scores_are_maximised_as_negative_criteria():
     # Minus the accuracies 0.5, 0.75, 0.75, 0.5.
     made, progress = decisions(StoppingRule(0.125, 2), [-0.5, -0.75, -0.75, -0.5])
     assert made == [GO_ON] * 3 + [STOP]
@@ -83,16 +83,18 @@ def test_last_improvement_is_measured_against_the_best_before():
     assert progress.last_improvement == -0.25
 
 
-def test_progress_given_is_not_changed():
+def test_given_progress_is_not_modified():
     before = Progress(best=1.0, n_no_improvement=1)
     StoppingRule(0.1, 2, lowers_rate=True).follow(before, [1.0], 0.1)
     assert before == Progress(best=1.0, n_no_improvement=1)
 
 
-def test_best_theta_passes_through():
-    kept = object()
-    progress, *_ = StoppingRule(0.1, 2).follow(Progress(best_theta=kept), [1.0], 0.1)
-    assert progress.best_theta is kept
+def test_best_theta_is_passed_on():
+    best_theta_before = object()
+    progress, *_ = StoppingRule(0.1, 2).follow(
+        Progress(best_theta=best_theta_before), [1.0], 0.1
+    )
+    assert progress.best_theta is best_theta_before
 
 
 # 'adaptive'
@@ -104,7 +106,7 @@ def test_rate_is_divided_by_5_instead_of_stopping():
     assert progress.rate_factor == 1 / 5 / 5
 
 
-def test_rate_stays_without_lowers_rate():
+def test_rate_is_not_lowered_without_lowers_rate():
     _, progress = decisions(StoppingRule(0.1, 2), [1.0] * 5)
     assert progress.rate_factor == 1
 
@@ -112,7 +114,7 @@ def test_rate_stays_without_lowers_rate():
 @pytest.mark.parametrize(
     ("learning_rate", "expected"), [(1.1e-6, LOWER), (1e-6, STOP), (1e-7, STOP)]
 )
-def test_training_ends_at_a_rate_of_a_millionth(learning_rate, expected):
+def test_rule_stops_at_a_learning_rate_of_1e_6(learning_rate, expected):
     rule = StoppingRule(0.1, 1, lowers_rate=True)
     made, _ = decisions(rule, [1.0, 1.0], learning_rate)
     assert made == [GO_ON, expected]
@@ -131,7 +133,7 @@ CRITERIA = [1.0, 0.5, 0.45, 0.3, 0.29, 0.28, 0.27, 0.1]
 
 @pytest.mark.parametrize("lowers_rate", [False, True])
 @pytest.mark.parametrize("n_iter_no_change", [1, 2, 3, 9])
-def test_epochs_together_are_judged_as_one_by_one(n_iter_no_change, lowers_rate):
+def test_decision_on_several_epochs_equals_one_by_one(n_iter_no_change, lowers_rate):
     rule = StoppingRule(0.1, n_iter_no_change, lowers_rate)
     together = rule.follow(Progress(), CRITERIA, 0.1)
     progress, decision, n_judged = Progress(), GO_ON, 0
@@ -141,6 +143,6 @@ def test_epochs_together_are_judged_as_one_by_one(n_iter_no_change, lowers_rate)
     assert together == (progress, decision, n_judged)
 
 
-def test_epochs_are_judged_up_to_the_decision():
+def test_epochs_after_the_decision_are_not_judged():
     _, decision, n_judged = StoppingRule(0.1, 2).follow(Progress(), [1.0] * 9, 0.1)
     assert (decision, n_judged) == (STOP, 3)

@@ -1,4 +1,4 @@
-"""Rows learned one after another: laws of the state, optimum, edges, moving targets."""
+"""Learning from a stream: laws of the state, optimum, edge cases, changing targets."""
 
 import pickle
 
@@ -17,13 +17,13 @@ from sklearn_nn._engine.types import Dataset
 
 EPS = np.finfo(np.float64).eps
 NONE = Penalty()
-# Numbers that a run of some dozen blocks rounds differently: Newton steps end when little
-# is left to gain, so they differ by what conjugate gradients make of the rounding.
+# Allowed difference of two runs of some dozen chunks that round differently. Newton steps
+# end when little is left to gain, so conjugate gradients amplify rounding errors.
 ROUNDING = 1e-9
 
 
 def problem(n_samples=600, n_features=5, n_classes=2, seed=0):
-    """Return X and y of a Dataset: y (n, 1) of 0 and 1 for two classes, else indices."""
+    """Return X and y: y (n, 1) of 0 and 1 for two classes, class indices (n,) for more."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_samples, n_features))
     logits = X @ rng.normal(size=(n_features, max(n_classes - 1, 1))) + 0.3
@@ -34,7 +34,7 @@ def problem(n_samples=600, n_features=5, n_classes=2, seed=0):
 
 
 def learned(data, chunk=100, penalty=NONE, fit_intercept=True, state=None):
-    """Return the state after the rows of `data` in chunks, and their mean objective."""
+    """Return the state after learning `data` in chunks, and their mean objective."""
     if state is None:
         n_outputs = data.y.shape[1] if data.y.ndim == 2 else int(data.y.max()) + 1
         state = stream.begin(data.X.shape[1], n_outputs)
@@ -69,7 +69,7 @@ def assert_same(first, second):
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_learning_leaves_the_old_state_as_it_was(sparse):
+def test_learn_does_not_modify_the_given_state(sparse):
     X, y = problem()
     data = Dataset(csr_array(X) if sparse else X, y)
     state, _ = learned(data)
@@ -84,7 +84,7 @@ def test_state_is_plain_arrays_of_float64():
     assert {array.dtype for array in state} == {np.dtype(np.float64)}
 
 
-def test_pickled_state_goes_on_as_the_same():
+def test_a_pickled_state_resumes_identically():
     X, y = problem()
     state, _ = learned(Dataset(X[:300], y[:300]))
     copy, rest = pickle.loads(pickle.dumps(state)), Dataset(X[300:], y[300:])
@@ -96,7 +96,7 @@ def test_same_chunks_give_the_same_state():
     assert_same(learned(data)[0], learned(data)[0])
 
 
-def test_rows_left_out_are_as_if_they_were_not_there():
+def test_selected_rows_are_learned_as_a_copy_of_them():
     X, y = problem()
     rows = np.arange(0, len(X), 3)
     state = stream.begin(X.shape[1], 1)
@@ -107,7 +107,7 @@ def test_rows_left_out_are_as_if_they_were_not_there():
 
 
 @pytest.mark.parametrize("fit_intercept", [False, True])
-def test_weight_is_a_repetition_within_a_block(fit_intercept):
+def test_integer_weights_equal_repeated_rows_within_a_chunk(fit_intercept):
     X, y = problem(200)
     weight = np.arange(200) % 4.0
     repeated = np.repeat(np.arange(200), weight.astype(int))
@@ -119,7 +119,7 @@ def test_weight_is_a_repetition_within_a_block(fit_intercept):
         np.testing.assert_allclose(one, other, rtol=ROUNDING, atol=ROUNDING)
 
 
-def test_weight_zero_teaches_nothing():
+def test_rows_of_weight_zero_do_not_change_the_state():
     X, y = problem(50)
     state = stream.begin(X.shape[1], 1)
     after, objective = stream.learn(state, Dataset(X, y, np.zeros(50)), NONE, True)
@@ -127,7 +127,7 @@ def test_weight_zero_teaches_nothing():
     assert objective == 0
 
 
-def test_objective_is_that_of_the_rows_before_they_are_learned():
+def test_objective_of_rows_is_computed_before_they_are_learned():
     X, y = problem()
     penalty = Penalty(l2=0.01, l1=0.02)
     state, _ = learned(Dataset(X[:300], y[:300]), penalty=penalty)
@@ -137,15 +137,15 @@ def test_objective_is_that_of_the_rows_before_they_are_learned():
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_knowing_nothing_costs_the_logarithm_of_the_classes(n_classes):
+def test_first_objective_is_the_null_loss(n_classes):
     X, y = problem(50, n_classes=n_classes)
     state = stream.begin(X.shape[1], 1 if n_classes == 2 else n_classes)
     objective = stream.learn(state, Dataset(X, y), NONE, True)[1]
     assert objective == pytest.approx(np.log(n_classes))
 
 
-@pytest.mark.parametrize("n_features", [5, 600])  # with a matrix, and with a diagonal
-def test_sparse_rows_are_dense_rows_where_none_are_centred(n_features):
+@pytest.mark.parametrize("n_features", [5, 600])  # precision: a matrix, a diagonal
+def test_sparse_rows_equal_dense_rows_without_centring(n_features):
     X, y = problem(n_features=n_features)
     X[np.random.default_rng(1).uniform(size=X.shape) < 0.7] = 0.0
     how = {"fit_intercept": False, "penalty": Penalty(l2=1e-3)}
@@ -167,11 +167,11 @@ def test_origin_of_features_does_not_matter():
     origin = np.array([1000.0, -300, 50, 0, 1])
     moved = model_of(Dataset(X + origin, y), chunk=20)
     moved[-1] += origin @ moved[:-1]
-    # 1000 +- 1 leaves 13 of 16 digits, of whose squares the first rows' slope is made.
+    # 1000 +- 1 leaves 13 of 16 digits, and their squares give the slope of the first rows.
     np.testing.assert_allclose(moved, model_of(Dataset(X, y), chunk=20), atol=1e-5)
 
 
-# The optimum, of rows that do not change.
+# The optimum of a stationary stream.
 
 
 def optimum(data, penalty):
@@ -194,7 +194,7 @@ def optimum(data, penalty):
 
 @pytest.mark.parametrize("alpha", [1e-4, 1e-1])
 @pytest.mark.parametrize("chunk", [50, 5000])
-def test_one_pass_over_steady_rows_ends_near_their_optimum(chunk, alpha):
+def test_one_pass_over_a_stationary_stream_ends_near_the_optimum(chunk, alpha):
     data, penalty = Dataset(*problem(10_000, 8)), Penalty(l2=alpha)
     lowest = optimum(data, penalty)
     model = model_of(data, chunk=chunk, penalty=penalty)
@@ -205,7 +205,7 @@ def test_softmax_ends_near_its_optimum():
     data, penalty = Dataset(*problem(10_000, 5, n_classes=3)), Penalty(l2=1e-3)
     lowest = optimum(data, penalty)
     model = model_of(data, chunk=200, penalty=penalty)
-    # The Hessian's blocks between outputs are not kept, which costs some of the curvature.
+    # The Hessian's blocks between outputs are not stored, which loses some curvature.
     assert objective_at(model, data, penalty) <= lowest * (1 + 1e-3)
 
 
@@ -225,7 +225,7 @@ def test_strong_l1_makes_all_weights_zero():
     assert np.all(model_of(data, penalty=Penalty(l1=10.0))[:-1] == 0)
 
 
-# Edges: nothing may overflow, and warnings are errors.
+# Edge cases: nothing may overflow, and warnings are errors.
 
 
 def edge(name):
@@ -263,7 +263,7 @@ EDGES = [
 @pytest.mark.parametrize("name", EDGES)
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("chunk", [1, 25, 300])
-def test_hard_rows_stay_finite(name, sparse, chunk):
+def test_state_is_finite_on_hard_rows(name, sparse, chunk):
     data = edge(name)
     if sparse:
         data = data._replace(X=csr_array(data.X))
@@ -275,9 +275,9 @@ def test_hard_rows_stay_finite(name, sparse, chunk):
 
 
 @pytest.mark.parametrize("name", EDGES)
-def test_hard_rows_of_many_features_stay_finite(name):
+def test_model_is_finite_on_hard_rows_of_many_features(name):
     data = edge(name)
-    wide = np.hstack([data.X] * 40)  # 480 of them: the precision is a diagonal
+    wide = np.hstack([data.X] * 40)  # 480 features: the precision is a diagonal
     state, objective = learned(data._replace(X=wide), 50)
     assert state.precision.shape[1:] == (481, 1)
     assert np.isfinite(objective)
@@ -286,19 +286,19 @@ def test_hard_rows_of_many_features_stay_finite(name):
 
 @pytest.mark.parametrize("penalty", [Penalty(l2=1e-4), Penalty(l1=1e-3)])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_penalties_of_any_scale_stay_finite(penalty, sparse):
+def test_state_is_finite_with_penalties_on_any_scale(penalty, sparse):
     data = edge("scales")
     X = csr_array(data.X) if sparse else data.X
     state, objective = learned(data._replace(X=X), 25, penalty)
     assert np.isfinite(objective)
     assert all(np.isfinite(array).all() for array in (*state, *stream.layers(state)))
-    # At the optimum a penalty's gradient is the loss's, which is below the mean of |x|;
-    # 2, because memories that forget have their optimum on the later rows.
+    # At the optimum, the penalty's gradient equals the loss's, which is below the mean of
+    # |x|. The factor is 2 because experts that forget are optimal for later rows.
     weight, size = np.abs(stream.layers(state)[0][:, 0]), 2 * np.abs(data.X).mean(axis=0)
     assert np.all(weight <= size / penalty.l2 if penalty.l2 else weight[size < 1e-3] == 0)
 
 
-def test_dense_rows_may_follow_sparse_ones_and_back():
+def test_chunks_may_alternate_between_sparse_and_dense():
     X, y = problem(2000, seed=3)
     X = X + 2.0
     state = None
@@ -307,29 +307,29 @@ def test_dense_rows_may_follow_sparse_ones_and_back():
         state, _ = learned(Dataset(kind(X[part]), y[part]), state=state)
     rest = Dataset(X[1500:], y[1500:])
     mixed = objective_at(np.vstack(stream.layers(state)), rest)
-    steady = objective_at(model_of(Dataset(X[:1500], y[:1500])), rest)
-    assert mixed == pytest.approx(steady, rel=0.02)
+    all_dense = objective_at(model_of(Dataset(X[:1500], y[:1500])), rest)
+    assert mixed == pytest.approx(all_dense, rel=0.02)
 
 
-def test_intercept_stays_at_zero_where_it_is_not_fitted():
+def test_intercept_stays_at_zero_if_it_is_not_fitted():
     X, y = problem()
     model = model_of(Dataset(X + 1.0, y), fit_intercept=False)
     assert model[-1, 0] == 0
     assert np.all(model[:-1] != 0)
 
 
-def test_single_precision_is_learned_in_double():
+def test_float32_rows_are_learned_in_float64():
     X, y = problem()
     X = X.astype(np.float32)
     single = model_of(Dataset(X, y.astype(np.float32)))
     np.testing.assert_array_equal(single, model_of(Dataset(X.astype(np.float64), y)))
 
 
-# Going on from a model that was fitted elsewhere.
+# Resuming from a model that another method fitted.
 
 
 def fitted_elsewhere(data, penalty):
-    """Return weight, intercept and the Hessian's diagonal, by many passes."""
+    """Return weight, intercept and the Hessian's diagonal after many passes."""
     state = None
     for _ in range(5):
         state, _ = learned(data, 1000, penalty, state=state)
@@ -341,14 +341,14 @@ def fitted_elsewhere(data, penalty):
 
 
 def begin_at(weight, intercept, diagonal, n_rows, *penalty):
-    """Return the state after a model fitted elsewhere, in the user's units."""
+    """Return the state that begins at a given model, in the user's units."""
     units = Coordinates(np.zeros(len(weight)), np.ones(len(weight)))
     theta = np.concatenate([weight.reshape(-1), intercept])
     return stream.begin_at(theta, units, diagonal, n_rows, *penalty)
 
 
 @pytest.mark.parametrize("n_features", [5, 400])
-def test_first_model_is_the_one_given(n_features):
+def test_stream_begins_at_the_given_model(n_features):
     rng = np.random.default_rng(0)
     weight, intercept = rng.normal(size=(n_features, 1)), np.array([0.5])
     diagonal = np.full((n_features + 1, 1), 0.2)
@@ -365,7 +365,7 @@ def test_few_more_rows_change_a_model_of_many_rows_little():
     state = begin_at(weight, intercept, diagonal, 5000, penalty)
     after = np.vstack(stream.layers(stream.learn(state, more, penalty, True)[0]))
     before = np.vstack([weight, intercept])
-    # 50 of 5050 rows, whose own optimum is about sqrt(6 / 50 / 0.2) away.
+    # 50 of 5050 rows. Their own optimum is about sqrt(6 / 50 / 0.2) away.
     assert 0 < np.max(np.abs(after - before)) < 0.05
     fresh = np.vstack(
         stream.layers(stream.learn(stream.begin(5, 1), more, penalty, True)[0])
@@ -373,7 +373,7 @@ def test_few_more_rows_change_a_model_of_many_rows_little():
     assert np.max(np.abs(fresh - before)) > 0.05
 
 
-def test_zeros_of_a_given_model_stay_where_rows_agree():
+def test_zero_weights_of_a_given_model_stay_zero():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(4000, 6))
     y = (rng.uniform(size=(4000, 1)) < expit(2 * X[:, :1])).astype(np.float64)
@@ -385,17 +385,17 @@ def test_zeros_of_a_given_model_stay_where_rows_agree():
     assert after[0, 0] == pytest.approx(given[0][0, 0], abs=0.05)
 
 
-def test_given_intercept_stays_where_none_is_fitted():
+def test_given_intercept_is_unchanged_without_fit_intercept():
     X, y = problem()
     state = begin_at(np.zeros((5, 1)), np.array([0.7]), np.full((6, 1), 0.1), 10)
     assert model_of(Dataset(X, y), state=state, fit_intercept=False)[-1, 0] == 0.7
 
 
-# Rows that change their ways.
+# Changing targets.
 
 
 def moving_rows(n_samples=6000, n_features=8):
-    """Return rows of very different scales whose weights turn around once."""
+    """Return features of very different scales, and labels whose weights rotate once."""
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(n_samples, n_features))
     angle = np.linspace(0, 2 * np.pi, n_samples)[:, None]
@@ -406,7 +406,7 @@ def moving_rows(n_samples=6000, n_features=8):
 
 
 def sgd_loss(X, y, eta0, chunk):
-    """Return the mean loss of SGDClassifier, each chunk before it is learned."""
+    """Return the mean loss of SGDClassifier, each chunk evaluated before it is learned."""
     model = SGDClassifier(
         loss="log_loss", alpha=1e-6, learning_rate="constant", eta0=eta0, shuffle=False
     )
@@ -421,16 +421,16 @@ def sgd_loss(X, y, eta0, chunk):
     return total / len(X)
 
 
-def test_moving_unscaled_rows_are_predicted_better_than_by_the_best_of_five_rates():
+def test_rotating_weights_are_predicted_better_than_by_tuned_sgd():
     X, y = moving_rows()
     best = min(sgd_loss(X, y, eta0, 50) for eta0 in (1e-4, 1e-3, 1e-2, 1e-1, 1.0))
     assert learned(Dataset(X, y), 50)[1] < 0.95 * best
 
 
-def test_after_a_change_what_was_before_is_forgotten():
+def test_rows_before_a_change_are_forgotten():
     X, y = problem(4000)
     state, _ = learned(Dataset(X, y))
     changed = Dataset(X, 1 - y)
     after = objective_at(model_of(changed, state=state), changed)
-    # The memories that forget keep 600 and 180 rows of the 4000.
+    # The experts that forget remember 600 and 180 of the 4000 rows.
     assert after < 1.03 * objective_at(model_of(changed), changed)

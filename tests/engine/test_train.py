@@ -1,4 +1,4 @@
-"""The loop over epochs: order, rates, stops, interrupts, and what an epoch computes."""
+"""Training by epochs: row order, learning rates, average, end, interrupts, validation."""
 
 from dataclasses import replace
 from math import inf, log
@@ -27,13 +27,13 @@ NEVER = StoppingRule(-inf, inf)
 
 
 def frozen(array):
-    """Return the array, which can no longer be written to."""
+    """Make the array read-only, and return it."""
     array.flags.writeable = False
     return array
 
 
 def make_data(n_samples=N_SAMPLES, dtype=np.float64):
-    """Return rows that cannot be written to."""
+    """Return read-only rows."""
     rng = np.random.RandomState(0)
     X = rng.normal(size=(n_samples, 2)).astype(dtype)
     y = (np.arange(n_samples) % 2).astype(dtype)[:, None]
@@ -41,7 +41,7 @@ def make_data(n_samples=N_SAMPLES, dtype=np.float64):
 
 
 def make_state(settings, dtype=np.float64):
-    """Return the state before the first epoch, its arrays not writeable."""
+    """Return the state before the first epoch, with read-only arrays."""
     theta = frozen(np.zeros(make_problem().architecture.n_parameters, dtype))
     memory = EpochMemory(tuple(frozen(slot) for slot in zero_slots(settings, theta)))
     random_state = np.random.RandomState(SEED).get_state()
@@ -49,7 +49,7 @@ def make_state(settings, dtype=np.float64):
 
 
 def train(settings, state, data, n_epochs, **kwargs):
-    """Train from this state."""
+    """Train from the given state."""
     return training.train(make_problem(), settings, state, data, n_epochs, **kwargs)
 
 
@@ -61,7 +61,7 @@ def run(settings, n_epochs, data=None, **kwargs):
 
 @pytest.fixture
 def epochs(monkeypatch):
-    """Return a list that fills with what each epoch is given and leaves behind."""
+    """Return a list that records order, learning rates and final theta of each epoch."""
     record, run_epochs = [], training.run_epochs
 
     def recorded(problem, settings, state, data, order, rates):
@@ -75,7 +75,7 @@ def epochs(monkeypatch):
 
 
 class Watcher:
-    """A Monitor that notes what it is told, and does as it is told in one epoch."""
+    """A Monitor that records epochs, and calls `action` after epoch `at_epoch`."""
 
     def __init__(self, at_epoch=None, action=None):
         self.at_epoch, self.action = at_epoch, action
@@ -93,12 +93,12 @@ class Watcher:
 
 
 def stop():
-    """Ask for the end of training."""
+    """Request the end of training."""
     return True
 
 
 def interrupt():
-    """Do what Ctrl-C does."""
+    """Raise KeyboardInterrupt, as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
@@ -112,7 +112,7 @@ def test_order_is_drawn_by_permutation(epochs):
         np.testing.assert_array_equal(epoch["order"], rng.permutation(N_SAMPLES))
 
 
-def test_generator_goes_on_in_the_state(epochs):
+def test_state_keeps_the_advanced_generator(epochs):
     run_of_two = run(make_settings(), 2)
     rng = np.random.RandomState(0)
     rng.set_state(run_of_two.state.random_state)
@@ -127,7 +127,7 @@ def test_generator_goes_on_in_the_state(epochs):
     [{"batch_size": N_SAMPLES}, {"batch_size": N_SAMPLES + 1}, {"shuffle": False}],
     ids=str,
 )
-def test_no_order_is_drawn_without_need(changes, epochs):
+def test_no_order_is_drawn_for_one_batch_or_without_shuffle(changes, epochs):
     result = run(make_settings(**changes), 2)
     assert [epoch["order"] for epoch in epochs] == [None, None]
     np.testing.assert_equal(
@@ -141,18 +141,18 @@ def test_no_order_is_drawn_without_need(changes, epochs):
 @pytest.mark.parametrize(
     ("batch_size", "n_steps"), [(1, 7), (2, 4), (3, 3), (6, 2), (7, 1), (8, 1), (500, 1)]
 )
-def test_steps_of_an_epoch_are_batches_rounded_up(batch_size, n_steps):
+def test_short_last_batch_counts_as_a_step(batch_size, n_steps):
     state = run(make_settings(batch_size=batch_size), 2).state
     assert (state.step, state.epoch) == (2 * n_steps, 2)
     assert state.memory.n_slot_updates == 2 * n_steps
 
 
-def test_a_batch_larger_than_the_data_is_the_data():
+def test_a_batch_larger_than_the_data_is_a_full_batch():
     exact, larger = (run(make_settings(batch_size=size), 3) for size in (N_SAMPLES, 500))
     np.testing.assert_array_equal(larger.state.theta, exact.state.theta)
 
 
-def test_one_sample_is_an_epoch_of_one_step():
+def test_epoch_of_one_sample_is_one_step():
     result = run(make_settings(), 1, make_data(n_samples=1))
     assert result.state.step == 1
     assert result.curves.objectives == [pytest.approx(log(2), 1e-15)]  # all logits are 0
@@ -160,7 +160,7 @@ def test_one_sample_is_an_epoch_of_one_step():
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_epoch_is_a_step_for_each_batch_in_order(batch_size, weighted, epochs):
+def test_epoch_takes_a_step_for_each_batch_in_order(batch_size, weighted, epochs):
     problem, data = make_problem(), make_data()
     if weighted:
         data = data._replace(sample_weight=frozen(np.linspace(0.5, 1.5, N_SAMPLES)))
@@ -171,13 +171,13 @@ def test_epoch_is_a_step_for_each_batch_in_order(batch_size, weighted, epochs):
         batch = copy_of_rows(data, order[start : start + batch_size])
         objective, gradient = objective_and_gradient(problem, theta, batch)
         theta = theta - 0.5 * gradient
-        total += objective * batch.n_samples  # a short batch counts by its rows
-    # Seven steps of about ten roundings, here and there in another order.
+        total += objective * batch.n_samples  # a short batch has less weight
+    # Seven steps of about ten rounding errors, partly in another order.
     np.testing.assert_allclose(result.state.theta, theta, rtol=0, atol=70 * 2.3e-16)
     assert result.curves.objectives == pytest.approx([total / N_SAMPLES], rel=70 * 2.3e-16)
 
 
-def test_objective_and_gradient_are_those_by_hand():
+def test_objective_and_gradient_equal_hand_calculation():
     # Rows 1 and -1 with labels 1 and 0 and weights 1/2 and 3/2, at weight 0, intercept 0:
     # p = 1/2, loss log 2; delta = (-1/2 * 1/2, 1/2 * 3/2) / 2 = (-1/8, 3/8).
     data = Dataset(np.array([[1.0], [-1.0]]), np.array([[1.0], [0]]), np.array([0.5, 1.5]))
@@ -187,8 +187,8 @@ def test_objective_and_gradient_are_those_by_hand():
     assert gradient.tolist() == [-0.5, 0.25]
 
 
-def test_penalty_acts_on_weights_alone():
-    # The row is 0, so that the loss does not see the weight 2; p of logit 0 is 1/2.
+def test_penalty_excludes_intercepts():
+    # The row is 0, so that the loss does not depend on the weight 2; p of logit 0 is 1/2.
     data = Dataset(np.zeros((1, 1)), np.array([[1.0]]))
     problem = make_problem(architecture=Architecture((1, 1)), penalty=Penalty(l2=0.5))
     objective, gradient = objective_and_gradient(problem, np.array([2.0, 0.0]), data)
@@ -196,13 +196,13 @@ def test_penalty_acts_on_weights_alone():
     assert gradient.tolist() == [1.0, -0.5]
 
 
-def test_first_objective_is_that_before_the_step():
+def test_first_objective_is_computed_before_the_step():
     assert run(make_settings(batch_size=7), 1).curves.objectives == [
         pytest.approx(log(2), 1e-15)
     ]
 
 
-def test_last_loss_is_the_end_of_the_curve():
+def test_last_loss_is_the_last_objective():
     result = run(make_settings(), 4)
     assert result.last_loss == result.curves.objectives[-1]
 
@@ -210,15 +210,15 @@ def test_last_loss_is_the_end_of_the_curve():
 # Learning rates.
 
 
-def test_each_step_has_its_rate(epochs):
+def test_each_step_has_its_learning_rate(epochs):
     run(make_settings(schedule=Schedule("invscaling", 0.5, 0.5)), 2)
     rates = epochs[0]["rates"] + epochs[1]["rates"]
-    # 1/sqrt of the number of the step: three roundings.
+    # 1/sqrt of the step number: three rounding errors.
     assert rates == pytest.approx([0.5 / k**0.5 for k in range(1, 7)], rel=4 * 2.3e-16)
 
 
-def test_rate_is_lowered_after_the_epochs_without_improvement(epochs):
-    # No epoch but the first improves by 10 nats.
+def test_rate_is_lowered_after_n_iter_no_change_epochs(epochs):
+    # Only the first epoch counts as an improvement by 10 nats.
     rule = StoppingRule(10.0, 2, lowers_rate=True)
     run(make_settings(stopping_rule=rule, schedule=Schedule("adaptive", 0.5)), 6)
     rates = [epoch["rates"][0] for epoch in epochs]
@@ -227,10 +227,10 @@ def test_rate_is_lowered_after_the_epochs_without_improvement(epochs):
     assert rates == pytest.approx(expected, rel=4 * 2.3e-16)
 
 
-def test_lowering_ends_below_a_millionth():
+def test_training_ends_at_a_learning_rate_below_1e_6():
     rule = StoppingRule(10.0, 1, lowers_rate=True)
     settings = make_settings(stopping_rule=rule, schedule=Schedule("adaptive", 4e-6))
-    # Epochs 2 and 3 lower 4e-6 to 8e-7 once: epoch 2 lowers, epoch 3 stops.
+    # Epoch 2 lowers the rate from 4e-6 to 8e-7; epoch 3 stops.
     result = run(settings, 50)
     assert (result.state.epoch, result.ended_by) == (3, EndedBy.STOPPING_RULE)
 
@@ -239,7 +239,7 @@ def test_lowering_ends_below_a_millionth():
 
 
 @pytest.mark.parametrize("average_from", [1, 3, 5])
-def test_average_is_the_mean_of_thetas_from_a_step_on(average_from, epochs):
+def test_average_is_the_mean_of_thetas_since_average_from(average_from, epochs):
     state = run(make_settings(batch_size=7, average_from=average_from), 5).state
     thetas = [epoch["theta"] for epoch in epochs[average_from - 1 :]]
     assert state.memory.n_averaged == len(thetas)
@@ -247,12 +247,12 @@ def test_average_is_the_mean_of_thetas_from_a_step_on(average_from, epochs):
     np.testing.assert_allclose(state.averaged_theta, np.mean(thetas, axis=0), atol=1e-15)
 
 
-def test_theta_is_shown_until_the_average_begins():
+def test_averaged_theta_is_theta_before_averaging_begins():
     state = run(make_settings(batch_size=7, average_from=4), 3).state
     assert state.averaged_theta is state.theta
 
 
-def test_average_does_not_change_the_path():
+def test_average_does_not_change_theta():
     plain, averaged = (run(make_settings(average_from=n), 3) for n in (0, 1))
     np.testing.assert_array_equal(averaged.state.theta, plain.state.theta)
 
@@ -292,13 +292,13 @@ def test_monitor_sees_the_state_that_is_returned():
     assert run(make_settings(), 3, monitor=watcher).state is watcher.ended[-1][0]
 
 
-def test_monitor_does_not_change_the_path():
+def test_monitor_does_not_change_theta():
     plain, watched = run(make_settings(), 3), run(make_settings(), 3, monitor=Watcher())
     np.testing.assert_array_equal(watched.state.theta, plain.state.theta)
 
 
 def interrupting_score(at_call):
-    """Return a `validate` that is interrupted in one of its calls."""
+    """Return a `validate` that is interrupted in call `at_call`."""
     calls = []
 
     def validate(theta):
@@ -308,7 +308,7 @@ def interrupting_score(at_call):
     return validate
 
 
-def test_interrupt_within_an_epoch_gives_the_epoch_before():
+def test_interrupt_within_an_epoch_returns_the_epoch_before():
     result = run(make_settings(), 50, validate=interrupting_score(4))
     expected = run(make_settings(), 3)
     assert result.ended_by is EndedBy.INTERRUPT
@@ -317,7 +317,7 @@ def test_interrupt_within_an_epoch_gives_the_epoch_before():
     assert len(result.curves.validation_scores) == 3
 
 
-def test_interrupt_between_epochs_gives_the_epochs_so_far():
+def test_interrupt_between_epochs_returns_the_epochs_so_far():
     result = run(make_settings(), 50, monitor=Watcher(3, interrupt))
     assert (result.state.epoch, result.ended_by) == (3, EndedBy.INTERRUPT)
     assert len(result.curves.objectives) == 3
@@ -328,7 +328,7 @@ def test_interrupt_in_the_first_epoch_is_raised():
         run(make_settings(), 50, validate=interrupting_score(1))
 
 
-def test_training_goes_on_after_an_interrupt_as_if_there_had_been_none():
+def test_training_resumes_identically_after_an_interrupt():
     settings, data = make_settings(optimizer=Adam(0.9, 0.999, 1e-8)), make_data()
     cut = run(settings, 50, validate=interrupting_score(4))
     state = train(settings, cut.state, data, 2).state
@@ -339,19 +339,19 @@ def test_training_goes_on_after_an_interrupt_as_if_there_had_been_none():
 
 
 def scripted(scores):
-    """Return a `validate` that gives these scores, one a call, and losses twice as high."""
+    """Return a `validate` that gives one score a call, and twice the score as loss."""
     script = iter(scores)
     return lambda theta: Validation(2 * (score := next(script)), score)
 
 
-def test_validation_is_kept_for_each_epoch():
+def test_curves_have_the_validation_of_each_epoch():
     scores = [0.5, 0.75, 0.25]
     curves = run(make_settings(), 3, validate=scripted(scores)).curves
     assert curves.validation_scores == scores
     assert curves.validation_losses == [1.0, 1.5, 0.5]
 
 
-def test_validation_alone_decides_nothing():
+def test_validation_without_early_stopping_has_no_effect():
     settings = make_settings(stopping_rule=StoppingRule(0.0, 2))
     watched = run(settings, 4, validate=scripted([0.5, 0.4, 0.3, 0.2]))
     plain = run(settings, 4)
@@ -371,14 +371,14 @@ def test_no_best_theta_without_validation():
     assert run(make_settings(), 2).state.progress.best_theta is None
 
 
-def test_score_stops_in_place_of_the_objective():
+def test_early_stopping_uses_the_score_instead_of_the_objective():
     settings = make_settings(stopping_rule=StoppingRule(0.125, 2), early_stopping=True)
-    # 0.5, 0.75 improve; 0.8 and 0.7 do not by 0.125.
+    # 0.5 and 0.75 improve by at least 0.125; 0.8 and 0.7 do not.
     result = run(settings, 50, validate=scripted([0.5, 0.75, 0.8, 0.7]))
     assert (result.state.epoch, result.ended_by) == (4, EndedBy.STOPPING_RULE)
 
 
-def test_score_is_of_the_average():
+def test_score_is_that_of_the_average():
     seen = []
 
     def validate(theta):
@@ -389,10 +389,10 @@ def test_score_is_of_the_average():
     np.testing.assert_array_equal(seen[0], state.memory.average)
 
 
-# Purity. Data and state of `run` cannot be written to.
+# Purity. Data and state of `run` are read-only.
 
 
-def test_state_given_is_not_changed():
+def test_given_state_is_not_modified():
     problem = make_problem(penalty=Penalty(0.1, 0.1))
     settings = make_settings(optimizer=Adam(0.9, 0.999, 1e-8))
     state = make_state(settings)
@@ -411,7 +411,7 @@ def test_same_state_gives_the_same_run():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", ["constant", "invscaling"])
-def test_dtype_stays(dtype, name):
+def test_dtype_is_preserved(dtype, name):
     problem = make_problem(penalty=Penalty(0.1, 0.1))
     settings = make_settings(
         optimizer=Adam(0.9, 0.999, 1e-8), schedule=Schedule(name, 0.5), average_from=1
@@ -426,7 +426,7 @@ def test_dtype_stays(dtype, name):
     assert state.memory.average.dtype == np.float64
 
 
-def test_zero_slots_are_as_many_as_the_optimizer_has():
+def test_optimizer_gets_n_slots_vectors_of_zeros():
     theta = np.ones(3, np.float32)
     slots = zero_slots(make_settings(optimizer=Adam(0.9, 0.999, 1e-8)), theta)
     assert [slot.tolist() for slot in slots] == [[0, 0, 0]] * 2
