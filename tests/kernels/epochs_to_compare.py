@@ -1,4 +1,4 @@
-"""Cases of one epoch, and how far the kernels are from the reference in them."""
+"""Cases of one epoch, and the comparison of kernels with the reference on them."""
 
 import itertools
 from dataclasses import replace
@@ -49,7 +49,7 @@ either_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def frozen(array):
-    """Return the array, or the CSR matrix, which can no longer be written to."""
+    """Make an array or CSR matrix read-only, and return it."""
     parts = [array] if isinstance(array, np.ndarray) else [array.data, *structure(array)]
     for part in parts:
         part.flags.writeable = False
@@ -62,7 +62,7 @@ def structure(X):
 
 
 def every_second(X):
-    """Return X as every second row and column of a larger array full of NaN."""
+    """Return X as every second row and column of an array otherwise full of NaN."""
     larger = np.full((2 * X.shape[0], 2 * X.shape[1]), np.nan, X.dtype)
     larger[::2, ::2] = X
     return larger[::2, ::2]
@@ -77,7 +77,7 @@ def csr_of(X, index_type):
 
 
 def csr_with_duplicates(X):
-    """Return X as CSR, each number as two entries of one half, the second in reverse."""
+    """Return X as CSR with two halves of each value, the second halves in reverse."""
     sparse = csr_array(X)
     parts = [
         (values[order] / 2, indices[order])
@@ -89,8 +89,8 @@ def csr_with_duplicates(X):
     return csr_array((values, indices, 2 * sparse.indptr), shape=X.shape)
 
 
-def csr_apart(X):
-    """Return X as CSR whose arrays are every second number of larger ones."""
+def csr_strided(X):
+    """Return X as CSR whose data and indices are strided."""
     sparse = csr_array(X)
     values, indices = (
         np.repeat(part, 2) * np.tile([1, 0], len(part)).astype(part.dtype)
@@ -100,7 +100,7 @@ def csr_apart(X):
 
 
 def csr_with_zeros(X):
-    """Return X as CSR that stores its zeros too, and has room for more at its end."""
+    """Return X as CSR with explicit zeros, and unused entries at the end."""
     n, p = X.shape
     values = np.append(X.ravel(), np.full(3, np.nan, X.dtype))
     indices = np.append(np.tile(np.arange(p), n), [0, 0, 0]).astype(np.int32)
@@ -120,17 +120,17 @@ STORAGES = {
     "CSR, int64": lambda X: csr_of(X, np.int64),
     "CSR, duplicates": csr_with_duplicates,
 }
-RARE_STORAGES = {"CSR, apart": csr_apart, "CSR, zeros": csr_with_zeros}
+RARE_STORAGES = {"CSR, strided": csr_strided, "CSR, zeros": csr_with_zeros}
 
 
 # Cases.
 
 
 class Case(NamedTuple):
-    """One combination; its text is what a failure shows."""
+    """One combination of options, shown if it fails."""
 
     loss: tuple = SOFTMAX
-    activation: Any = "relu"  # of all hidden layers, or a tuple of one for each
+    activation: Any = "relu"  # one name for all hidden layers, or a tuple of names
     hidden: tuple = ()
     optimizer: Any = SGD()
     penalty: Any = None
@@ -138,7 +138,7 @@ class Case(NamedTuple):
     storage: str = "C"
     batch_size: int = 3
     is_ordered: bool = True
-    takes_part: bool = False  # whether only some of the rows of X do
+    is_subset: bool = False  # whether only some rows of X are used
     is_weighted: bool = True
     average_from: int = 0
     max_gradient_norm: float | None = None
@@ -170,7 +170,7 @@ def architecture_of(case):
 
 
 def problem_of(case):
-    """Return the Problem of a case; its penalty moves weights by some hundredths."""
+    """Return the Problem of a case; its penalty changes weights by some hundredths."""
     return Problem(
         architecture=architecture_of(case),
         loss=losses.LOSSES[case.loss],
@@ -193,9 +193,9 @@ def settings_of(case):
 
 
 def data_of(case, rng):
-    """Return random rows, of which a third of the values is 0, and random labels."""
+    """Return random labels, and random rows in which a third of the values is 0."""
     n, p, k = case.n_samples, case.n_features, case.n_outputs
-    # Divided so that logits are of the order of 1 for any number of features.
+    # Scaled so that logits are of order 1 for any number of features.
     X = (rng.normal(size=(n, p)) / max(1, p / 8) ** 0.5).astype(case.dtype)
     X[rng.uniform(size=(n, p)) < 1 / 3] = 0
     y = rng.randint(2, size=(n, k)).astype(case.dtype)
@@ -203,7 +203,7 @@ def data_of(case, rng):
         y = rng.randint(k, size=n)
     weight = rng.uniform(0.5, 2.0, n).astype(case.dtype) if case.is_weighted else None
     rows = None
-    if case.takes_part and n > 2:
+    if case.is_subset and n > 2:
         rows = frozen(np.sort(rng.choice(n, n - 2, replace=False)))
         y, weight = y[rows], None if weight is None else weight[rows]
     X = frozen({**STORAGES, **RARE_STORAGES}[case.storage](X))
@@ -211,15 +211,14 @@ def data_of(case, rng):
 
 
 def state_of(case, rng):
-    """Return a state on the way, whose slots hold numbers like those of gradients.
+    """Return a state in mid-training, with slots as large as gradients.
 
-    From slots of 0, Adam divides a coordinate whose gradients cancel by their rounding, in
-    one implementation as in the other, and no bound holds (see
-    `test_first_steps_of_adam_are_equal`).
+    No bound holds from zero slots: if the gradients of a coordinate cancel, Adam divides
+    their rounding error by its own size (see `test_first_steps_of_adam_are_equal`).
     """
     theta = frozen(random_theta(architecture_of(case), rng, case.dtype))
-    # The first slot has either sign: all of one would move all weights one way, to logits
-    # of 40 within seven steps, whose rounding is that of their probabilities times 40.
+    # The first slot has random signs. Equal signs would move all weights the same way, to
+    # logits of 40 within seven steps, which enlarge rounding errors 40 times.
     signs = [rng.choice([-1.0, 1.0], theta.shape), np.ones(theta.shape)]
     slots = tuple(
         frozen((sign * rng.uniform(0.1, 0.3, theta.shape)).astype(case.dtype))
@@ -229,7 +228,7 @@ def state_of(case, rng):
 
 
 def epoch_of(case):
-    """Return the Epoch of a case: random numbers, always the same, none written to."""
+    """Return the Epoch of a case, with reproducible random numbers, all read-only."""
     rng = np.random.RandomState(0)
     data = data_of(case, rng)
     state = state_of(case, rng)
@@ -243,7 +242,7 @@ def epoch_of(case):
 
 
 def by_level(function, *arguments):
-    """Yield the name of each instruction set, and what `function` returns with it."""
+    """Return the name of each instruction set, and the result of `function` with it."""
     with pytest.MonkeyPatch.context() as patch:
         results = []
         for level, name in enumerate(compiled.instruction_sets()):
@@ -253,7 +252,7 @@ def by_level(function, *arguments):
 
 
 def distance(expected, computed, dtype):
-    """Return the largest difference in eps, relative to the largest number expected."""
+    """Return the largest difference in eps, relative to the largest expected value."""
     if computed.dtype != expected.dtype or computed.shape != expected.shape:
         return inf
     largest = float(np.max(np.abs(expected))) or 1.0
@@ -262,9 +261,9 @@ def distance(expected, computed, dtype):
 
 
 def distances(expected, computed):
-    """Return by name how far two results of `run_epoch` are from each other, in eps.
+    """Return the distances of two results of `run_epoch` in eps, by field.
 
-    A number that must be the same is infinitely far from another.
+    A field that must be equal has distance 0 or infinity.
     """
     (state, objective), (other, other_objective) = expected, computed
     memory, other_memory, dtype = state.memory, other.memory, state.theta.dtype
@@ -287,10 +286,10 @@ def distances(expected, computed):
 
 
 def differences(epoch, n_eps=N_EPS):
-    """Return lines that tell where an epoch of the kernels is not that of the reference."""
+    """Return a line for each field in which kernels and reference differ on an epoch."""
     assert compiled.supports(epoch.problem, epoch.settings, epoch.data)
-    # BLAS may leave the flag of an invalid operation behind after finite float32 products
-    # (numpy issue 24067); training ignores it too. What is not finite shows in the numbers.
+    # After finite float32 products, BLAS may leave the flag of an invalid operation set
+    # (numpy issue 24067). Training ignores it too; the comparison finds non-finite values.
     with np.errstate(under="ignore", invalid="ignore"):
         expected = reference.run_epoch(*epoch)
     return [
@@ -301,12 +300,12 @@ def differences(epoch, n_eps=N_EPS):
     ]
 
 
-# No hidden layer, one output: rows stay where they are, or sparse updates wait. Adam and
-# more outputs: neither. A hidden layer: products of matrices.
-WAYS = {
+# The paths through the kernels. No hidden layer and one output: rows are not copied, or
+# sparse updates are lazy. Adam or more outputs: neither. A hidden layer: matrix products.
+PATHS = {
     "one logit": {"loss": BINARY, "n_outputs": 1, "penalty": "elasticnet"},
     "one logit without l1": {"loss": BINARY, "n_outputs": 1, "penalty": "l2"},
-    "one logit with memory": {"loss": BINARY, "n_outputs": 1, "optimizer": Momentum(0.9)},
+    "one logit with momentum": {"loss": BINARY, "n_outputs": 1, "optimizer": Momentum(0.9)},
     "softmax": {"penalty": "l1"},
     "softmax without penalty": {},
     "hidden layer": {"hidden": (4,), "optimizer": ADAM, "penalty": "elasticnet"},
@@ -314,16 +313,16 @@ WAYS = {
 
 
 def with_state(epoch, **changes):
-    """Return the Epoch from another state."""
+    """Return the Epoch with changes to its state."""
     return epoch._replace(state=replace(epoch.state, **changes))
 
 
 def with_memory(epoch, **changes):
-    """Return the Epoch from a state of another memory."""
+    """Return the Epoch with changes to its state's memory."""
     return with_state(epoch, memory=replace(epoch.state.memory, **changes))
 
 
 def assert_equal(epoch, n_eps=N_EPS):
-    """Fail where an epoch of the kernels is not that of the reference."""
+    """Assert that kernels and reference agree on an epoch."""
     lines = differences(epoch, n_eps)
     assert not lines, "\n" + "\n".join(lines)

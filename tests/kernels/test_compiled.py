@@ -1,6 +1,6 @@
-"""What compiled.py takes, and that training is the same whichever way an epoch is run.
+"""What the kernels support, and that training is the same with and without them.
 
-Equality of single epochs is in test_kernels_equal_reference.py.
+Equality of single epochs is tested in test_kernels_equal_reference.py.
 """
 
 import threading
@@ -35,7 +35,7 @@ def make_data(X=None, **changes):
 
 
 def make_state(problem, settings):
-    """Return the state before the first epoch, at 0."""
+    """Return the state before the first epoch, with theta 0."""
     theta = np.zeros(problem.architecture.n_parameters)
     memory = EpochMemory(zero_slots(settings, theta))
     random_state = np.random.RandomState(0).get_state()
@@ -43,13 +43,13 @@ def make_state(problem, settings):
 
 
 def trained_from_0(problem, settings, data, n_epochs):
-    """Return the TrainingRun of so many epochs, from 0."""
+    """Return the TrainingRun of `n_epochs` from theta 0."""
     state = make_state(problem, settings)
     return train.train(problem, settings, state, data, n_epochs)
 
 
 def is_supported(problem=None, settings=None, data=None):
-    """Say whether the kernels take these, by default those of this file."""
+    """Return whether the kernels support the arguments, by default those of this file."""
     problem = make_problem() if problem is None else problem
     settings = make_settings() if settings is None else settings
     data = make_data() if data is None else data
@@ -59,13 +59,13 @@ def is_supported(problem=None, settings=None, data=None):
 # Instruction sets.
 
 
-def test_instruction_sets_are_those_of_the_build_best_first():
+def test_instruction_sets_are_sorted_from_the_best():
     every = ["x86-64-v4", "x86-64-v3", "baseline"]
     names = compiled.instruction_sets()
     assert names == [name for name in every if name in names]
 
 
-def test_baseline_is_always_there():
+def test_baseline_is_always_available():
     assert compiled.instruction_sets()[-1] == "baseline"
 
 
@@ -73,12 +73,12 @@ def test_the_best_instruction_set_is_chosen():
     assert compiled.LEVEL == 0
 
 
-def test_without_kernels_there_is_no_instruction_set(monkeypatch):
+def test_without_kernels_instruction_sets_are_empty(monkeypatch):
     monkeypatch.setattr(compiled, "kernels", None)
     assert compiled.instruction_sets() == []
 
 
-# What the kernels take.
+# What the kernels support.
 
 
 def unaligned(X):
@@ -89,14 +89,14 @@ def unaligned(X):
 
 
 def with_index_types(X, indices_type, indptr_type):
-    """Return X as CSR with indices of these types."""
+    """Return X as CSR with index arrays of these types."""
     sparse = csr_array(X)
     indices, indptr = sparse.indices.astype(indices_type), sparse.indptr
     sparse.indices, sparse.indptr = indices, indptr.astype(indptr_type)
     return sparse
 
 
-TAKEN = {
+SUPPORTED = {
     "float64": lambda X: X,
     "float32": lambda X: X.astype(np.float32),
     "Fortran": np.asfortranarray,
@@ -109,7 +109,7 @@ TAKEN = {
     "CSR, int64": lambda X: with_index_types(X, np.int64, np.int64),
     "CSR without values": lambda X: csr_array(X.shape),
 }
-NOT_TAKEN = {
+UNSUPPORTED = {
     "integers": lambda X: X.astype(np.int64),
     "booleans": lambda X: X > 0,
     "float16": lambda X: X.astype(np.float16),
@@ -124,7 +124,7 @@ NOT_TAKEN = {
     "CSR, int16": lambda X: with_index_types(X, np.int16, np.int16),
     "no rows": lambda X: X[:0],
     "no features": lambda X: X[:, :0],
-    "another library's": lambda X: FakeArray(X),
+    "array of another library": lambda X: FakeArray(X),
 }
 
 
@@ -136,64 +136,64 @@ class FakeArray:
 
 
 def rows_in(form):
-    """Return the rows of `make_data` in a form of the lists above."""
-    return {**TAKEN, **NOT_TAKEN}[form](make_data().X)
+    """Return the rows of `make_data` in a form named above."""
+    return {**SUPPORTED, **UNSUPPORTED}[form](make_data().X)
 
 
-@pytest.mark.parametrize("form", TAKEN)
-def test_kernels_take(form):
+@pytest.mark.parametrize("form", SUPPORTED)
+def test_rows_are_supported(form):
     assert is_supported(data=make_data(rows_in(form)))
 
 
-@pytest.mark.parametrize("form", NOT_TAKEN)
-def test_kernels_do_not_take(form):
+@pytest.mark.parametrize("form", UNSUPPORTED)
+def test_rows_are_not_supported(form):
     assert not is_supported(data=make_data(rows_in(form)))
 
 
 @pytest.mark.skipif(
     np.finfo(np.longdouble).bits == 64, reason="long doubles are doubles here"
 )
-def test_kernels_do_not_take_long_doubles():
+def test_long_doubles_are_not_supported():
     data = make_data(make_data().X.astype(np.longdouble))
     assert not is_supported(data=data)
 
 
-@pytest.mark.parametrize("form", TAKEN)
-def test_what_is_taken_gives_the_reference_logits(form):
+@pytest.mark.parametrize("form", SUPPORTED)
+def test_supported_rows_give_the_reference_logits(form):
     X, rng = rows_in(form), np.random.RandomState(0)
     layers = Architecture((2, 3)).layers(rng.normal(size=9).astype(X.dtype))
     expected = np.asarray(X @ layers[0].weight) + layers[0].intercept
     computed, _ = compiled.predict(layers, X, (), "logits")
-    # Three roundings of numbers below 10.
+    # Three rounding errors of numbers below 10.
     np.testing.assert_allclose(computed, expected, 0, 30 * np.finfo(X.dtype).eps)
 
 
-def test_kernels_do_not_take_an_unknown_activation():
+def test_unknown_activation_is_not_supported():
     architecture = network_of((2, 3, 1), "unknown")
     assert not is_supported(make_problem(architecture=architecture))
 
 
-def test_kernels_do_not_take_an_unknown_loss():
+def test_unknown_loss_is_not_supported():
     known = LOSSES["log_loss", "logistic"]
     loss = known._replace(value_and_gradient=lambda z, y: (z, y))
     assert not is_supported(make_problem(loss=loss))
 
 
-def test_kernels_do_not_take_an_unknown_optimizer():
+def test_unknown_optimizer_is_not_supported():
     class Other(SGD):
-        """A step of its own."""
+        """An optimizer that the kernels do not have."""
 
     assert not is_supported(settings=make_settings(optimizer=Other()))
 
 
-@pytest.mark.parametrize(("n_more", "is_taken"), [(0, True), (1, False)])
-def test_kernels_take_as_many_layers_as_they_say(n_more, is_taken):
+@pytest.mark.parametrize(("n_more", "expected"), [(0, True), (1, False)])
+def test_networks_are_supported_up_to_the_maximum_depth(n_more, expected):
     n_hidden = compiled.kernels.DEEPEST - 1 + n_more
     problem = make_problem(architecture=network_of((2, *[1] * n_hidden, 1), "tanh"))
-    assert is_supported(problem) == is_taken
+    assert is_supported(problem) == expected
 
 
-def test_the_deepest_network_gives_the_reference_epoch():
+def test_deepest_network_gives_the_reference_epoch():
     sizes = (2, *[3] * (compiled.kernels.DEEPEST - 1), 1)
     problem = make_problem(architecture=network_of(sizes, "tanh"))
     settings = make_settings(batch_size=7)
@@ -202,7 +202,7 @@ def test_the_deepest_network_gives_the_reference_epoch():
     arguments = (problem, settings, state, make_data(), None, [0.5])
     state, objective = compiled.run_epoch(*arguments)
     expected, expected_objective = reference.run_epoch(*arguments)
-    # 100 eps, as in test_kernels_equal_reference.py: rounding decays from layer to layer.
+    # 100 eps, as in test_kernels_equal_reference.py: each layer reduces rounding errors.
     np.testing.assert_allclose(state.theta, expected.theta, 0, 100 * 2.3e-16)
     assert objective == pytest.approx(expected_objective, rel=100 * 2.3e-16)
 
@@ -220,21 +220,21 @@ def test_row_numbers_may_be_of_any_integer_type(dtype):
     np.testing.assert_allclose(state.theta, expected.theta, 0, 100 * 2.3e-16)
 
 
-def test_without_kernels_nothing_is_taken(monkeypatch):
+def test_supports_is_false_without_kernels(monkeypatch):
     monkeypatch.setattr(compiled, "kernels", None)
     assert not is_supported()
 
 
-def test_what_is_not_taken_is_trained_on_by_the_reference():
+def test_unsupported_rows_are_trained_on_by_the_reference():
     problem, settings, data = make_problem(), make_settings(), make_data()
     expected = trained_from_0(problem, settings, data, 3).state.theta
     other = data._replace(X=unaligned(data.X))
     computed = trained_from_0(problem, settings, other, 3).state.theta
-    # Nine steps of about ten roundings.
+    # Nine steps of about ten rounding errors.
     np.testing.assert_allclose(computed, expected, 0, 100 * 2.3e-16)
 
 
-def test_what_is_not_taken_is_predicted_by_the_reference():
+def test_unsupported_rows_are_predicted_by_the_reference():
     data = make_data()
     layers = Architecture((2, 1)).layers(np.ones(3))
     expected, _ = prediction.predict(layers, data.X, (), "logits")
@@ -246,39 +246,39 @@ def test_what_is_not_taken_is_predicted_by_the_reference():
 # Threads.
 
 
-@pytest.mark.parametrize(("n_threads", "pays"), [(1, False), (2, True)])
-def test_products_go_to_blas_only_where_it_has_threads(n_threads, pays):
+@pytest.mark.parametrize(("n_threads", "expected"), [(1, False), (2, True)])
+def test_products_use_blas_only_if_it_has_threads(n_threads, expected):
     with threadpool_limits(n_threads, user_api="blas"):
         if compiled.n_blas_threads() != n_threads:
             pytest.skip("this BLAS has no such number of threads")
-        assert (compiled.blas_from((1000, 1000), 1000) < compiled.NEVER) == pays
+        assert (compiled.blas_from((1000, 1000), 1000) < compiled.NEVER) == expected
 
 
-def test_small_products_do_not_go_to_blas():
+def test_small_products_do_not_use_blas():
     with threadpool_limits(2, user_api="blas"):
         assert compiled.blas_from((10, 10), 10) == compiled.NEVER
 
 
 class Clock(threading.Thread):
-    """A thread that notes the time about every millisecond until it is stopped."""
+    """A thread that records the time about every millisecond until it is stopped."""
 
     def __init__(self):
         super().__init__(daemon=True)
         self.times, self.stopped = [], threading.Event()
 
     def run(self):
-        """Note the time."""
+        """Record the time."""
         while not self.stopped.wait(1e-3):
             self.times.append(time.perf_counter())
 
     def n_between(self, start, stop):
-        """Return how often the time was noted in between."""
+        """Return the number of recorded times between `start` and `stop`."""
         return sum(start < moment < stop for moment in self.times)
 
 
-def test_other_threads_run_while_a_kernel_does(monkeypatch):
-    # One call of about half a second: with the lock held, no time would be noted in its
-    # middle, where the call itself has long begun and is far from its end.
+def test_kernels_release_the_gil(monkeypatch):
+    # One call of about half a second. If it held the GIL, the clock could record no time in
+    # its middle third.
     monkeypatch.setattr(compiled, "LONGEST_CALL", 1e300)
     problem, settings, data = make_problem(), make_settings(batch_size=7), make_data()
     state = make_state(problem, settings)
@@ -296,8 +296,8 @@ def test_other_threads_run_while_a_kernel_does(monkeypatch):
     assert clock.n_between(start + seconds / 3, start + 2 * seconds / 3) > 0
 
 
-def test_a_long_epoch_is_several_calls(monkeypatch):
-    # Python hears Ctrl-C between them.
+def test_a_long_epoch_is_split_into_several_calls(monkeypatch):
+    # Python handles Ctrl-C between calls.
     problem, settings, data = make_problem(), make_settings(batch_size=1), make_data()
     n_calls, run_steps = [], compiled.kernels.run_steps
 
@@ -313,7 +313,7 @@ def test_a_long_epoch_is_several_calls(monkeypatch):
     assert len(n_calls) == 3  # of 3, 3 and 1 steps
 
 
-# One path: training goes on in either way, and draws the same random numbers.
+# Training resumes with or without kernels, and draws the same random numbers.
 
 LOGISTIC = {
     "momentum": {"batch_size": 16},
@@ -348,7 +348,7 @@ either_kind = pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sp
 
 @pytest.fixture
 def switched(monkeypatch):
-    """Return a function that switches the kernels off, or on again."""
+    """Return a function that switches the kernels on or off."""
     kernels = compiled.kernels
 
     def switch(on):
@@ -358,9 +358,9 @@ def switched(monkeypatch):
 
 
 def trained(estimator, parameters, data, switch, first, then):
-    """Return a model of 3 epochs of `fit` and one of `partial_fit`.
+    """Return a model after 3 epochs of `fit` and one of `partial_fit`.
 
-    `first` and `then` say whether they are compiled.
+    `first` and `then` say whether they use the kernels.
     """
     X, y, weight = data
     model = estimator(**parameters, max_iter=3, tol=None, random_state=0)
@@ -373,7 +373,7 @@ def trained(estimator, parameters, data, switch, first, then):
 
 
 def numbers_of(model):
-    """Return all numbers that training has led to in one vector."""
+    """Return all results of training in one vector."""
     state = model._checkpoint.state
     arrays = [state.theta, state.averaged_theta, *state.memory.slots, model.loss_curve_]
     return np.concatenate([np.ravel(array) for array in arrays])
@@ -382,13 +382,13 @@ def numbers_of(model):
 @every_configuration
 @either_kind
 @pytest.mark.parametrize(("first", "then"), [(False, False), (False, True), (True, False)])
-def test_training_goes_on_in_either_way(
+def test_training_is_the_same_with_and_without_kernels(
     estimator, parameters, sparse, first, then, rows, switched
 ):
     data = rows(3, sparse)
     expected = trained(estimator, parameters, data, switched, True, True)
     computed = trained(estimator, parameters, data, switched, first, then)
-    # At most 280 steps of about ten roundings, which add up like a random walk.
+    # At most 280 steps of about ten rounding errors, which add up like a random walk.
     np.testing.assert_allclose(
         numbers_of(computed), numbers_of(expected), 0, 1000 * 2.3e-16
     )
@@ -396,7 +396,7 @@ def test_training_goes_on_in_either_way(
 
 @every_configuration
 @pytest.mark.parametrize(("first", "then"), [(False, False), (False, True), (True, False)])
-def test_random_numbers_are_the_same_in_either_way(
+def test_random_state_is_the_same_with_and_without_kernels(
     estimator, parameters, first, then, rows, switched
 ):
     expected = trained(estimator, parameters, rows(3), switched, True, True)
@@ -407,7 +407,9 @@ def test_random_numbers_are_the_same_in_either_way(
 
 
 @every_configuration
-def test_counters_are_the_same_in_either_way(estimator, parameters, rows, switched):
+def test_counters_are_the_same_with_and_without_kernels(
+    estimator, parameters, rows, switched
+):
     expected = trained(estimator, parameters, rows(3), switched, True, True)
     computed = trained(estimator, parameters, rows(3), switched, True, False)
     state, other = expected._checkpoint.state, computed._checkpoint.state
@@ -419,7 +421,7 @@ def test_counters_are_the_same_in_either_way(estimator, parameters, rows, switch
 
 @pytest.fixture
 def orders(monkeypatch):
-    """Return a list that fills with the order of the rows in each epoch."""
+    """Return a list that records the order of the rows in each epoch."""
     drawn, run_epochs = [], train.run_epochs
 
     def recorded(problem, settings, state, data, order, rates):
@@ -431,7 +433,7 @@ def orders(monkeypatch):
 
 
 @every_configuration
-def test_rows_come_in_the_same_order_in_either_way(
+def test_row_order_is_the_same_with_and_without_kernels(
     estimator, parameters, rows, switched, orders
 ):
     trained(estimator, parameters, rows(3), switched, True, False)
@@ -446,7 +448,7 @@ def test_rows_come_in_the_same_order_in_either_way(
 @every_configuration
 @either_kind
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_predictions_are_the_same_in_either_way(
+def test_predictions_are_the_same_with_and_without_kernels(
     estimator, parameters, sparse, n_classes, rows, switched
 ):
     if "class_weight" in parameters and n_classes == 2:
@@ -458,7 +460,7 @@ def test_predictions_are_the_same_in_either_way(
         switched(True)
         expected = getattr(model, name)(X)
         switched(False)
-        # About ten roundings of numbers below 100.
+        # About ten rounding errors of numbers below 100.
         np.testing.assert_allclose(getattr(model, name)(X), expected, 0, 1000 * 2.3e-16)
 
 
@@ -466,7 +468,7 @@ def test_predictions_are_the_same_in_either_way(
 @pytest.mark.parametrize("name", ["predict", "predict_proba", "decision_function"])
 @pytest.mark.parametrize("on", [True, False])
 @either_kind
-def test_a_value_that_is_not_finite_is_refused_in_either_way(
+def test_non_finite_values_are_refused_with_and_without_kernels(
     value, name, on, sparse, rows, switched
 ):
     X, y, _ = rows()
@@ -478,7 +480,7 @@ def test_a_value_that_is_not_finite_is_refused_in_either_way(
         getattr(model, name)(csr_array(X) if sparse else X)
 
 
-# Epochs together: many tiny ones are run in one call. Nothing may show it.
+# Many tiny epochs run together in one call. This must not change any result.
 
 FEW = {"batch_size": "full", "random_state": 0, "max_iter": 3000}
 LOGISTIC_TOGETHER = {
@@ -527,7 +529,7 @@ every_fit = pytest.mark.parametrize(("estimator", "parameters"), TOGETHER)
 
 @pytest.fixture
 def few_rows():
-    """Return (X, y) of 20 rows, whose classes overlap."""
+    """Return (X, y) of 20 rows with overlapping classes."""
     rng = np.random.RandomState(3)
     X = rng.normal(size=(20, 3))
     return X, (X[:, 0] + rng.normal(size=20) > 0).astype(int)
@@ -535,13 +537,13 @@ def few_rows():
 
 @pytest.fixture
 def together(monkeypatch):
-    """Return a function that sets how many epochs a call may run."""
+    """Return a function that sets the maximum number of epochs of a call."""
     return lambda n: monkeypatch.setattr(train, "MOST_TOGETHER", n)
 
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Return a list that fills with the number of epochs of each call of the kernels."""
+    """Return a list that records the number of epochs of each call of the kernels."""
     numbers, run_epochs = [], compiled.run_epochs
 
     def recorded(*arguments):
@@ -554,12 +556,12 @@ def calls(monkeypatch):
 
 
 def numbers_in(state):
-    """Return all that a state holds, to be compared exactly."""
+    """Return all fields of a state, for exact comparison."""
     return {**vars(state), "memory": vars(state.memory)}
 
 
 def everything(model, warned):
-    """Return all that a fit leaves behind, to be compared exactly."""
+    """Return all results of a fit, for exact comparison."""
     state = model._checkpoint.state
     return {
         **numbers_in(state),
@@ -584,7 +586,9 @@ def fitted(model, X, y):
 
 @every_fit
 @pytest.mark.parametrize("n", [2, 7, 1000])
-def test_epochs_together_end_as_one_by_one(estimator, parameters, n, few_rows, together):
+def test_fit_with_epochs_together_equals_one_by_one(
+    estimator, parameters, n, few_rows, together
+):
     together(1)
     expected = fitted(estimator(**parameters), *few_rows)
     together(n)
@@ -592,7 +596,9 @@ def test_epochs_together_end_as_one_by_one(estimator, parameters, n, few_rows, t
 
 
 @every_fit
-def test_epochs_together_go_on_as_one_by_one(estimator, parameters, few_rows, together):
+def test_resuming_after_epochs_together_equals_one_by_one(
+    estimator, parameters, few_rows, together
+):
     results = []
     for n in (1, 1000):
         together(n)
@@ -605,20 +611,20 @@ def test_epochs_together_go_on_as_one_by_one(estimator, parameters, few_rows, to
 
 
 @every_fit
-def test_tiny_epochs_are_run_together(estimator, parameters, few_rows, calls):
+def test_tiny_epochs_run_together(estimator, parameters, few_rows, calls):
     result = fitted(estimator(**parameters), *few_rows)
     assert len(calls) < max(2, result["n_iter_"])
 
 
-def test_a_fit_ends_within_what_was_run_together(few_rows, calls):
-    # So that the tests above have something to find.
+def test_a_fit_can_end_within_a_call(few_rows, calls):
+    # Otherwise the tests above would prove nothing.
     parameters = {**FEW, "tol": 1e-3}
     result = fitted(textbook_logistic(**parameters), *few_rows)
     assert max(calls) == 1000
     assert 5 < result["n_iter_"] < 1000
 
 
-def test_a_rate_is_lowered_several_times_within_what_was_run_together(few_rows, calls):
+def test_a_rate_can_be_lowered_several_times_within_a_call(few_rows, calls):
     parameters = {**FEW, **LOGISTIC_TOGETHER["adaptive"]}
     result = fitted(textbook_logistic(**parameters), *few_rows)
     assert max(calls) == 1000
@@ -626,7 +632,7 @@ def test_a_rate_is_lowered_several_times_within_what_was_run_together(few_rows, 
     assert result["ended_by"] == "stopping_rule"
 
 
-def test_work_bounds_what_is_run_together(few_rows, calls, monkeypatch):
+def test_work_limits_the_epochs_of_a_call(few_rows, calls, monkeypatch):
     problem = make_problem(architecture=Architecture((3, 1)))
     settings, data = make_settings(batch_size=20), make_data(few_rows[0])
     work = compiled.work_of_step(problem, settings, data)
@@ -635,30 +641,30 @@ def test_work_bounds_what_is_run_together(few_rows, calls, monkeypatch):
     assert calls == [12, 12, 6]
 
 
-def test_larger_epochs_are_run_one_by_one(calls, monkeypatch):
+def test_larger_epochs_run_one_by_one(calls, monkeypatch):
     monkeypatch.setattr(train, "WORK_TOGETHER", 1)
     trained_from_0(make_problem(), make_settings(batch_size=7), make_data(), 4)
     assert calls == [1, 1, 1, 1]
 
 
-def test_shuffled_epochs_are_run_one_by_one(calls):
+def test_shuffled_epochs_run_one_by_one(calls):
     trained_from_0(make_problem(), make_settings(), make_data(), 4)
     assert calls == [1, 1, 1, 1]
 
 
-def test_watched_epochs_are_run_one_by_one(few_rows, calls, capsys):
+def test_printed_epochs_run_one_by_one(few_rows, calls, capsys):
     fitted(textbook_logistic(**{**FEW, "max_iter": 6, "tol": None}, verbose=1), *few_rows)
     assert calls == [1] * 6
     assert capsys.readouterr().out.count("epoch") == 6
 
 
-def test_validated_epochs_are_run_one_by_one(few_rows, calls):
+def test_validated_epochs_run_one_by_one(few_rows, calls):
     parameters = {**FEW, "max_iter": 6, "tol": None}
     fitted(textbook_logistic(**parameters, early_stopping=True), *few_rows)
     assert calls == [1] * 6
 
 
-# Steps longer than 2 / alpha: weights grow by a factor from epoch to epoch.
+# Learning rates above 2 / alpha: each epoch multiplies the weights by the same factor.
 DIVERGING = {
     "after_some_epochs": {"learning_rate_init": 2.5, "alpha": 1.0, "momentum": 0},
     "after_many_epochs": {"learning_rate_init": 2.02, "alpha": 1.0, "momentum": 0},
@@ -676,7 +682,7 @@ DIVERGING = {
 
 
 def message_of(model, X, y):
-    """Return the message of the error that training ends with."""
+    """Return the message of the error that training raises."""
     with pytest.raises(ValueError, match="diverged") as error:
         model.fit(X, y)
     return str(error.value)
@@ -684,7 +690,9 @@ def message_of(model, X, y):
 
 @pytest.mark.parametrize("name", DIVERGING)
 @pytest.mark.parametrize("n", [2, 7, 1000])
-def test_divergence_together_is_that_of_one_by_one(name, n, few_rows, together):
+def test_divergence_error_with_epochs_together_equals_one_by_one(
+    name, n, few_rows, together
+):
     parameters = {**FEW, "tol": None, **DIVERGING[name]}
     together(1)
     expected = message_of(textbook_logistic(**parameters), *few_rows)
@@ -694,7 +702,7 @@ def test_divergence_together_is_that_of_one_by_one(name, n, few_rows, together):
 
 @pytest.mark.parametrize("name", DIVERGING)
 def test_divergence_is_the_same_with_and_without_kernels(name, few_rows, switched):
-    # The epoch and the rate: the objective's three digits may be rounded differently.
+    # Epoch and rate only: the objective's three digits may be rounded differently.
     parameters = {**FEW, "tol": None, **DIVERGING[name]}
     messages = []
     for on in (True, False):
@@ -706,8 +714,8 @@ def test_divergence_is_the_same_with_and_without_kernels(name, few_rows, switche
     assert (epoch, rate) == (other_epoch, other_rate)
 
 
-def test_a_stop_before_divergence_together_is_no_error(few_rows, together):
-    # One by one, the rule would stop long before weights are too large.
+def test_stopping_before_divergence_within_a_call_is_no_error(few_rows, together):
+    # The rule stops long before weights are too large.
     parameters = {**FEW, "learning_rate_init": 2.02, "alpha": 1.0, "momentum": 0}
     results = []
     for n in (1, 1000):
@@ -718,8 +726,8 @@ def test_a_stop_before_divergence_together_is_no_error(few_rows, together):
     np.testing.assert_equal(results[1], results[0])
 
 
-def test_an_interrupt_together_leaves_the_last_call(few_rows, monkeypatch):
-    # Of three calls of ten epochs the third is interrupted.
+def test_an_interrupt_keeps_the_epochs_of_finished_calls(few_rows, monkeypatch):
+    # The third of three calls of ten epochs is interrupted.
     run_epochs, n_calls = compiled.run_epochs, []
 
     def interrupted(*arguments):
@@ -738,7 +746,7 @@ def test_an_interrupt_together_leaves_the_last_call(few_rows, monkeypatch):
     )
 
 
-def test_state_of_a_run_together_can_be_gone_on_from():
+def test_a_run_with_epochs_together_can_be_resumed():
     problem, settings, data = make_problem(), make_settings(batch_size=7), make_data()
     cut = trained_from_0(problem, settings, data, 13).state
     rest = train.train(problem, settings, cut, data, 17).state

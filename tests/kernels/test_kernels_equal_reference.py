@@ -1,8 +1,8 @@
-"""Compiled epochs and predictions equal the reference in every combination.
+"""Compiled epochs equal the reference in every combination of options.
 
-An epoch is a few steps long, for rounding grows with training. Where no other reason is
-given, the bound is 100 eps of the data's type: ten steps of about ten roundings. Kernels of
-every instruction set that runs here are compared. Arrays that go in cannot be written to.
+An epoch has a few steps, because rounding errors grow with training. Unless a test gives
+another reason, the bound is 100 eps of the data's type: ten steps of about ten rounding
+errors. Every instruction set of this machine is compared. Input arrays are read-only.
 """
 
 import itertools
@@ -18,9 +18,9 @@ from epochs_to_compare import (
     DTYPES,
     LOSSES,
     OPTIMIZERS,
+    PATHS,
     RARE_STORAGES,
     STORAGES,
-    WAYS,
     Case,
     assert_equal,
     by_level,
@@ -44,7 +44,7 @@ from sklearn_nn._engine.types import (
 
 
 def check(cases):
-    """Fail with each case in which an epoch of the kernels is not the reference's."""
+    """Assert that kernels and reference agree on all cases, and list those that fail."""
     texts, n_cases, n_failed = [], 0, 0
     for case in cases:
         n_cases += 1
@@ -57,7 +57,7 @@ def check(cases):
 
 
 def product(**values):
-    """Yield a Case for each combination of the values given by field."""
+    """Yield a Case for each combination of these values of fields."""
     for combination in itertools.product(*values.values()):
         yield Case(**dict(zip(values, combination, strict=True)))
 
@@ -97,14 +97,13 @@ def test_every_registry_entry_has_a_kernel(kind):
     assert set(in_python) == set(in_c)
 
 
-# All combinations. Of what makes the case (loss, optimizer, penalty, network, type,
-# storage) every one, each with other options; of the options every one, each with every
-# storage and every way through the kernels.
+# All combinations of loss, optimizer, penalty, network, dtype and storage, with random
+# options; and all combinations of options, with every storage and kernel path.
 
 OPTIONS = {
     "batch_size": (1, 3, 9),  # 7 rows: the second leaves a short last batch
     "is_ordered": (True, False),
-    "takes_part": (True, False),
+    "is_subset": (True, False),
     "is_weighted": (True, False),
     "average_from": (0, 1, 2),
     "max_gradient_norm": (None, 0.3),  # some gradients are longer and some are not
@@ -139,11 +138,11 @@ def test_epochs_are_equal_in_every_combination(loss, optimizer):
     )
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_epochs_are_equal_with_every_option(way):
+@pytest.mark.parametrize("path", PATHS)
+def test_epochs_are_equal_with_every_option(path):
     rng = np.random.RandomState(2)
     check(
-        case._replace(dtype=DTYPES[rng.randint(2)], **WAYS[way])
+        case._replace(dtype=DTYPES[rng.randint(2)], **PATHS[path])
         for case in product(storage=STORAGES, **OPTIONS)
     )
 
@@ -155,14 +154,14 @@ def test_rare_storages_are_equal_or_not_supported(storage, dtype):
         Case(dtype=dtype, storage=storage, batch_size=size, hidden=hidden)
         for size, hidden in itertools.product((1, 3, 9), ((), (4,)))
     ]
-    if storage == "CSR, apart":
+    if storage == "CSR, strided":
         assert not any(is_supported(case) for case in cases)
     else:
         check(cases)
 
 
 def is_supported(case):
-    """Say whether the kernels take a case."""
+    """Return whether the kernels support a case."""
     epoch = epoch_of(case)
     return compiled.supports(epoch.problem, epoch.settings, epoch.data)
 
@@ -171,38 +170,38 @@ def is_supported(case):
 
 
 def with_data(epoch, **changes):
-    """Return the Epoch on other data."""
+    """Return the Epoch with changes to its data."""
     return epoch._replace(data=epoch.data._replace(**changes))
 
 
-def apart(array):
-    """Return a copy as every second row of a larger array, whose others are wrong."""
+def strided(array):
+    """Return a copy as every second row of an array whose other rows are wrong."""
     larger = np.repeat(array, 2, axis=0)
     larger[1::2] = larger[::-1][1::2]
     return frozen(larger)[::2]
 
 
-def test_an_average_goes_on():
+def test_a_given_average_is_continued():
     epoch = epoch_of(Case(average_from=4))
     average = frozen(np.linspace(-1, 1, len(epoch.state.theta)))
     epoch = with_memory(with_state(epoch, step=9), average=average, n_averaged=6)
     assert_equal(epoch)
 
 
-def test_a_state_keeps_its_average_where_none_is_asked_for():
+def test_a_state_keeps_its_average_if_averaging_is_off():
     epoch = epoch_of(Case())
     average = frozen(np.ones(len(epoch.state.theta)))
     assert_equal(with_memory(epoch, average=average, n_averaged=2))
 
 
-def test_a_state_without_average_has_none_before_it_begins():
+def test_average_is_none_before_averaging_begins():
     assert_equal(epoch_of(Case(average_from=50)))
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids="-".join)
-def test_labels_need_not_lie_together(loss):
+def test_labels_may_be_strided(loss):
     epoch = epoch_of(Case(loss=loss))
-    assert_equal(with_data(epoch, y=apart(epoch.data.y)))
+    assert_equal(with_data(epoch, y=strided(epoch.data.y)))
 
 
 @pytest.mark.parametrize("loss", [BINARY, ("squared_error", "logistic")], ids="-".join)
@@ -216,9 +215,9 @@ def test_class_indices_may_be_of_another_integer_type():
     assert_equal(with_data(epoch, y=epoch.data.y.astype(np.int32)))
 
 
-def test_weights_need_not_lie_together():
+def test_weights_may_be_strided():
     epoch = epoch_of(Case())
-    assert_equal(with_data(epoch, sample_weight=apart(epoch.data.sample_weight)))
+    assert_equal(with_data(epoch, sample_weight=strided(epoch.data.sample_weight)))
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids="-".join)
@@ -229,9 +228,9 @@ def test_a_row_of_weight_0_counts_as_a_row(loss, batch_size):
     assert_equal(with_data(epoch, sample_weight=weight))
 
 
-def test_rows_that_lie_apart_are_equal_or_not_supported():
-    epoch = epoch_of(Case(takes_part=True))
-    epoch = with_data(epoch, rows=apart(epoch.data.rows))
+def test_strided_row_numbers_are_equal_or_not_supported():
+    epoch = epoch_of(Case(is_subset=True))
+    epoch = with_data(epoch, rows=strided(epoch.data.rows))
     if compiled.supports(epoch.problem, epoch.settings, epoch.data):
         assert_equal(epoch)
 
@@ -241,9 +240,9 @@ def test_rows_may_repeat_and_be_in_any_order():
     assert_equal(with_data(epoch, rows=frozen(np.array([5, 0, 5, 3, 1, 1]))))
 
 
-def test_order_need_not_lie_together():
+def test_order_may_be_strided():
     epoch = epoch_of(Case())
-    assert_equal(epoch._replace(order=apart(epoch.order)))
+    assert_equal(epoch._replace(order=strided(epoch.order)))
 
 
 def test_order_may_be_of_another_integer_type():
@@ -253,22 +252,24 @@ def test_order_may_be_of_another_integer_type():
 
 @either_dtype
 def test_first_steps_of_adam_are_equal(dtype):
-    # From slots of 0 with the usual epsilon. Features are positive and labels all 1, so
-    # that no gradient cancels: its rounding stays small beside it.
-    epoch = epoch_of(Case(BINARY, optimizer=ADAM, dtype=dtype, n_outputs=2, rate=0.05))
+    # From zero slots with the usual epsilon. Features are positive and labels all 1, so
+    # that no gradient cancels and relative rounding errors stay small.
+    epoch = epoch_of(
+        Case(BINARY, optimizer=ADAM, dtype=dtype, n_outputs=2, rate=0.05)
+    )
     X, y = frozen(np.abs(epoch.data.X) + 1), frozen(np.ones_like(epoch.data.y))
     slots = tuple(frozen(np.zeros_like(slot)) for slot in epoch.state.memory.slots)
     epoch = with_memory(with_data(epoch, X=X, y=y), slots=slots, n_slot_updates=0)
     assert_equal(epoch)
 
 
-# Where branches meet.
+# Boundaries between branches.
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids="-".join)
 @either_dtype
 def test_epochs_from_0_are_equal(loss, dtype):
-    # Logits are 0, and so is what activations are taken of, at the kink of 'relu'.
+    # Logits are 0, and so are the inputs of activations, at the kink of 'relu'.
     for hidden, activation in NETWORKS:
         epoch = epoch_of(Case(loss, activation, hidden, dtype=dtype, batch_size=8))
         theta = frozen(np.zeros_like(epoch.state.theta))
@@ -277,8 +278,8 @@ def test_epochs_from_0_are_equal(loss, dtype):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @either_dtype
-def test_epochs_are_equal_where_hidden_inputs_are_0(activation, dtype):
-    # The first layer is 0, the second is not: what comes back meets the kink.
+def test_epochs_are_equal_at_hidden_inputs_of_0(activation, dtype):
+    # Only the first layer is 0, so that non-zero gradients reach the kink.
     epoch = epoch_of(Case(hidden=(4,), activation=activation, dtype=dtype, batch_size=8))
     layers = epoch.problem.architecture.layers(epoch.state.theta)
     first = Layer(*(np.zeros_like(part) for part in layers[0]))
@@ -290,8 +291,8 @@ def test_epochs_are_equal_where_hidden_inputs_are_0(activation, dtype):
 @pytest.mark.parametrize("loss", LOSSES, ids="-".join)
 @either_dtype
 def test_epochs_are_equal_at_extreme_logits(loss, dtype, size):
-    # Row i is unit vector i, so that theta are the logits: each sure, right or wrong. The
-    # rate moves them visibly beside 100 eps.
+    # Row i is unit vector i, so that theta holds the logits: confident, right or wrong. The
+    # rate changes them by more than 100 eps.
     for n_outputs in (1, 2, 3):
         case = Case(loss, dtype=dtype, n_features=5, n_samples=5, n_outputs=n_outputs)
         epoch = epoch_of(case._replace(batch_size=5, penalty="elasticnet", rate=size / 40))
@@ -350,13 +351,13 @@ def test_epochs_are_equal_with_dropout(activation, dropout, dtype):
 
 @pytest.mark.parametrize("n_units", [1, 2, 7, 8, 9, 255, 257, 511, 513])
 @pytest.mark.parametrize("step", [0, 2**33, 2**62])
-def test_masks_are_equal_at_the_edges_of_chunks(n_units, step):
-    # A mask that differs in one unit would move the weights by far more than rounding.
+def test_dropout_is_equal_for_every_width_and_large_steps(n_units, step):
+    # A mask that differs in one unit would change weights by far more than rounding error.
     epoch = epoch_of(Case(hidden=(n_units,), dropout=(0.5,), optimizer=SGD(), rate=1.0))
     assert_equal(with_state(epoch, step=step))
 
 
-def test_rates_of_dropout_are_rounded_alike():
+def test_dropout_rates_are_rounded_alike():
     for rate in (2.0**-33, 3 * 2.0**-33, 5 * 2.0**-33, 1 - 2.0**-20, 1 - 2.0**-40):
         assert_equal(epoch_of(Case(hidden=(200,), dropout=(rate,), batch_size=7)))
 
@@ -367,9 +368,7 @@ def test_rates_of_dropout_are_rounded_alike():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
 @pytest.mark.parametrize("max_norm", [None, 1e-3, 0.3, 1e3])
 @either_dtype
-def test_all_penalties_together_are_equal_however_short_gradients_are(
-    optimizer, max_norm, dtype
-):
+def test_epochs_are_equal_with_all_penalties_and_clipping(optimizer, max_norm, dtype):
     for hidden in ((), (4,)):
         case = Case(
             hidden=hidden, optimizer=optimizer, max_gradient_norm=max_norm, dtype=dtype
@@ -382,7 +381,7 @@ def test_all_penalties_together_are_equal_however_short_gradients_are(
 @pytest.mark.parametrize("value", [1e-30, 1e25, 1e150])
 def test_gradients_of_any_length_are_clipped_alike(value):
     dtype = np.float32 if value < 1e38 else np.float64
-    # All logits are 0, so that only the gradient is of this size.
+    # All logits are 0, so that only the gradient has this size.
     epoch = epoch_of(Case(n_samples=3, max_gradient_norm=value, dtype=dtype))
     X = frozen(epoch.data.X * dtype(8 * value))
     epoch = with_data(with_state(epoch, theta=frozen(0 * epoch.state.theta)), X=X)
@@ -390,7 +389,7 @@ def test_gradients_of_any_length_are_clipped_alike(value):
 
 
 @pytest.mark.parametrize("value", [inf, 1e200], ids=["infinite", "square overflows"])
-def test_a_gradient_without_finite_length_is_not_hidden(value):
+def test_a_gradient_of_non_finite_length_is_not_clipped(value):
     epoch = epoch_of(Case(n_samples=3, max_gradient_norm=0.1))
     X = frozen(np.where(epoch.data.X > 0, value, 0.0))
     epoch = with_data(with_state(epoch, theta=frozen(0 * epoch.state.theta)), X=X)
@@ -406,7 +405,7 @@ def test_a_gradient_without_finite_length_is_not_hidden(value):
         np.testing.assert_allclose(state.theta, expected, rtol=1e-14)
 
 
-# Sizes. Products of matrices are cut into tiles and panels, whose edges are met here.
+# Sizes at the edges of the tiles and panels of matrix products.
 
 WIDTHS = (1, 7, 8, 9, 33, 100)
 
@@ -457,7 +456,7 @@ def test_epochs_are_equal_by_either_product(hidden):
 @pytest.mark.usefixtures("product_by")
 @pytest.mark.parametrize("storage", ["C", "CSR, int32"])
 @either_dtype
-def test_epochs_are_equal_where_products_are_large(storage, dtype):
-    # More than 2**23 multiplications; rows and features are more than a panel is deep.
+def test_epochs_are_equal_with_large_products(storage, dtype):
+    # More than 2**23 multiplications, and more rows and features than a panel is deep.
     case = Case(hidden=(60, 150), activation="tanh", n_samples=1100, n_features=1050)
     check([case._replace(storage=storage, dtype=dtype, batch_size=1100)])

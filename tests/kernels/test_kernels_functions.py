@@ -1,4 +1,4 @@
-"""Elementary functions of the kernels equal those of mpmath."""
+"""Elementary functions of the kernels equal mpmath."""
 
 from functools import cache
 
@@ -31,16 +31,16 @@ if compiled.kernels is None:
     pytest.skip("the kernels were not built", allow_module_level=True)
 
 
-# Elementary functions, read from networks so small that nothing else is computed. The
-# kernels have an exp and a log1p of their own.
+# Networks so small that they compute an elementary function and nothing else. The kernels
+# have their own exp and log1p.
 
-# Measured: 1.2 for each but `log1pexp`, which has 1.5, and `normal_cdf`, which has 3.3.
+# Measured: 3.3 for `normal_cdf`, 1.5 for `log1pexp`, 1.2 for each of the others.
 N_EPS_OF_FUNCTIONS = 4
 
 
 @cache
 def grid(dtype):
-    """Return logits of either sign: 0, tiny ones, a fine grid, ones of full saturation."""
+    """Return logits of both signs: 0, tiny ones, a fine grid, and saturating ones."""
     tiny = [1e-20, 1e-10, 1e-5] if dtype == np.float32 else [1e-300, 1e-20, 1e-10, 1e-5]
     fine = np.concatenate([np.geomspace(1e-4, 1, 300), np.linspace(0.01, 100, 1200)])
     positive = np.concatenate([tiny, fine, [700.0, 800.0, 1e4, 1e30]])
@@ -49,7 +49,7 @@ def grid(dtype):
 
 @cache
 def exact_values(function, dtype):
-    """Return a function of the grid, evaluated in mpmath with 40 digits."""
+    """Return the values of a function on the grid, in mpmath with 40 digits."""
     with mpmath.workdps(40):
         return [function(mpmath.mpf(float(z))) for z in grid(dtype)]
 
@@ -72,8 +72,8 @@ def exact_gelu(z):
 def largest_error(computed, exact):
     """Return the largest relative error in eps.
 
-    About where normal numbers end the kernels make 0 of what they should return: of what is
-    below twice the smallest one nothing is asked but to be there, too.
+    Near the smallest normal number the kernels may return 0. So if the exact value is below
+    twice that number, the computed one need only be below it, too.
     """
     info = np.finfo(computed.dtype)
     smallest = 2 * float(info.tiny)
@@ -87,7 +87,7 @@ def largest_error(computed, exact):
 
 
 def assert_accurate(results, function, dtype):
-    """The values of the grid, by instruction set, are those of an mpmath function."""
+    """Assert that results on the grid, by instruction set, equal an mpmath function."""
     for level, computed in results:
         assert computed.dtype == dtype
         error = largest_error(computed, exact_values(function, dtype))
@@ -95,7 +95,7 @@ def assert_accurate(results, function, dtype):
 
 
 def hidden_outputs(activation, z):
-    """Return the activation of each of z by the prediction of a network 1-1-1."""
+    """Return the activation of each z, as the prediction of a 1-1-1 network."""
     one, zero = np.ones((1, 1), z.dtype), np.zeros(1, z.dtype)
     layers = [Layer(one, zero), Layer(one, zero)]
     return [
@@ -138,7 +138,7 @@ def test_probabilities_are_accurate(output, column, dtype):
 
 @either_dtype
 def test_softmax_probabilities_are_accurate(dtype):
-    # Of logits 0 and z.
+    # Of class 1, for logits 0 and z.
     layers = [Layer(np.array([[0, 1]], dtype), np.zeros(2, dtype))]
     X = grid(dtype)[:, None]
     results = by_level(compiled.predict, layers, X, (), "softmax")
@@ -152,7 +152,7 @@ def test_tanh_units_are_accurate(dtype):
 
 
 @either_dtype
-def test_tanh_of_tiny_numbers_is_themselves(dtype):
+def test_tanh_of_tiny_z_is_z(dtype):
     # z^3 / 3 is less than half of the last digit.
     tiny = np.geomspace(2 * float(np.finfo(dtype).tiny), np.finfo(dtype).eps ** 0.5, 999)
     z = np.append(-tiny, tiny).astype(dtype)
@@ -178,13 +178,13 @@ def test_silu_units_are_accurate(dtype):
     def exact(z):
         return z * exact_sigmoid(z)
 
-    # Where exp(-|z|) is no longer a normal number the product may still be one.
+    # If exp(-|z|) is no longer a normal number, the product may still be one.
     z = grid(dtype)
     for level, computed in hidden_outputs("silu", z):
         is_normal = z > 1 + np.log(np.finfo(dtype).tiny)
         expected = [exact(mpmath.mpf(float(value))) for value in z[is_normal]]
         assert largest_error(computed[is_normal], expected) <= N_EPS_OF_FUNCTIONS, level
-        smallest = 1000 * np.finfo(dtype).tiny  # |z| times what has become 0
+        smallest = 1000 * np.finfo(dtype).tiny  # |z| times a number that became 0
         assert np.all(np.abs(computed[~is_normal]) <= smallest), level
 
 
@@ -192,7 +192,7 @@ def test_silu_units_are_accurate(dtype):
 def test_gelu_units_are_accurate(dtype):
     exact = np.array(exact_values(exact_gelu, dtype), float)
     info, z = np.finfo(dtype), grid(dtype).astype(float)
-    # In the tail the rounding of z^2 counts z^2 / 2 times.
+    # In the tail, the rounding error of z^2 is multiplied by z^2 / 2.
     bound = N_EPS_OF_FUNCTIONS * float(info.eps) * np.maximum(1, z**2 / 2) * np.abs(exact)
     for level, computed in hidden_outputs("gelu", grid(dtype)):
         error = np.abs(computed.astype(float) - exact)
@@ -216,14 +216,14 @@ def test_relu_units_are_exact(dtype):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("n", [1, 40])
-def test_units_give_nan_for_nan(activation, n):
+def test_nan_propagates(activation, n):
     for level, computed in hidden_outputs(activation, np.full(n, np.nan)):
         assert np.all(np.isnan(computed)), level
 
 
 @either_dtype
 def test_gradient_of_binary_cross_entropy_is_accurate(dtype):
-    # For label 0 it is the sigmoid of the logit.
+    # For label 0, it is the sigmoid of the logit.
     z = grid(dtype)
     epoch = epoch_of_logits(BINARY, z, np.zeros((1, len(z)), dtype))
     with np.errstate(over="ignore"):
@@ -232,10 +232,10 @@ def test_gradient_of_binary_cross_entropy_is_accurate(dtype):
     assert_accurate(gradients, exact_sigmoid, dtype)
 
 
-@pytest.mark.parametrize("n_rows", [1, 16])  # 16: vectors of values
+@pytest.mark.parametrize("n_rows", [1, 16])  # 16: vectorised
 @either_dtype
 def test_binary_cross_entropy_is_accurate(n_rows, dtype):
-    # For label 0 it is log(1 + exp(z)).
+    # For label 0, it is log(1 + exp(z)).
     values = {level: [] for level in compiled.instruction_sets()}
     for z in grid(dtype)[::7]:
         epoch = epoch_of_logits(BINARY, np.array([z]), np.zeros((n_rows, 1), dtype))
@@ -249,7 +249,7 @@ def test_binary_cross_entropy_is_accurate(n_rows, dtype):
 
 @either_dtype
 def test_gradient_of_categorical_cross_entropy_is_accurate(dtype):
-    # For label 0 and logits 0 and z it is the sigmoid of z, in the second place.
+    # For label 0 and logits 0 and z, its second component is the sigmoid of z.
     values = {level: [] for level in compiled.instruction_sets()}
     for z in grid(dtype)[::7]:
         epoch = epoch_of_logits(SOFTMAX, np.array([0, z], dtype), np.zeros(1, int))

@@ -31,8 +31,6 @@ if compiled.kernels is None:
     pytest.skip("the kernels were not built", allow_module_level=True)
 
 
-# Predictions.
-
 PREDICTING_NETWORKS = [
     ((5, 1), "identity"),
     ((5, 3), "identity"),
@@ -43,14 +41,14 @@ PREDICTING_NETWORKS = [
 
 
 def random_layers(sizes, dtype, activation="tanh"):
-    """Return layers of random numbers."""
+    """Return layers of random parameters."""
     architecture = network_of(sizes, activation)
     theta = random_theta(architecture, np.random.RandomState(0), dtype)
     return architecture.layers(theta)
 
 
 def random_rows(n, p, dtype):
-    """Return rows of which a third of the values is 0."""
+    """Return random rows in which a third of the values is 0."""
     rng = np.random.RandomState(1)
     X = rng.normal(size=(n, p)).astype(dtype)
     X[rng.uniform(size=X.shape) < 1 / 3] = 0
@@ -58,12 +56,12 @@ def random_rows(n, p, dtype):
 
 
 def expected_output(layers, X, activations, output):
-    """Return what is predicted without kernels."""
+    """Return the prediction of the reference."""
     return OUTPUTS[output](network.forward(layers, X, activations).logits)
 
 
 def assert_predictions_equal(layers, X, activation, output="logits"):
-    """Fail where predictions of the kernels are not those of the reference."""
+    """Assert that kernels and reference predict the same."""
     activations = (activation,) * (len(layers) - 1)
     expected = expected_output(layers, X, activations, output)
     for level, result in by_level(compiled.predict, layers, X, activations, output):
@@ -74,7 +72,7 @@ def assert_predictions_equal(layers, X, activation, output="logits"):
 @pytest.mark.parametrize("storage", [*STORAGES, *RARE_STORAGES])
 @either_dtype
 def test_logits_are_equal(storage, dtype):
-    # A block has 256 rows.
+    # The kernels work in blocks of 256 rows.
     store = {**STORAGES, **RARE_STORAGES}[storage]
     for (sizes, activation), n in itertools.product(
         PREDICTING_NETWORKS, (1, 256, 257, 600)
@@ -115,7 +113,7 @@ def test_logits_are_equal_by_either_product(dtype):
     assert_predictions_equal(layers, X, "tanh")
 
 
-def test_weights_of_another_type_or_order_give_logits_in_that_of_the_rows():
+def test_logits_have_the_dtype_of_the_rows_for_any_weights():
     layers, X = random_layers((5, 9, 2), np.float64), random_rows(7, 5, np.float32)
     others = [Layer(np.asfortranarray(w), frozen(np.repeat(b, 2))[::2]) for w, b in layers]
     exact = [Layer(*(part.astype(np.float32) for part in layer)) for layer in layers]
@@ -126,7 +124,7 @@ def test_weights_of_another_type_or_order_give_logits_in_that_of_the_rows():
 
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("sizes", [(5, 1), (5, 3), (5, 9, 2)], ids=str)
-def test_prediction_changes_nothing(storage, sizes):
+def test_prediction_does_not_modify_its_arguments(storage, sizes):
     X, layers = random_rows(300, 5, np.float64), random_layers(sizes, np.float64)
     X = STORAGES[storage](X)
     arrays = [X] if isinstance(X, np.ndarray) else [X.data, *structure(X)]
@@ -138,7 +136,7 @@ def test_prediction_changes_nothing(storage, sizes):
 
 
 def finite_flags(X, sizes):
-    """Return the set of what is said of X with each instruction set."""
+    """Return the set of answers of all instruction sets to whether X is finite."""
     layers = random_layers(sizes, X.dtype)
     results = by_level(compiled.predict, layers, X, ("tanh",) * (len(layers) - 1), "logits")
     return {finite for _, (_, finite) in results}
@@ -147,7 +145,7 @@ def finite_flags(X, sizes):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("storage", STORAGES)
 @either_dtype
-def test_a_value_that_is_not_finite_is_found_anywhere(value, storage, dtype):
+def test_a_non_finite_value_is_found_anywhere(value, storage, dtype):
     for sizes, n in itertools.product([(19, 1), (19, 3), (19, 4, 2)], (1, 300)):
         for place in {(0, 0), (n - 1, 18), (n // 2, 9), (min(n, 256) - 1, 18), (n // 7, 0)}:
             X = np.ones((n, 19), dtype)
@@ -165,6 +163,6 @@ def test_values_near_the_largest_float_are_finite(storage, dtype):
         assert finite_flags(STORAGES[storage](X), sizes) == {True}, sizes
 
 
-def test_what_a_sparse_matrix_has_room_for_need_not_be_finite():
-    X = csr_with_zeros(np.ones((3, 5)))  # NaN behind its end
+def test_unused_entries_of_a_sparse_matrix_need_not_be_finite():
+    X = csr_with_zeros(np.ones((3, 5)))  # unused entries are NaN
     assert finite_flags(X, (5, 3)) == {True}

@@ -1,4 +1,4 @@
-"""Several epochs in one call are those of several calls, and change nothing given."""
+"""Several epochs in one call equal several calls, and no input is modified."""
 
 import copy
 from dataclasses import replace
@@ -10,8 +10,8 @@ from epochs_to_compare import (
     BINARY,
     DTYPES,
     N_EPS,
+    PATHS,
     STORAGES,
-    WAYS,
     Case,
     by_level,
     distances,
@@ -32,7 +32,7 @@ if compiled.kernels is None:
 
 
 def assert_same(first, second, level, n_eps=0):
-    """Two results of `run_epochs` are the same to n_eps, if 0 bit for bit."""
+    """Assert that two results of `run_epochs` agree to `n_eps`; 0 means bit for bit."""
     (state, objectives), (other, other_objectives) = first, second
     assert len(objectives) == len(other_objectives)
     pairs = zip(objectives, other_objectives, strict=True)
@@ -43,7 +43,7 @@ def assert_same(first, second, level, n_eps=0):
 
 
 def one_by_one(epoch, rates):
-    """Return what `run_epochs` does, by a call for each epoch."""
+    """Return the result of `run_epochs`, computed with one call an epoch."""
     objectives, n_steps = [], len(epoch.learning_rates)
     for start in range(0, len(rates), n_steps):
         epoch = epoch._replace(learning_rates=rates[start : start + n_steps])
@@ -54,24 +54,24 @@ def one_by_one(epoch, rates):
 
 
 def rates_of(epoch, n_epochs):
-    """Return a learning rate for each step of some epochs, all different."""
+    """Return a learning rate for each step of `n_epochs`, all different."""
     n = n_epochs * len(epoch.learning_rates)
     return 0.1 / np.arange(1.0, n + 1) ** 0.25
 
 
-together = pytest.mark.parametrize("way", WAYS)
+every_path = pytest.mark.parametrize("path", PATHS)
 either_layout = pytest.mark.parametrize("storage", ["C", "every second", "CSR, int32"])
 averaged_or_not = pytest.mark.parametrize("average_from", [0, 4])
 
 
-@together
+@every_path
 @either_layout
 @averaged_or_not
 @pytest.mark.parametrize("batch_size", [1, 3, 9])
-def test_epochs_together_are_epochs_one_by_one(way, storage, average_from, batch_size):
+def test_epochs_together_equal_epochs_one_by_one(path, storage, average_from, batch_size):
     for dtype in DTYPES:
         case = Case(dtype=dtype, storage=storage, batch_size=batch_size)
-        epoch = epoch_of(case._replace(average_from=average_from, **WAYS[way]))
+        epoch = epoch_of(case._replace(average_from=average_from, **PATHS[path]))
         rates = rates_of(epoch, 5)
         pairs = zip(
             by_level(compiled.run_epochs, *epoch._replace(learning_rates=rates)),
@@ -82,28 +82,30 @@ def test_epochs_together_are_epochs_one_by_one(way, storage, average_from, batch
             assert_same(several, single, level)
 
 
-@together
+@every_path
 @either_layout
 @averaged_or_not
 @pytest.mark.parametrize("n_steps", [1, 2, 4])
-def test_a_call_may_be_cut_anywhere(way, storage, average_from, n_steps, monkeypatch):
+def test_a_call_may_be_split_after_any_step(
+    path, storage, average_from, n_steps, monkeypatch
+):
     for dtype in DTYPES:
         case = Case(dtype=dtype, storage=storage, average_from=average_from)
-        epoch = epoch_of(case._replace(**WAYS[way]))
+        epoch = epoch_of(case._replace(**PATHS[path]))
         epoch = epoch._replace(learning_rates=rates_of(epoch, 3))
         whole = by_level(compiled.run_epochs, *epoch)
         work = compiled.work_of_step(epoch.problem, epoch.settings, epoch.data)
         with monkeypatch.context() as patch:
             patch.setattr(compiled, "LONGEST_CALL", (n_steps + 0.5) * work)
             parts = by_level(compiled.run_epochs, *epoch)
-        # Sparse updates that wait are settled at the end of a call, which rounds.
-        waits = "CSR" in storage and not epoch.state.memory.slots and not average_from
+        # Pending sparse updates are applied at the end of a call, which rounds.
+        is_lazy = "CSR" in storage and not epoch.state.memory.slots and not average_from
         for (level, expected), (_, computed) in zip(whole, parts, strict=True):
-            assert_same(expected, computed, level, N_EPS if waits else 0)
+            assert_same(expected, computed, level, N_EPS if is_lazy else 0)
 
 
 @pytest.mark.parametrize("l1", [0.0, 0.01])
-def test_a_call_of_single_rows_may_be_cut_anywhere(l1, monkeypatch):
+def test_a_call_of_single_rows_may_be_split_after_any_step(l1, monkeypatch):
     case = Case(BINARY, n_outputs=1, batch_size=1, n_features=100)
     epoch = epoch_of(case)
     epoch = epoch._replace(problem=replace(epoch.problem, penalty=Penalty(0.1, l1)))
@@ -112,15 +114,15 @@ def test_a_call_of_single_rows_may_be_cut_anywhere(l1, monkeypatch):
     parts = by_level(compiled.run_epochs, *epoch)
     for (level, expected), (_, computed) in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(computed[0].theta, expected[0].theta, level)
-        # A call begins with the penalty of theta, which later steps add up on their way.
+        # A call computes the penalty of theta at its beginning, then updates it each step.
         assert_same(expected, computed, level, N_EPS)
 
 
-# What goes in is not written to. C does not ask whether it may: copies are compared.
+# Inputs are not modified. C ignores read-only flags, so copies are compared.
 
 
 def all_arrays(epoch):
-    """Return all arrays that go into an epoch."""
+    """Return all input arrays of an epoch."""
     X, state, data = epoch.data.X, epoch.state, epoch.data
     memory = state.memory
     arrays = [X] if isinstance(X, np.ndarray) else [X.data, *structure(X)]
@@ -128,13 +130,13 @@ def all_arrays(epoch):
     return [*arrays, state.theta, *memory.slots, memory.average]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("batch_size", [1, 3, 9])
-def test_nothing_given_is_changed(way, storage, batch_size):
-    case = Case(storage=storage, batch_size=batch_size, takes_part=True, average_from=1)
+def test_inputs_are_not_modified(path, storage, batch_size):
+    case = Case(storage=storage, batch_size=batch_size, is_subset=True, average_from=1)
     for average_from in (0, 1):
-        epoch = epoch_of(case._replace(average_from=average_from, **WAYS[way]))
+        epoch = epoch_of(case._replace(average_from=average_from, **PATHS[path]))
         average = frozen(np.ones(len(epoch.state.theta))) if average_from else None
         epoch = with_memory(epoch, average=average, n_averaged=average_from)
         before = copy.deepcopy(all_arrays(epoch))

@@ -1,4 +1,4 @@
-"""Steps of the kernels on sparse rows equal those on all weights."""
+"""Lazy steps of the kernels on sparse rows equal steps on all weights."""
 
 from dataclasses import replace
 from math import copysign, exp, log, log1p
@@ -33,12 +33,12 @@ if compiled.kernels is None:
     pytest.skip("the kernels were not built", allow_module_level=True)
 
 
-# Sparse rows of a linear model by plain gradient descent: features that do not occur wait
-# for their penalty. In all steps of this section batches are of one row.
+# Plain gradient descent of a linear model on sparse rows: a feature is penalised only when
+# it occurs again. Batches have one row unless a test says otherwise.
 
 
 def sparse_epoch(X, y, theta, rates, penalty, fit_intercept=True):
-    """Return the Epoch of a linear model with one logit on the rows of X, one a step."""
+    """Return the Epoch of a linear model with one logit, and one row of X per step."""
     case = Case(BINARY, n_features=X.shape[1], n_outputs=1, batch_size=1)
     problem = problem_of(case._replace(fit_intercept=fit_intercept))
     problem = replace(problem, penalty=penalty)
@@ -85,15 +85,16 @@ every_penalty = pytest.mark.parametrize(
 @every_penalty
 @either_dtype
 def test_many_sparse_steps_equal_plain_ones(l2, l1, dtype):
-    # With l2 a step shrinks weights to 0.99, all of them to 1e-873: the product of these
-    # factors underflows. With l1, these are more steps than wait at a time.
+    # With l2, a step shrinks weights to 0.99, and all steps to 1e-873: the product of these
+    # factors underflows. With l1, there are more steps than may be pending at a time.
     n_steps = 200_000
     X, y = rare_features(n_steps, dtype)
     theta = [1.0, -1.0, 1.0, -0.5, 0.25]
     epoch = sparse_epoch(X, y, theta, [0.1] * n_steps, Penalty(l2, l1))
     theta, objective = descend(epoch)
-    # Roundings add up like a random walk, to sqrt(n_steps) of them, a few eps each. (With
-    # l2 only the last hundred steps count. Measured: 930 for l1 in float64, else below 40.)
+    # Rounding errors of a few eps add up like a random walk, to sqrt(n_steps) times that.
+    # With l2 only the last hundred steps count. (Measured: 930 for l1 in float64, else
+    # below 40.)
     bound = 5 * n_steps**0.5 * float(np.finfo(dtype).eps)
     for level, (state, computed) in by_level(compiled.run_epoch, *epoch):
         apart = np.max(np.abs(state.theta - theta)) / np.max(np.abs(theta))
@@ -107,7 +108,7 @@ def test_many_sparse_batches_equal_the_reference(l2):
     case = Case(storage="CSR, int32", batch_size=2, n_samples=10_003, n_features=6)
     epoch = epoch_of(case._replace(rate=0.5))
     problem = replace(epoch.problem, penalty=Penalty(l2, 1e-4))
-    # Roundings add up like a random walk: 5 eps times the root of the number of steps.
+    # Rounding errors add up like a random walk: 5 eps times the square root of n_steps.
     assert_equal(epoch._replace(problem=problem), n_eps=5 * 5_002**0.5)
 
 
@@ -115,7 +116,7 @@ def test_many_sparse_batches_equal_the_reference(l2):
 @pytest.mark.parametrize("l1", [0.0, 0.01])
 @either_dtype
 def test_sparse_steps_of_any_length_are_equal(shrinking, l1, dtype):
-    # learning_rate * l2 at 1 sets weights to 0, and above it changes their sign.
+    # learning_rate * l2 = 1 sets weights to 0; more than 1 changes their sign.
     X, y = rare_features(12, dtype)
     penalty = Penalty(shrinking / 0.5, l1)
     assert_equal(sparse_epoch(X, y, [1.0, -1.0, 1.0, -0.5, 0.25], [0.5] * 12, penalty))
@@ -132,9 +133,9 @@ def test_sparse_steps_of_changing_length_are_equal(l1, dtype):
 
 @pytest.mark.parametrize("l2", [0.0, 0.1])
 @either_dtype
-def test_sparse_steps_are_equal_where_weights_reach_0(l2, dtype):
-    # Each step takes 0.05 away: features 1, 2 and 3 arrive at 0 in steps 2, 5 and 9, at
-    # the last one between two rows that have the feature, and feature 2 leaves it again.
+def test_sparse_steps_are_equal_when_weights_reach_0(l2, dtype):
+    # Each step subtracts 0.05: the weights of features 1, 2 and 3 reach 0 in steps 2, 5 and
+    # 9. Feature 3 does so between its two rows; the weight of feature 2 leaves 0 again.
     X = np.zeros((12, 4), dtype)
     X[:, 0], X[[3, 7], 1], X[[4, 9], 2], X[[0, 11], 3] = 1, 0.01, 2, -0.01
     theta = [1.0, -0.07, 0.22, 0.43, 0.25]
@@ -143,9 +144,9 @@ def test_sparse_steps_are_equal_where_weights_reach_0(l2, dtype):
 
 
 def shrunk(weights, n_steps, rate, penalty):
-    """Return what n steps by the penalty alone make of weights, and their |w| and w^2.
+    """Return the weights after `n_steps` of the penalty alone, and its mean.
 
-    w_t = a^t w - b (1 - a^t) / (1 - a) for w > 0, until that is 0.
+    For w > 0, w_t = a^t w - b (1 - a^t) / (1 - a) until that is 0.
 
     Returns
     -------
