@@ -118,7 +118,7 @@ def test_sigmoid_of_zero_is_a_half():
 
 def test_sigmoids_of_opposite_logits_sum_to_one():
     z = np.array(LOGITS)
-    # Two roundings of numbers up to 1.
+    # Two rounding errors of numbers up to 1.
     np.testing.assert_allclose(sigmoid(z) + sigmoid(-z), 1, rtol=2 * np.finfo(float).eps)
 
 

@@ -204,7 +204,7 @@ def test_predictions_use_all_units(rows):
     fitted = model(dropout=0.9).fit(*rows)
     hidden = np.maximum(rows[0] @ fitted.coefs_[0] + fitted.intercepts_[0], 0)
     logits = hidden @ fitted.coefs_[1] + fitted.intercepts_[1]
-    # A few roundings of numbers of order 1.
+    # A few rounding errors of numbers of order 1.
     np.testing.assert_allclose(fitted.decision_function(rows[0]), logits[:, 0], atol=1e-14)
 
 

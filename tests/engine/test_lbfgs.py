@@ -173,7 +173,7 @@ def test_training_ends_after_max_fun_evaluations():
     assert run(make_problem(l2=0.1), max_fun=3).ended_by is EndedBy.MAX_FUN
 
 
-def test_no_iteration_from_the_optimum():
+def test_start_at_the_optimum_takes_no_iteration():
     problem, data, settings = make_problem(l2=0.1), make_data(), LBFGSSettings(1e-6, 10_000)
     optimum = run(problem, tol=1e-6).state
     again = minimise(problem, settings, optimum, data, 500)

@@ -144,7 +144,7 @@ def test_value_at_zero_logits_is_the_null_loss(key):
     if key[1] == "logistic":
         y = np.array([[0.0, 1.0]])
     values, _ = LOSSES[key].value_and_gradient(np.zeros((1, n_outputs)), y)
-    # Three roundings.
+    # Three rounding errors.
     np.testing.assert_allclose(values, [expected], rtol=3 * np.finfo(float).eps)
 
 

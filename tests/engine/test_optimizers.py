@@ -85,7 +85,7 @@ def double(theta):
 
 def test_gradient_descent_on_a_paraboloid_is_a_geometric_series():
     reached = thetas_of(SGD(), [-3.0, 4.0], double, 0.1, 100)[-1]
-    # Each step multiplies by 1 - 2 * 0.1, with up to 3 roundings: 300 half eps.
+    # Each step multiplies by 1 - 2 * 0.1, with up to 3 rounding errors: 300 half eps.
     np.testing.assert_allclose(reached, np.array([-3, 4]) * 0.8**100, rtol=300 * 1.2e-16)
 
 

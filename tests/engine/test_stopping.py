@@ -51,7 +51,7 @@ def test_a_tie_counts_as_improvement_if_tol_is_0():
     assert made == [GO_ON] * 3
 
 
-def test_the_first_epoch_never_stops():
+def test_the_first_epoch_never_ends_training():
     made, _ = decisions(StoppingRule(1e300, 1), [5.0])
     assert made == [GO_ON]
 

@@ -17,8 +17,8 @@ from sklearn_nn._engine.types import Dataset
 
 EPS = np.finfo(np.float64).eps
 NONE = Penalty()
-# Allowed difference of two runs of some dozen chunks that round differently. Newton steps
-# end when little is left to gain, so conjugate gradients amplify rounding errors.
+# Allowed difference of runs over a few dozen chunks that round differently. Newton steps
+# end when little is left to gain, and conjugate gradients amplify rounding errors.
 ROUNDING = 1e-9
 
 

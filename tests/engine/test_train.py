@@ -183,7 +183,7 @@ def test_objective_and_gradient_equal_hand_calculation():
     data = Dataset(np.array([[1.0], [-1.0]]), np.array([[1.0], [0]]), np.array([0.5, 1.5]))
     problem = make_problem(architecture=Architecture((1, 1)))
     objective, gradient = objective_and_gradient(problem, np.zeros(2), data)
-    assert objective == pytest.approx(log(2), rel=4 * 2.3e-16)  # 4 roundings
+    assert objective == pytest.approx(log(2), rel=4 * 2.3e-16)  # 4 rounding errors
     assert gradient.tolist() == [-0.5, 0.25]
 
 
@@ -426,7 +426,7 @@ def test_dtype_is_preserved(dtype, name):
     assert state.memory.average.dtype == np.float64
 
 
-def test_optimizer_gets_n_slots_vectors_of_zeros():
+def test_zero_slots_are_n_slots_vectors_of_zeros():
     theta = np.ones(3, np.float32)
     slots = zero_slots(make_settings(optimizer=Adam(0.9, 0.999, 1e-8)), theta)
     assert [slot.tolist() for slot in slots] == [[0, 0, 0]] * 2
