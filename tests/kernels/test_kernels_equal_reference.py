@@ -254,9 +254,7 @@ def test_order_may_be_of_another_integer_type():
 def test_first_steps_of_adam_are_equal(dtype):
     # From zero slots with the usual epsilon. Features are positive and labels all 1, so
     # that no gradient cancels and relative rounding errors stay small.
-    epoch = epoch_of(
-        Case(BINARY, optimizer=ADAM, dtype=dtype, n_outputs=2, rate=0.05)
-    )
+    epoch = epoch_of(Case(BINARY, optimizer=ADAM, dtype=dtype, n_outputs=2, rate=0.05))
     X, y = frozen(np.abs(epoch.data.X) + 1), frozen(np.ones_like(epoch.data.y))
     slots = tuple(frozen(np.zeros_like(slot)) for slot in epoch.state.memory.slots)
     epoch = with_memory(with_data(epoch, X=X, y=y), slots=slots, n_slot_updates=0)
