@@ -1,7 +1,7 @@
-"""Models whose training is cut, as the folder data holds them in pickles of each format.
+"""Half-trained models; the folder `data` has their pickles in every format.
 
-`python tests/storage/stored.py` writes those of the present format, which then is not to
-change any more: run it after the last change before a release, and add the new files.
+`python tests/storage/stored.py` writes the pickles of the current format. Run it after the
+last change before a release and commit the new files: from then on the format is fixed.
 """
 
 import pickle
@@ -24,20 +24,20 @@ MODELS = {
 
 
 def begin(name):
-    """Return the model after the first half of its training."""
+    """Return a model after the first half of its training."""
     model = MODELS[name]().set_params(random_state=0)
     if name == "stream":
         return model.partial_fit(X[::2], Y[::2], classes=IRIS.target_names)
     return model.set_params(warm_start=True).fit(X, Y)
 
 
-def go_on(name, model):
-    """Return the model after the second half."""
+def resume(name, model):
+    """Return the model after the second half of its training."""
     return model.partial_fit(X[1::2], Y[1::2]) if name == "stream" else model.fit(X, Y)
 
 
 def write():
-    """Write a pickle of each model in the present format."""
+    """Write a pickle of each model in the current format."""
     for name in MODELS:
         path = FOLDER / f"{name}_format_{FORMAT}.pickle"
         path.write_bytes(pickle.dumps(begin(name), protocol=4))

@@ -1,4 +1,4 @@
-"""Curves over all calls grow in place, and nothing that shares them grows with them."""
+"""The history grows in place, and models that share it keep separate curves."""
 
 import copy
 import pickle
@@ -22,34 +22,34 @@ X, Y = load_iris(return_X_y=True)
 
 def run_of(*objectives, rate=NAN):
     """Return the Curves of a run with these objectives, without validation rows."""
-    nothing = [NAN] * len(objectives)
-    return Curves(list(objectives), [rate] * len(objectives), nothing, nothing)
+    missing = [NAN] * len(objectives)
+    return Curves(list(objectives), [rate] * len(objectives), missing, missing)
 
 
 # The history.
 
 
-def test_epochs_follow_each_other():
+def test_extended_appends_epochs():
     history = History().extended(run_of(3.0, 2.0)).extended(run_of(1.0))
     assert history.n_epochs == 3
     assert history.curve("objectives") == [3.0, 2.0, 1.0]
 
 
-def test_a_curve_without_a_value_is_nan():
+def test_a_missing_value_is_nan():
     history = History().extended(run_of(3.0)).extended(run_of(2.0, rate=0.5))
     np.testing.assert_equal(history.curve("learning_rates"), [NAN, 0.5])
     assert History().curve("objectives") == []
 
 
-def test_an_earlier_history_stays_as_it_was():
+def test_extending_does_not_change_the_earlier_history():
     before = History().extended(run_of(3.0))
     after = before.extended(run_of(2.0))
     assert after.buffer is before.buffer
     assert before.curve("objectives") == [3.0]
 
 
-def test_who_comes_second_goes_on_in_a_buffer_of_its_own():
-    # A copy of the model, or the model itself after a call that failed.
+def test_the_second_extension_of_a_history_gets_its_own_buffer():
+    # The second may be a copy of the model, or the model itself after a failed call.
     before = History().extended(run_of(3.0))
     first, second = before.extended(run_of(2.0)), before.extended(run_of(1.0))
     assert first.curve("objectives") == [3.0, 2.0]
@@ -57,7 +57,7 @@ def test_who_comes_second_goes_on_in_a_buffer_of_its_own():
     assert second.extended(run_of(0.0)).buffer is second.buffer
 
 
-def test_histories_are_extended_from_any_place_by_any_number():
+def test_any_history_can_be_extended_by_any_number_of_epochs():
     rng = np.random.RandomState(0)
     known = [(History(), [])]
     for _ in range(300):
@@ -68,7 +68,7 @@ def test_histories_are_extended_from_any_place_by_any_number():
         assert history.curve("objectives") == values
 
 
-def test_threads_that_extend_one_history_do_not_share_a_place():
+def test_threads_can_extend_the_same_history():
     before = History().extended(run_of(*range(50)))
 
     def extended(i):
@@ -88,12 +88,12 @@ def test_growth_copies_each_epoch_a_constant_number_of_times():
         grown = history.extended(run_of(float(i)))
         n_copied += 0 if grown.buffer is history.buffer else history.n_epochs
         history = grown
-    # A half more room at each copy: 2 copies of an epoch, and 1 for the last.
+    # The buffer grows by half at each copy: 1 + 2/3 + (2/3)^2 + ... = 3 copies an epoch.
     assert n_copied < 3 * 20_000
     assert history.curve("objectives") == [float(i) for i in range(20_000)]
 
 
-def test_a_history_of_values_that_cannot_be_written_to_goes_on():
+def test_a_history_of_read_only_values_can_be_extended():
     values = np.ones((4, 2))
     values.flags.writeable = False
     history = History.of(values)
@@ -113,7 +113,7 @@ def streamed(estimator_class):
 
 
 @every_method
-def test_a_list_that_a_user_holds_does_not_grow(estimator_class):
+def test_a_returned_curve_is_independent_of_the_model(estimator_class):
     model = streamed(estimator_class)
     held = model.loss_curve_
     before = list(held)
@@ -126,7 +126,7 @@ def test_a_list_that_a_user_holds_does_not_grow(estimator_class):
 
 @every_method
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
-def test_a_copy_and_its_original_go_their_ways(estimator_class, copied):
+def test_a_copy_and_its_original_have_separate_curves(estimator_class, copied):
     model = streamed(estimator_class)
     other, before = copied(model), model.loss_curve_
     model.partial_fit(X, Y)
@@ -138,7 +138,7 @@ def test_a_copy_and_its_original_go_their_ways(estimator_class, copied):
 
 
 def by_attributes(model):
-    """Return a new estimator with all attributes, as sklearn's move_estimator_to makes."""
+    """Return a new estimator with the same attributes, as move_estimator_to does."""
     moved = clone(model)
     for name, value in vars(model).items():
         setattr(moved, name, value)
@@ -146,7 +146,7 @@ def by_attributes(model):
 
 
 @every_method
-def test_models_that_share_all_attributes_go_their_ways(estimator_class):
+def test_models_that_share_all_attributes_have_separate_curves(estimator_class):
     model = streamed(estimator_class)
     other, before = by_attributes(model), model.loss_curve_
     alone = copy.deepcopy(model)
@@ -158,8 +158,8 @@ def test_models_that_share_all_attributes_go_their_ways(estimator_class):
 
 
 @every_method
-def test_a_copy_of_what_a_failed_call_has_reached_keeps_its_curves(estimator_class):
-    # A callback may hold it: the model then is as it was before, and goes on elsewhere.
+def test_a_copy_made_during_a_failed_call_keeps_its_curves(estimator_class):
+    # A callback may hold the copy. The model itself is restored and can train again.
     model = streamed(estimator_class)
     before = vars(model).copy()
     model.partial_fit(X, Y)
@@ -171,7 +171,7 @@ def test_a_copy_of_what_a_failed_call_has_reached_keeps_its_curves(estimator_cla
 
 
 @every_method
-def test_curves_of_a_call_that_fails_are_lost(estimator_class):
+def test_a_failed_call_adds_no_epoch(estimator_class):
     model = streamed(estimator_class)
     before = model.loss_curve_
     with pytest.raises(ValueError, match="labels"):
@@ -183,7 +183,7 @@ def test_curves_of_a_call_that_fails_are_lost(estimator_class):
 
 
 @every_method
-def test_curves_of_a_call_that_fails_at_its_very_end_are_lost(estimator_class, monkeypatch):
+def test_an_interrupt_at_the_end_of_a_call_adds_no_epoch(estimator_class, monkeypatch):
     model = streamed(estimator_class)
     before = model.loss_curve_
 
@@ -199,7 +199,7 @@ def test_curves_of_a_call_that_fails_at_its_very_end_are_lost(estimator_class, m
     assert model.partial_fit(X, Y).loss_curve_ == again.partial_fit(X, Y).loss_curve_
 
 
-def test_an_interrupt_in_the_midst_of_growth_is_mended(monkeypatch):
+def test_an_interrupt_after_the_history_grew_adds_no_epoch(monkeypatch):
     model, again = streamed(SGDLogisticClassifier), streamed(SGDLogisticClassifier)
     extended = History.extended
 
@@ -216,24 +216,24 @@ def test_an_interrupt_in_the_midst_of_growth_is_mended(monkeypatch):
 
 
 @every_method
-def test_warm_starts_grow_the_same_curves_as_calls_in_a_new_process(estimator_class):
+def test_a_warm_start_after_pickling_gives_the_same_curves(estimator_class):
     model = estimator_class(random_state=0, warm_start=True, max_iter=2, tol=None)
-    other = model.fit(X, Y)
+    model.fit(X, Y)
     other = pickle.loads(pickle.dumps(model))
     assert model.fit(X, Y).loss_curve_ == other.fit(X, Y).loss_curve_
 
 
 def with_long_curves(model, n_epochs):
-    """Return the model, its curves longer by so many epochs."""
+    """Return the model with a history of `n_epochs` epochs, all values 1."""
     model._history = History(Buffer(np.ones((4, n_epochs + 10)), n_epochs), n_epochs)
     return model
 
 
 @every_method
-def test_a_call_takes_no_memory_for_the_past(estimator_class):
+def test_memory_use_of_a_call_does_not_grow_with_the_history(estimator_class):
     model = with_long_curves(streamed(estimator_class), 1_000_000)
     buffer = model._history.buffer
-    model.partial_fit(X, Y)  # whatever a first call sets up
+    model.partial_fit(X, Y)  # set-up of a first call is not measured
     tracemalloc.start()
     model.partial_fit(X, Y)
     copy.copy(model)
@@ -245,7 +245,7 @@ def test_a_call_takes_no_memory_for_the_past(estimator_class):
 
 
 @pytest.mark.parametrize("name", ["loss_curve_", "learning_rate_curve_"])
-def test_a_model_that_is_not_fitted_has_no_curves(name):
+def test_an_unfitted_model_has_no_curves(name):
     assert not hasattr(BackpropMLPClassifier(), name)
     with pytest.raises(AttributeError, match=f"no {name}: it has not been fitted"):
         getattr(BackpropMLPClassifier(), name)

@@ -1,4 +1,4 @@
-"""Models are stored in any of five ways, and go on bit for bit."""
+"""Models can be stored in five ways and resume bit for bit."""
 
 import copy
 import inspect
@@ -38,17 +38,17 @@ ANIMALS = np.array(["ant", "bee", "cow"])
 
 
 def by_pickle(model):
-    """Return it out of a pickle."""
+    """Return the model after a round trip through a pickle."""
     return pickle.loads(pickle.dumps(model))
 
 
 def by_cloudpickle(model):
-    """Return it out of what clusters send."""
+    """Return the model after a round trip through cloudpickle, which clusters use."""
     return cloudpickle.loads(cloudpickle.dumps(model))
 
 
 def by_joblib(model):
-    """Return it out of joblib's file."""
+    """Return the model after a round trip through a joblib file."""
     file = io.BytesIO()
     joblib.dump(model, file)
     file.seek(0)
@@ -56,15 +56,15 @@ def by_joblib(model):
 
 
 def by_skops(model):
-    """Return it out of skops's file, where no type but its class is trusted."""
-    stored = skops.io.dumps(model)
-    untrusted = skops.io.get_untrusted_types(data=stored)
+    """Return the model after a round trip through skops that trusts only its class."""
+    content = skops.io.dumps(model)
+    untrusted = skops.io.get_untrusted_types(data=content)
     assert untrusted == [f"{type(model).__module__}.{type(model).__name__}"]
-    return skops.io.loads(stored, trusted=untrusted)
+    return skops.io.loads(content, trusted=untrusted)
 
 
 def by_savez(model):
-    """Return a new estimator with the state out of a file of np.savez."""
+    """Return a new estimator with the state read from a file of np.savez."""
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, **model.get_state())
     file.seek(0)
@@ -72,24 +72,24 @@ def by_savez(model):
 
 
 WAYS = [copy.copy, copy.deepcopy, by_pickle, by_cloudpickle, by_joblib, by_skops, by_savez]
-every_way = pytest.mark.parametrize("stored", WAYS, ids=lambda way: way.__name__)
+every_way = pytest.mark.parametrize("round_trip", WAYS, ids=lambda way: way.__name__)
 
 
-# What is stored: a model in the midst of training, by fit or partial_fit.
+# Partly trained models, by fit or partial_fit.
 
 
-def fit_on(model, X, y):
-    """Train by `fit`, which mostly ends by max_iter."""
+def by_fit(model, X, y):
+    """Train by `fit`, which mostly ends at max_iter."""
     model.fit(X, y)
 
 
-def chunk_of(model, X, y):
+def by_partial_fit(model, X, y):
     """Train by `partial_fit`."""
     model.partial_fit(X, y, classes=range(y.shape[1]) if y.ndim == 2 else np.unique(y))
 
 
-def as_it_is(y):
-    """Return the labels."""
+def unchanged(y):
+    """Return the labels unchanged."""
     return y
 
 
@@ -114,29 +114,29 @@ def indicators(y):
 
 
 class Training(NamedTuple):
-    """How a model comes to be in the midst of training."""
+    """An estimator, how it is trained, and a function that changes the labels first."""
 
     estimator: object
-    train: object = fit_on
-    labels: object = as_it_is
+    train: object = by_fit
+    labels: object = unchanged
 
 
 TRAININGS = {
     "mlp, adam": Training(MLP()),
-    "mlp, chunks": Training(MLP(), chunk_of),
+    "mlp, chunks": Training(MLP(), by_partial_fit),
     "mlp, sgd": Training(MLP(solver="sgd", learning_rate="adaptive", momentum=0.5)),
     "mlp, lbfgs": Training(MLP(solver="lbfgs")),
     "mlp, early stopping": Training(MLP(early_stopping=True)),
     "mlp, multilabel": Training(MLP(), labels=indicators),
-    "mlp, multilabel, chunks": Training(MLP(), chunk_of, indicators),
+    "mlp, multilabel, chunks": Training(MLP(), by_partial_fit, indicators),
     "mlp, class weight": Training(MLP(class_weight={0: 1.0, 1: 2, 2: np.float64(3)})),
     "mlp, balanced": Training(MLP(class_weight="balanced"), labels=animals),
-    "mlp, numpy's numbers": Training(
+    "mlp, numpy numbers": Training(
         MLP(alpha=np.float32(0.1), tol=np.float64(1e-3), batch_size=np.int64(50))
     ),
     "mlp, list of sizes": Training(BackpropMLPClassifier([3, 2])),
     "mlp, array of sizes": Training(BackpropMLPClassifier(np.array([3, 2]))),
-    "mlp, endless": Training(MLP(n_iter_no_change=np.inf, tol=None)),
+    "mlp, no stopping rule": Training(MLP(n_iter_no_change=np.inf, tol=None)),
     "mlp, one class": Training(MLP(), labels=np.zeros_like),
     "mlp, activations": Training(
         BackpropMLPClassifier((4, 3), activation=["gelu", "tanh"])
@@ -145,15 +145,15 @@ TRAININGS = {
     "mlp, cosine": Training(MLP(learning_rate="cosine")),
     "mlp, validation loss": Training(MLP(early_stopping=True, scoring="loss")),
     "textbook": Training(TEXTBOOK()),
-    "textbook, chunks": Training(TEXTBOOK(), chunk_of, animals),
+    "textbook, chunks": Training(TEXTBOOK(), by_partial_fit, animals),
     "textbook, average": Training(TEXTBOOK(average=10)),
     "textbook, two classes": Training(TEXTBOOK(solver="adam"), labels=two),
     "textbook, early stopping": Training(TEXTBOOK(early_stopping=True, average=True)),
     "auto": Training(LOGISTIC()),
     "auto, l1": Training(LOGISTIC(penalty="l1", alpha=0.01), labels=animals),
     "auto, early stopping": Training(LOGISTIC(early_stopping=True), labels=objects),
-    "auto, stream": Training(LOGISTIC(), chunk_of),
-    "auto, stream of objects": Training(LOGISTIC(penalty=None), chunk_of, objects),
+    "auto, stream": Training(LOGISTIC(), by_partial_fit),
+    "auto, stream of objects": Training(LOGISTIC(penalty=None), by_partial_fit, objects),
 }
 every_training = pytest.mark.parametrize("training", TRAININGS.values(), ids=TRAININGS)
 SEEDS = {"int": lambda: 3, "RandomState": lambda: np.random.RandomState(3)}
@@ -162,13 +162,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 def data_of(training, dtype=np.float64):
-    """Return X, y of iris; features are far from standardised."""
+    """Return X, y of iris; the features are not standardised."""
     X, y = load_iris(return_X_y=True)
     return X.astype(dtype), training.labels(y)
 
 
-def begun(training, seed=SEEDS["int"], dtype=np.float64):
-    """Return a model that has trained a little."""
+def trained(training, seed=SEEDS["int"], dtype=np.float64):
+    """Return a model that has been trained for two epochs or one chunk."""
     model = clone(training.estimator)
     model.set_params(max_iter=2, warm_start=True, random_state=seed())
     training.train(model, *data_of(training, dtype))
@@ -181,27 +181,27 @@ def all_of(model):
     def leaf(value, name):
         return "generator" if isinstance(value, np.random.RandomState) else value
 
-    everything = {**persistence.fitted_attributes(model), "kept": model._checkpoint}
+    everything = {**persistence.fitted_attributes(model), "checkpoint": model._checkpoint}
     return plain(everything, persistence.RECORDS, leaf)
 
 
 def assert_same(given, wanted, X):
-    """Raise unless two models are the same, bit for bit."""
+    """Assert that two models are equal bit for bit."""
     np.testing.assert_equal(given.predict(X), wanted.predict(X))
     np.testing.assert_array_equal(given.predict_proba(X), wanted.predict_proba(X))
     np.testing.assert_equal(all_of(given), all_of(wanted), strict=True)
 
 
-# Law 1: a model can be stored anywhere and go on.
+# Law 1: a model can be stored at any time and resumes.
 
 
 @every_way
 @every_training
 @either_seed
-def test_training_goes_on_bit_for_bit(stored, training, seed):
+def test_training_resumes_bit_for_bit(round_trip, training, seed):
     X, y = data_of(training)
-    model = begun(training, seed)
-    other = stored(model)
+    model = trained(training, seed)
+    other = round_trip(model)
     assert_same(other, model, X)
     for _ in range(2):
         training.train(model, X, y)
@@ -212,99 +212,99 @@ def test_training_goes_on_bit_for_bit(stored, training, seed):
 
 @every_way
 @pytest.mark.parametrize("name", ["mlp, adam", "auto", "auto, stream", "textbook"])
-def test_training_in_float32_goes_on_bit_for_bit(stored, name):
+def test_training_in_float32_resumes_bit_for_bit(round_trip, name):
     X, y = data_of(TRAININGS[name], np.float32)
-    model = begun(TRAININGS[name], dtype=np.float32)
-    other = stored(model)
+    model = trained(TRAININGS[name], dtype=np.float32)
+    other = round_trip(model)
     TRAININGS[name].train(model, X, y)
     TRAININGS[name].train(other, X, y)
     assert_same(other, model, X)
 
 
 @every_way
-def test_a_fit_goes_on_as_a_stream(stored):
-    # Newton's memory of the rows is what the stream begins with.
+def test_a_stored_fit_can_resume_as_a_stream(round_trip):
+    # The stream begins with Newton's memory of the rows.
     X, y = load_iris(return_X_y=True)
     model = SGDLogisticClassifier(random_state=0).fit(X, y)
-    other = stored(model)
+    other = round_trip(model)
     assert_same(other.partial_fit(X, y), model.partial_fit(X, y), X)
 
 
 @every_way
-def test_a_changed_generator_is_another_one(stored):
+def test_replacing_the_generator_has_the_same_effect_after_storage(round_trip):
     X, y = load_iris(return_X_y=True)
-    model = begun(TRAININGS["mlp, sgd"], SEEDS["RandomState"])
+    model = trained(TRAININGS["mlp, sgd"], SEEDS["RandomState"])
     model.set_params(random_state=np.random.RandomState(3))
-    other = stored(model)
+    other = round_trip(model)
     assert_same(other.fit(X, y), model.fit(X, y), X)
 
 
 def share_of_ants(model, X, y):
-    """Return what is no sensible score, but one of the user's own."""
+    """Return a user-defined score, not a sensible one."""
     return np.mean(model.predict(X) == 0)
 
 
 # Not by skops, which would have to trust the function.
-@pytest.mark.parametrize("stored", [w for w in WAYS if w is not by_skops])
-def test_a_score_of_the_users_own_is_still_the_same(stored):
+@pytest.mark.parametrize("round_trip", [w for w in WAYS if w is not by_skops])
+def test_a_user_defined_scorer_does_not_count_as_changed(round_trip):
     training = Training(MLP(early_stopping=True, scoring=share_of_ants))
-    model, (X, y) = begun(training), data_of(training)
-    other = stored(model)
+    model, (X, y) = trained(training), data_of(training)
+    other = round_trip(model)
     assert other._checkpoint.parameters["scoring"] is other.scoring
     assert_same(other.fit(X, y), model.fit(X, y), X)
 
 
 @every_way
-def test_names_of_features_are_kept(stored):
+def test_feature_names_are_stored(round_trip):
     frame = load_iris(as_frame=True)
     model = MLP(max_iter=2).fit(frame.data, frame.target)
-    other = stored(model)
+    other = round_trip(model)
     assert other.feature_names_in_.tolist() == model.feature_names_in_.tolist()
     assert other.feature_names_in_.dtype == object
     np.testing.assert_array_equal(other.predict(frame.data), model.predict(frame.data))
 
 
 @every_way
-def test_coefficients_that_were_made_sparse_stay_so(stored):
+def test_sparse_coefficients_stay_sparse(round_trip):
     X, y = load_iris(return_X_y=True)
     model = LOGISTIC(penalty="l1", alpha=0.1).fit(X, y).sparsify()
-    other = stored(model)
+    other = round_trip(model)
     assert (other.coef_ != model.coef_).nnz == 0
     assert_same(other.densify(), model.densify(), X)
 
 
 @every_way
-def test_edited_coefficients_are_kept(stored):
-    model = begun(TRAININGS["textbook"])
+def test_edited_coefficients_are_stored(round_trip):
+    model = trained(TRAININGS["textbook"])
     X, y = data_of(TRAININGS["textbook"])
     model.coef_[0, 0] = 5.0
-    other = stored(model)
+    other = round_trip(model)
     assert other.coef_[0, 0] == 5.0
     assert_same(other.fit(X, y), model.fit(X, y), X)
 
 
-@pytest.mark.parametrize("stored", [w for w in WAYS if w is not by_savez])
+@pytest.mark.parametrize("round_trip", [w for w in WAYS if w is not by_savez])
 @pytest.mark.parametrize("make", [MLP, LOGISTIC])
-def test_an_estimator_that_is_not_fitted_can_be_stored(stored, make):
+def test_an_unfitted_estimator_can_be_stored(round_trip, make):
     model = make(alpha=0.5, random_state=7)
-    assert stored(model).get_params() == model.get_params()
+    assert round_trip(model).get_params() == model.get_params()
     with pytest.raises(NotFittedError):
-        stored(model).predict([[1.0]])
+        round_trip(model).predict([[1.0]])
 
 
-# What is in a state.
+# Contents of a state.
 
 
-def test_state_has_no_objects():
+def test_state_maps_strings_to_arrays_without_objects():
     for training in TRAININGS.values():
-        for name, array in begun(training).get_state().items():
+        for name, array in trained(training).get_state().items():
             assert type(name) is str
             assert type(array) is np.ndarray
             assert array.dtype.kind in "biufUS"
 
 
-def test_state_has_each_array_once():
-    state = begun(TRAININGS["mlp, adam"]).get_state()
+def test_state_stores_a_shared_array_once():
+    state = trained(TRAININGS["mlp, adam"]).get_state()
     assert "checkpoint.state.theta" in state
     assert "checkpoint.shown_theta" not in state  # the same object
     checkpoint = MLP().set_state(state)._checkpoint
@@ -314,7 +314,7 @@ def test_state_has_each_array_once():
 def test_state_is_a_snapshot():
     training = TRAININGS["mlp, chunks"]
     X, y = data_of(training)
-    model = begun(training)
+    model = trained(training)
     state, proba = model.get_state(), model.predict_proba(X)
     model.coefs_[0][:] = 1.0
     training.train(model, X, y)
@@ -328,28 +328,28 @@ def test_state_needs_a_fitted_model():
         MLP().get_state()
 
 
-def test_state_says_what_it_cannot_hold():
-    model = begun(TRAININGS["textbook"])
+def test_get_state_names_the_attribute_that_it_cannot_store():
+    model = trained(TRAININGS["textbook"])
     model.note_ = object()
     with pytest.raises(TypeError, match=r"fitted\.note_ is a object"):
         model.get_state()
 
 
-def test_state_replaces_what_was_learned_before():
+def test_set_state_removes_earlier_fitted_attributes():
     frame = load_iris(as_frame=True)
     model = MLP(max_iter=2).fit(frame.data, frame.target)
-    model.set_state(begun(TRAININGS["mlp, adam"]).get_state())
+    model.set_state(trained(TRAININGS["mlp, adam"]).get_state())
     assert "feature_names_in_" not in vars(model)
 
 
-def test_state_takes_other_parameters_as_set_params_does():
+def test_set_state_treats_changed_parameters_as_set_params_does():
     X, y = load_iris(return_X_y=True)
-    model = begun(TRAININGS["mlp, sgd"])
+    model = trained(TRAININGS["mlp, sgd"])
     other = clone(model).set_params(alpha=0.5).set_state(model.get_state())
     assert_same(other.fit(X, y), model.set_params(alpha=0.5).fit(X, y), X)
 
 
-# A state that does not fit.
+# Invalid states.
 
 
 def edited(state, change):
@@ -384,29 +384,29 @@ def with_field(name, value=1):
 
 THETA = "checkpoint.state.theta"
 MALFORMED = {
-    "nothing": (lambda state: {}, "it lacks 'origin'"),
+    "empty": (lambda state: {}, "it lacks 'origin'"),
     "no structure": (without("structure"), "it lacks 'structure'"),
-    "other origin": (with_array("origin", np.zeros(3)), "class 0.0"),
-    "half an origin": (
+    "wrong origin": (with_array("origin", np.zeros(3)), "class 0.0"),
+    "incomplete origin": (
         with_array("origin", np.array("1")),
         "unpack|iterable|subscriptable",
     ),
-    "no dict": (lambda state: None, "NoneType"),
+    "not a dict": (lambda state: None, "NoneType"),
     "no theta": (without(THETA), f"it lacks '{THETA}'"),
-    "no attribute": (without("fitted.coefs_.0"), "fitted.coefs_.0"),
-    "no text": (with_array("structure", np.zeros(3)), "structure|scalar"),
-    "half a text": (with_array("structure", np.array(b'{"dict": [')), "Expecting value"),
-    "number": (with_array("structure", np.array(b"3")), "int"),
+    "no coefs": (without("fitted.coefs_.0"), "fitted.coefs_.0"),
+    "structure is no text": (with_array("structure", np.zeros(3)), "structure|scalar"),
+    "cut structure": (with_array("structure", np.array(b'{"dict": [')), "Expecting value"),
+    "structure is a number": (with_array("structure", np.array(b"3")), "int"),
     "short theta": (
         with_array(THETA, np.zeros(3)),
         r"be \(35,\), and it has \(3,\)",
     ),
     "integer theta": (with_array(THETA, np.zeros(35, int)), "should be f, and it has i"),
     "object theta": (with_array(THETA, np.zeros(35, object)), "should be f, and it has O"),
-    "other coefs": (with_array("fitted.coefs_.0", np.zeros((3, 4))), "same shapes"),
-    "other classes": (with_array("fitted.classes_", np.arange(2)), "layer sizes"),
-    "fewer labels": (with_array("fitted.classes_", np.arange(5)), "layer sizes"),
-    "other random state": (
+    "wrong coefs": (with_array("fitted.coefs_.0", np.zeros((3, 4))), "same shapes"),
+    "too few classes": (with_array("fitted.classes_", np.arange(2)), "layer sizes"),
+    "too many classes": (with_array("fitted.classes_", np.arange(5)), "layer sizes"),
+    "invalid random state": (
         with_array("checkpoint.state.random_state.1", np.zeros(3)),
         "625|624|state",
     ),
@@ -419,12 +419,12 @@ MALFORMED = {
         lambda state: edited(state, lambda parts: parts["history"].clear()),
         "known tag",
     ),
-    "a curve too few": (
+    "too few curves": (
         with_array("history", np.zeros((3, 2))),
         r"curves should be \(4, 2\), and it has \(3, 2\)",
     ),
-    "curves in one row": (with_array("history", np.zeros(4)), r"curves should be \(4, 4\)"),
-    "curve that is a number": (with_array("history", np.float64(1)), "curves"),
+    "curves in 1D": (with_array("history", np.zeros(4)), r"curves should be \(4, 4\)"),
+    "curves are a number": (with_array("history", np.float64(1)), "curves"),
     "curves of text": (with_array("history", np.full((4, 2), "a")), "dtype of the curves"),
     "complex curves": (with_array("history", np.zeros((4, 2), complex)), "curves"),
     "text for a dict": (with_field("parameters", "x"), "keys"),
@@ -435,9 +435,9 @@ MALFORMED = {
 
 @pytest.mark.parametrize(("change", "message"), MALFORMED.values(), ids=MALFORMED)
 @pytest.mark.parametrize("fitted", [True, False])
-def test_a_state_that_does_not_fit_changes_nothing(change, message, fitted):
-    state = begun(TRAININGS["mlp, adam"]).get_state()
-    model = begun(TRAININGS["mlp, adam"]) if fitted else MLP()
+def test_an_invalid_state_leaves_the_model_unchanged(change, message, fitted):
+    state = trained(TRAININGS["mlp, adam"]).get_state()
+    model = trained(TRAININGS["mlp, adam"]) if fitted else MLP()
     before = vars(model).copy()
     with pytest.raises(ValueError, match=message) as caught:
         model.set_state(change(state))
@@ -447,28 +447,28 @@ def test_a_state_that_does_not_fit_changes_nothing(change, message, fitted):
 
 
 def test_a_state_of_another_class_is_an_error():
-    state = begun(TRAININGS["textbook"]).get_state()
+    state = trained(TRAININGS["textbook"]).get_state()
     with pytest.raises(ValueError, match="of the class SGDLogisticClassifier"):
         MLP().set_state(state)
 
 
 def test_a_state_of_other_hidden_layers_is_an_error():
-    state = begun(TRAININGS["mlp, adam"]).get_state()
+    state = trained(TRAININGS["mlp, adam"]).get_state()
     with pytest.raises(ValueError, match=r"layer sizes should be \(4, 5, 3\)"):
         BackpropMLPClassifier((5,)).set_state(state)
 
 
 @pytest.mark.parametrize("name", ["auto", "auto, stream"])
-def test_a_state_that_knows_of_other_rows_is_an_error(name):
-    state = begun(TRAININGS[name]).get_state()
+def test_a_state_whose_memory_has_another_shape_is_an_error(name):
+    state = trained(TRAININGS[name]).get_state()
     key = next(key for key in state if key.startswith("checkpoint.state.memory"))
     with pytest.raises(ValueError, match="known of rows"):
         LOGISTIC().set_state({**state, key: np.zeros(7)})
 
 
 @pytest.mark.parametrize(("field", "value"), [("n_rows", "x"), ("penalty", None)])
-def test_a_state_with_other_knowledge_of_rows_is_an_error(field, value):
-    state = begun(TRAININGS["auto"]).get_state()
+def test_a_state_whose_memory_has_a_wrong_type_is_an_error(field, value):
+    state = trained(TRAININGS["auto"]).get_state()
 
     def change(parts):
         fields = parts["checkpoint"]["fields"]["state"]["fields"]["memory"]["fields"]
@@ -478,8 +478,8 @@ def test_a_state_with_other_knowledge_of_rows_is_an_error(field, value):
         LOGISTIC().set_state(edited(state, change))
 
 
-def test_a_state_needs_valid_parameters():
-    state = begun(TRAININGS["mlp, adam"]).get_state()
+def test_set_state_validates_the_parameters():
+    state = trained(TRAININGS["mlp, adam"]).get_state()
     with pytest.raises(ValueError, match="alpha"):
         MLP(alpha=-1).set_state(state)
 
@@ -487,13 +487,13 @@ def test_a_state_needs_valid_parameters():
 # Other releases.
 
 
-def test_a_newer_state_says_which_release_reads_it(monkeypatch):
+def test_the_error_for_a_newer_format_says_which_release_reads_it(monkeypatch):
     monkeypatch.setattr(persistence, "FORMAT", 2)
     monkeypatch.setattr(persistence, "__version__", "9.9.9")
-    model = begun(TRAININGS["mlp, adam"])
+    model = trained(TRAININGS["mlp, adam"])
     state, pickled = model.get_state(), pickle.dumps(model)
     monkeypatch.undo()
-    state["structure"] = np.array(b'{"tag of format 2": 1}')  # is not even looked at
+    state["structure"] = np.array(b'{"tag of format 2": 1}')  # not even read
     says = r"by sklearn_nn 9\.9\.9 in format 2; .* Install sklearn_nn 9\.9\.9 or later"
     with pytest.raises(ValueError, match=says):
         MLP().set_state(state)
@@ -503,7 +503,7 @@ def test_a_newer_state_says_which_release_reads_it(monkeypatch):
 
 @pytest.fixture
 def later_release(monkeypatch):
-    """Return a function that adds a parameter, and a field to two records."""
+    """Return a function that simulates a release with a new parameter and new fields."""
     fields, defaults = zip(*persistence.Progress._field_defaults.items(), strict=True)
     Progress = namedtuple("Progress", (*fields, "n_cooled"), defaults=(*defaults, 5))
 
@@ -514,7 +514,7 @@ def later_release(monkeypatch):
         progress: Progress = NOT_COOLED
         temperature: float = 2.0
 
-    def arrive():
+    def upgrade():
         readers = {
             **persistence.READERS,
             "TrainingState": TrainingState,
@@ -528,11 +528,11 @@ def later_release(monkeypatch):
             monkeypatch.setattr(estimator, "_parameter_constraints", constraints)
             monkeypatch.setattr(estimator, "__init__", with_cooling(estimator.__init__))
 
-    return arrive
+    return upgrade
 
 
 def with_cooling(init):
-    """Return a constructor with one more parameter, and the signature to show it."""
+    """Return a constructor with one more parameter, which its signature shows."""
     signature = inspect.signature(init)
 
     def initialise(self, *arguments, cooling=False, **parameters):
@@ -549,7 +549,7 @@ def with_cooling(init):
 def test_a_pickle_loads_in_a_release_with_more_fields_and_parameters(name, later_release):
     training = TRAININGS[name]
     X, y = data_of(training)
-    model = begun(training)
+    model = trained(training)
     pickled, state = pickle.dumps(model), model.get_state()
     training.train(model, X, y)
     parameters = model.get_params()
@@ -559,13 +559,13 @@ def test_a_pickle_loads_in_a_release_with_more_fields_and_parameters(name, later
         assert loaded.get_params()["cooling"] is False
         assert loaded._checkpoint.state.temperature == 2.0
         assert loaded._checkpoint.state.progress.n_cooled == 5
-        training.train(loaded, X, y)  # nothing counts as changed
+        training.train(loaded, X, y)  # no parameter counts as changed
         np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
         assert loaded.loss_curve_ == model.loss_curve_
 
 
-def test_a_pickle_of_a_release_with_more_fields_is_an_error_that_names_them(later_release):
-    model = begun(TRAININGS["mlp, sgd"])
+def test_the_error_for_a_pickle_of_a_later_release_names_the_unknown_field(later_release):
+    model = trained(TRAININGS["mlp, sgd"])
     content = model.__getstate__()
     content["_checkpoint"]["fields"]["state"]["fields"]["temperature"] = 3.0
     content[persistence.ORIGIN]["version"] = "9.9.9"
@@ -580,20 +580,20 @@ def test_a_pickle_of_a_release_with_more_fields_is_an_error_that_names_them(late
 
 @pytest.mark.parametrize("name", stored.MODELS)
 @pytest.mark.parametrize("written", ["format_1"])
-def test_a_pickle_of_each_format_loads_and_goes_on(name, written):
+def test_a_pickle_of_each_format_loads_and_resumes(name, written):
     path = stored.FOLDER / f"{name}_{written}.pickle"
-    loaded = stored.go_on(name, pickle.loads(path.read_bytes()))
-    model = stored.go_on(name, stored.begin(name))
+    loaded = stored.resume(name, pickle.loads(path.read_bytes()))
+    model = stored.resume(name, stored.begin(name))
     assert loaded.t_ == model.t_
     assert vars(loaded).keys() == vars(model).keys()
-    # The file was written on one machine; others round otherwise.
+    # The machine that wrote the file may round differently.
     np.testing.assert_allclose(loaded.loss_curve_, model.loss_curve_, rtol=1e-6)
     np.testing.assert_allclose(
         loaded.predict_proba(stored.X), model.predict_proba(stored.X), rtol=1e-6, atol=1e-9
     )
 
 
-def test_the_present_format_is_stored():
+def test_pickles_of_the_current_format_exist():
     for name in stored.MODELS:
         assert (stored.FOLDER / f"{name}_format_{persistence.FORMAT}.pickle").exists()
 
@@ -601,26 +601,26 @@ def test_the_present_format_is_stored():
 # Copies.
 
 
-def test_a_copy_shares_everything():
-    model = begun(TRAININGS["mlp, adam"])
+def test_a_copy_shares_all_attributes():
+    model = trained(TRAININGS["mlp, adam"])
     copied = copy.copy(model)
     assert vars(copied).keys() == vars(model).keys()
     assert all(value is vars(copied)[name] for name, value in vars(model).items())
 
 
-def test_a_model_in_a_memory_map_goes_on(tmp_path):
+def test_a_memory_mapped_model_resumes(tmp_path):
     X, y = load_iris(return_X_y=True)
     model = BackpropMLPClassifier((), solver="lbfgs", alpha=1.0, tol=1e-6, random_state=0)
     model.set_params(warm_start=True).fit(X, y)
     joblib.dump(model, tmp_path / "model")
     loaded = joblib.load(tmp_path / "model", mmap_mode="r")
-    for _ in range(2):  # at the optimum: a run may add no epoch
+    for _ in range(2):  # at the optimum, where a run may add no epoch
         assert loaded.fit(X, y).loss_curve_ == model.fit(X, y).loss_curve_
 
 
-def test_a_copy_is_another_estimator():
+def test_training_a_copy_does_not_change_the_original():
     training = TRAININGS["mlp, chunks"]
-    model = begun(training)
+    model = trained(training)
     before = copy.deepcopy(model)
     training.train(copy.copy(model).set_params(alpha=1.0), *data_of(training))
     assert_same(model, before, data_of(training)[0])
@@ -639,8 +639,8 @@ def test_a_copy_takes_microseconds():
     assert min(times) < 1e-4  # 1 or 2 microseconds
 
 
-def test_a_stored_generator_is_still_the_estimators_own():
-    model = begun(TRAININGS["mlp, sgd"], SEEDS["RandomState"])
+def test_a_stored_model_shares_its_generator_with_its_checkpoint():
+    model = trained(TRAININGS["mlp, sgd"], SEEDS["RandomState"])
     for store in WAYS:
         other = store(model)
         assert other._checkpoint.parameters["random_state"] is other.random_state
@@ -649,7 +649,7 @@ def test_a_stored_generator_is_still_the_estimators_own():
 # Records.
 
 
-def test_everything_plain_comes_back():
+def test_plain_values_survive_a_round_trip():
     values = [
         None,
         True,
@@ -671,10 +671,10 @@ def test_everything_plain_comes_back():
         assert type(again) is type(value)
 
 
-def test_a_class_of_the_package_that_is_no_known_record_is_an_error():
+def test_storing_a_class_that_is_not_in_records_is_an_error():
     from sklearn_nn._engine.epochs.schedules import Schedule
 
-    model = begun(TRAININGS["mlp, adam"])
+    model = trained(TRAININGS["mlp, adam"])
     model._checkpoint = replace(model._checkpoint, ended_by=Schedule("constant", 0.1))
     with pytest.raises(TypeError, match="Schedule is to be stored"):
         pickle.dumps(model)
@@ -692,20 +692,20 @@ def test_a_state_with_other_activations_is_an_error(activations):
 
 
 @pytest.mark.parametrize("record", persistence.RECORDS)
-def test_kinds_of_every_field_of_a_record_are_known(record):
+def test_every_field_of_a_record_has_types_that_can_be_checked(record):
     assert persistence.kinds_of(record).keys() == record.__annotations__.keys()
 
 
-def test_memory_of_every_method_is_a_known_record():
+def test_memory_of_every_method_is_in_records():
     memories = {
-        type(begun(training)._checkpoint.state.memory) for training in TRAININGS.values()
+        type(trained(training)._checkpoint.state.memory) for training in TRAININGS.values()
     }
     assert memories - {type(None)} == set(persistence.MEMORIES)
     assert set(persistence.MEMORIES) < set(persistence.RECORDS)
 
 
-def test_kinds_are_checked_whether_annotations_are_strings_or_not():
-    # As under `from __future__ import annotations`.
+def test_field_types_are_checked_if_annotations_are_strings():
+    # They are strings under `from __future__ import annotations`.
     @dataclass
     class Cooling:
         n_steps: "int"
@@ -726,15 +726,15 @@ def test_an_annotation_that_cannot_be_checked_is_an_error():
         persistence.kinds_of(Cooling)
 
 
-def test_a_pickle_that_does_not_say_its_format_is_an_error():
-    content = begun(TRAININGS["mlp, adam"]).__getstate__()
+def test_a_pickle_without_a_format_is_an_error():
+    content = trained(TRAININGS["mlp, adam"]).__getstate__()
     del content[persistence.ORIGIN]
     with pytest.raises(ValueError, match="no pickle of BackpropMLPClassifier"):
         MLP().__setstate__(content)
 
 
 @pytest.mark.parametrize("begin", ["fit", "partial_fit"])
-def test_a_model_without_a_learning_rate_stores_nothing_of_gradient_steps(begin):
+def test_newton_and_streams_store_neither_slots_nor_average(begin):
     X, y = load_iris(return_X_y=True)
     model = SGDLogisticClassifier()
     model = (
@@ -746,7 +746,7 @@ def test_a_model_without_a_learning_rate_stores_nothing_of_gradient_steps(begin)
     assert fields["memory"]["record"] in ("NewtonMemory", "StreamMemory")
 
 
-def test_numpys_booleans_are_stored():
+def test_numpy_booleans_are_stored():
     X, y = load_iris(return_X_y=True)
     model = SGDLogisticClassifier(fit_intercept=np.True_).fit(X, y)
     loaded = SGDLogisticClassifier(fit_intercept=np.True_).set_state(model.get_state())
