@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: what they see of training, and how they end it."""
+"""scikit-learn's callbacks: what they see of training, and how they stop it."""
 
 import warnings
 
@@ -17,86 +17,86 @@ callback = pytest.importorskip("sklearn.callback", reason="came with scikit-lear
 
 
 class Recorder:
-    """A callback that notes what it is told, and acts at the end of some task."""
+    """A callback that logs its calls and runs an action at one of the tasks."""
 
     def __init__(self, at_task=None, action=None, at_begin=False):
         self.at_task, self.action, self.at_begin = at_task, action, at_begin
-        self.told, self.models = [], []
+        self.calls, self.models = [], []
 
-    def note(self, word, context):
+    def log(self, event, context):
         kind = "fit" if context.parent is None else context.task_name
-        self.told.append((word, kind, context.task_id))
+        self.calls.append((event, kind, context.task_id))
         return kind != "fit" and context.task_id == self.at_task
 
     def setup(self, estimator, context):
-        self.told.append("setup")
+        self.calls.append("setup")
 
     def teardown(self, estimator, context):
-        self.told.append("teardown")
+        self.calls.append("teardown")
 
     def on_fit_task_begin(self, estimator, context):
-        if self.note("begin", context) and self.at_begin:
+        if self.log("begin", context) and self.at_begin:
             self.action()
 
     def on_fit_task_end(
         self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None
     ):
         self.models.append(fitted_estimator)
-        if self.note("end", context) and not self.at_begin:
+        if self.log("end", context) and not self.at_begin:
             return self.action()
         return None
 
 
 def stop():
-    """Ask for the end of training."""
+    """Ask to stop training."""
     return True
 
 
 def fail():
-    """Be a callback that does not work."""
+    """Raise an error, as a faulty callback does."""
     raise RuntimeError("this callback does not work")
 
 
 def make(estimator_class, **parameters):
-    """Return an estimator of a few epochs."""
+    """Return an estimator that trains for five epochs."""
     return estimator_class(**{"max_iter": 5, "tol": None, "random_state": 0, **parameters})
 
 
 solvers = pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
 
 
-def same_solver(estimator_class, solver):
-    """Return the solver if the class has it, else 'adam'."""
-    has_it = solver == "sgd" or estimator_class is BackpropMLPClassifier
-    return solver if has_it else "adam"
+def supported_solver(estimator_class, solver):
+    """Return the solver if the class supports it, else 'adam'."""
+    is_supported = solver == "sgd" or estimator_class is BackpropMLPClassifier
+    return solver if is_supported else "adam"
 
 
 def assert_same_model(model, other, X):
-    """Assert that two models predict and have come to be in the same way."""
+    """Assert that two models have the same predictions and the same history."""
     np.testing.assert_array_equal(model.predict_proba(X), other.predict_proba(X))
     assert model.loss_curve_ == other.loss_curve_
     assert (model.n_iter_, model.t_) == (other.n_iter_, other.t_)
 
 
-# What callbacks are told.
+# Calls of callbacks.
 
 
 @every_method
 @solvers
 def test_an_epoch_is_a_task(estimator_class, solver, rows):
     X, y, _ = rows()
-    recorder, solver = Recorder(), same_solver(estimator_class, solver)
+    recorder, solver = Recorder(), supported_solver(estimator_class, solver)
     make(estimator_class, solver=solver).set_callbacks(recorder).fit(X, y)
-    epochs = [(word, "epoch", i) for i in range(5) for word in ("begin", "end")]
+    epochs = [(event, "epoch", i) for i in range(5) for event in ("begin", "end")]
     fit = ("begin", "fit", 0), ("end", "fit", 0)
-    assert recorder.told == ["setup", fit[0], *epochs, fit[1], "teardown"]
+    assert recorder.calls == ["setup", fit[0], *epochs, fit[1], "teardown"]
 
 
 @every_method
 @solvers
-def test_a_model_in_mid_training_is_that_of_so_many_epochs(estimator_class, solver, rows):
+def test_a_model_in_mid_training_equals_a_shorter_fit(estimator_class, solver, rows):
     X, y, weight = rows()
-    recorder, solver = Recorder(), same_solver(estimator_class, solver)
+    recorder, solver = Recorder(), supported_solver(estimator_class, solver)
     estimator = make(estimator_class, solver=solver).set_callbacks(recorder)
     estimator.fit(X, y, weight)
     for n_epochs, model in enumerate(recorder.models[:-1], start=1):
@@ -151,20 +151,20 @@ def test_scoring_monitor_records_the_score_of_each_epoch(estimator_class, rows):
     np.testing.assert_allclose(scores, expected, rtol=1e-12)
 
 
-def test_long_runs_are_told_in_groups(rows):
+def test_long_runs_are_reported_in_groups_of_epochs(rows):
     X, y, _ = rows(n_samples=6)
     recorder = Recorder()
     n_epochs = 3 * MOST_TASKS - 100
     estimator = make(textbook_logistic, max_iter=n_epochs).set_callbacks(recorder)
     estimator.fit(X, y)
-    ends = [entry for entry in recorder.told if entry[:2] == ("end", "3 epochs")]
+    ends = [entry for entry in recorder.calls if entry[:2] == ("end", "3 epochs")]
     assert len(ends) == -(-n_epochs // 3) <= MOST_TASKS
     assert estimator.n_iter_ == n_epochs
     counts = [len(model.loss_curve_) for model in recorder.models[:-1]]
     assert counts == [*range(3, n_epochs, 3), n_epochs]  # the last group is shorter
 
 
-def test_a_group_that_the_stopping_rule_cuts_ends(rows):
+def test_a_group_ends_early_if_the_stopping_rule_ends_training(rows):
     X, y, _ = rows()
     recorder = Recorder()
     estimator = make(
@@ -175,29 +175,29 @@ def test_a_group_that_the_stopping_rule_cuts_ends(rows):
     assert [len(model.loss_curve_) for model in recorder.models] == [2, 4, 5, 5]
 
 
-def test_without_callbacks_nothing_is_set_up(rows):
+def test_without_callbacks_fit_sets_no_callback_attributes(rows):
     X, y, _ = rows()
     model = make(BackpropMLPClassifier).fit(X, y)
     assert not [name for name in vars(model) if "callback" in name]
 
 
-# How callbacks end training.
+# Stopping training.
 
 
 @every_method
 @solvers
 def test_a_callback_that_returns_true_stops_training(estimator_class, solver, rows):
     X, y, _ = rows()
-    solver = same_solver(estimator_class, solver)
+    solver = supported_solver(estimator_class, solver)
     estimator = make(estimator_class, solver=solver).set_callbacks(Recorder(1, stop))
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # who stops training knows that it has not ended
+        warnings.simplefilter("error")  # a deliberate stop needs no warning
         estimator.set_params(tol=1e-12).fit(X, y)
     expected = make(estimator_class, solver=solver, max_iter=2).fit(X, y)
     assert_same_model(estimator, expected, X)
 
 
-def test_training_goes_on_after_a_stop(rows):
+def test_training_resumes_after_a_stop(rows):
     X, y, _ = rows()
     estimator = make(BackpropMLPClassifier, warm_start=True, batch_size=16)
     estimator.set_callbacks(Recorder(1, stop)).fit(X, y)
@@ -212,18 +212,18 @@ def test_training_goes_on_after_a_stop(rows):
 def test_an_error_keeps_the_last_finished_epoch(estimator_class, solver, at_begin, rows):
     X, y, _ = rows()
     recorder = Recorder(2, fail, at_begin)
-    solver = same_solver(estimator_class, solver)
+    solver = supported_solver(estimator_class, solver)
     estimator = make(estimator_class, solver=solver).set_callbacks(recorder)
     with pytest.raises(RuntimeError, match="does not work"):
         estimator.fit(X, y)
     n_epochs = 2 if at_begin else 3
     expected = make(estimator_class, solver=solver, max_iter=n_epochs).fit(X, y)
     assert_same_model(estimator, expected, X)
-    assert recorder.told[-1] == "teardown"
+    assert recorder.calls[-1] == "teardown"
 
 
 @every_method
-def test_an_error_before_the_first_epoch_ends_changes_nothing(estimator_class, rows):
+def test_an_error_in_the_first_epoch_leaves_the_model_unchanged(estimator_class, rows):
     X, y, _ = rows()
     estimator = make(estimator_class).fit(X, y)
     before = estimator.predict_proba(X)
@@ -231,16 +231,16 @@ def test_an_error_before_the_first_epoch_ends_changes_nothing(estimator_class, r
     with pytest.raises(RuntimeError, match="does not work"):
         estimator.set_callbacks(recorder).fit(2 * X, y)
     np.testing.assert_array_equal(estimator.predict_proba(X), before)
-    assert recorder.told[-1] == "teardown"
+    assert recorder.calls[-1] == "teardown"
 
 
-def test_an_error_of_training_tears_callbacks_down(rows):
+def test_callbacks_are_torn_down_if_training_fails(rows):
     X, y, _ = rows()
     recorder = Recorder()
     estimator = make(BackpropMLPClassifier).set_callbacks(recorder)
     with pytest.raises(ValueError, match="NaN"):
         estimator.fit(np.where(X > 0, np.nan, X), y)
-    assert recorder.told == ["setup", "teardown"]
+    assert recorder.calls == ["setup", "teardown"]
 
 
 def test_an_error_in_a_warm_start_keeps_the_epochs_so_far(rows):
@@ -253,7 +253,7 @@ def test_an_error_in_a_warm_start_keeps_the_epochs_so_far(rows):
     np.testing.assert_array_equal(estimator.predict_proba(X), seven.predict_proba(X))
 
 
-# scikit-learn's own, in scikit-learn's company.
+# scikit-learn's own callbacks, in its pipelines and searches.
 
 
 @every_method
@@ -293,14 +293,14 @@ def test_progress_bar_and_scores_in_a_grid_search_of_two_processes(rows, capsys)
 
 
 @every_method
-def test_a_clone_has_the_callbacks(estimator_class, rows):
+def test_a_clone_keeps_the_callbacks(estimator_class, rows):
     X, y, _ = rows()
     recorder = Recorder()
     clone(make(estimator_class).set_callbacks(recorder)).fit(X, y)
-    assert ("end", "fit", 0) in recorder.told
+    assert ("end", "fit", 0) in recorder.calls
 
 
-def test_frames_are_shown_as_they_were_given(rows):
+def test_callbacks_receive_data_frames_unchanged(rows):
     pandas = pytest.importorskip("pandas")
     X, y, _ = rows()
     frame = pandas.DataFrame(X, columns=list("abcdef"))
@@ -311,7 +311,7 @@ def test_frames_are_shown_as_they_were_given(rows):
 
 
 @every_method
-def test_warnings_of_a_callback_are_heard(estimator_class, rows):
+def test_warnings_in_a_callback_reach_the_user(estimator_class, rows):
     X, y, _ = rows()
 
     def divide():

@@ -1,4 +1,4 @@
-"""verbose prints one aligned line an epoch."""
+"""`verbose` prints one aligned line per epoch."""
 
 import io
 
@@ -12,7 +12,7 @@ from sklearn_nn._monitoring.printing import Printer
 
 
 def printed(*epochs, verbose=True):
-    """Return what is printed for (epoch, objective, score, learning rate)s."""
+    """Return the printed text for tuples (epoch, objective, score, learning rate)."""
     stream, curves = io.StringIO(), empty_curves()
     printer = Printer(verbose, stream)
     for epoch, objective, score, learning_rate in epochs:
@@ -52,37 +52,37 @@ def test_a_line_names_its_numbers():
     assert line.split()[-1] == "s"
 
 
-def test_what_there_is_not_is_not_printed():
+def test_missing_values_are_not_printed():
     line = printed((1, 0.5, None, None))
     assert "score" not in line
     assert "rate" not in line
 
 
-def test_the_beginning_of_an_epoch_prints_nothing():
+def test_epoch_begin_prints_nothing():
     stream = io.StringIO()
     Printer(stream=stream).epoch_begin()
     assert stream.getvalue() == ""
 
 
-def test_printing_does_not_stop_training():
+def test_the_printer_does_not_stop_training():
     state, curves = TrainingState(np.zeros(1), ()), empty_curves()
     curves.grow([0.5])
     assert not Printer(stream=io.StringIO()).epoch_end(state, curves)
 
 
 def epochs_printed(n_epochs, verbose):
-    """Return the numbers of the epochs that a run of so many prints."""
+    """Return which epochs a run of `n_epochs` prints."""
     epochs = [(epoch, 0.5, None, 0.1) for epoch in range(1, n_epochs + 1)]
     text = printed(*epochs, verbose=verbose)
     return [int(line.split()[1]) for line in text.splitlines()]
 
 
-def test_long_runs_are_thinned():
+def test_long_runs_print_fewer_epochs():
     expected = [*range(1, 101), *range(110, 1001, 10), *range(1100, 2001, 100)]
     assert epochs_printed(2000, True) == expected
 
 
-def test_epochs_that_are_not_printed_need_no_look():
+def test_n_unwatched_counts_the_epochs_before_the_next_printed_one():
     printer, epoch, seen = Printer(stream=io.StringIO()), 0, []
     while epoch < 2000:
         epoch += 1 + printer.n_unwatched(epoch)
@@ -90,7 +90,7 @@ def test_epochs_that_are_not_printed_need_no_look():
     assert seen == epochs_printed(2000, True)
 
 
-def test_printing_does_not_change_tiny_epochs(capsys):
+def test_printing_does_not_change_training_in_tiny_epochs(capsys):
     X, y = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0, 1, 1])
     parameters = {"max_iter": 345, "tol": None, "random_state": 0, "batch_size": "full"}
     plain = BackpropMLPClassifier((3,), **parameters).fit(X, y)
@@ -108,13 +108,13 @@ def test_the_last_epoch_is_printed():
     assert epochs_printed(1234, True)[-2:] == [1200, 1234]
 
 
-def test_verbose_2_prints_all():
+def test_verbose_2_prints_every_epoch():
     assert epochs_printed(150, 2) == [*range(1, 151)]
 
 
 @every_method
 @pytest.mark.parametrize("verbose", [True, 1, 2])
-def test_verbose_prints_each_epoch(estimator_class, verbose, rows, capsys):
+def test_verbose_prints_every_epoch_of_a_short_fit(estimator_class, verbose, rows, capsys):
     X, y, _ = rows()
     estimator_class(max_iter=3, tol=None, random_state=0, verbose=verbose).fit(X, y)
     epochs = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
@@ -122,7 +122,7 @@ def test_verbose_prints_each_epoch(estimator_class, verbose, rows, capsys):
 
 
 @every_method
-def test_a_printed_loss_is_that_of_the_curve(estimator_class, rows, capsys):
+def test_printed_losses_are_those_of_the_loss_curve(estimator_class, rows, capsys):
     X, y, _ = rows()
     model = estimator_class(max_iter=3, tol=None, random_state=0, verbose=True).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
@@ -130,7 +130,7 @@ def test_a_printed_loss_is_that_of_the_curve(estimator_class, rows, capsys):
 
 
 @every_method
-def test_epochs_of_partial_fit_are_counted_on(estimator_class, rows, capsys):
+def test_epoch_numbers_continue_over_calls_of_partial_fit(estimator_class, rows, capsys):
     X, y, _ = rows()
     model = estimator_class(random_state=0, verbose=True)
     for _ in range(2):
