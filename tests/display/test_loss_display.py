@@ -1,4 +1,4 @@
-"""LossCurveDisplay draws what happened in training."""
+"""LossCurveDisplay draws the curves of training."""
 
 import sys
 
@@ -19,13 +19,13 @@ EPOCH = np.arange(1, N_EPOCHS + 1)
 
 @pytest.fixture(autouse=True)
 def closed_figures():
-    """Close what a test has drawn."""
+    """Close all figures after a test."""
     yield
     plt.close("all")
 
 
 class Trained(BaseEstimator):
-    """An estimator that learns nothing, with a curve of everything."""
+    """An estimator that learns nothing and has every curve."""
 
     def fit(self, X=None, y=None):
         """Set the curves."""
@@ -38,11 +38,11 @@ class Trained(BaseEstimator):
 
 
 def drawn(display, name):
-    """Return the numbers that a curve of the display shows."""
+    """Return the values of a curve in the display."""
     return np.asarray(display.lines_[name].get_ydata(), dtype=float)
 
 
-def test_curves_are_the_estimators():
+def test_drawn_curves_are_those_of_the_estimator():
     model = Trained().fit()
     display = LossCurveDisplay.from_estimator(model)
     np.testing.assert_array_equal(drawn(display, "training loss"), model.loss_curve_)
@@ -62,10 +62,10 @@ def test_epochs_count_from_1():
     np.testing.assert_array_equal(display.lines_["training loss"].get_xdata(), EPOCH)
 
 
-def test_losses_share_an_axis_and_others_have_their_own():
+def test_losses_share_an_axis_and_other_curves_have_their_own():
     display = LossCurveDisplay.from_estimator(Trained().fit())
-    of = {name: display.axes_.index(line.axes) for name, line in display.lines_.items()}
-    assert of == {
+    axis = {name: display.axes_.index(line.axes) for name, line in display.lines_.items()}
+    assert axis == {
         "training loss": 0,
         "validation loss": 0,
         "validation score": 1,
@@ -78,7 +78,7 @@ def test_losses_share_an_axis_and_others_have_their_own():
     ]
 
 
-def test_epoch_that_was_kept_is_marked_in_all_axes():
+def test_best_epoch_is_marked_in_all_axes():
     display = LossCurveDisplay.from_estimator(Trained().fit())
     for axes in display.axes_:
         assert list(axes.lines[-1].get_xdata()) == [7, 7]
@@ -86,7 +86,7 @@ def test_epoch_that_was_kept_is_marked_in_all_axes():
     assert legend[-1] == "model of epoch 7 kept"
 
 
-def test_given_axes_get_the_losses_alone():
+def test_only_losses_are_drawn_on_given_axes():
     _, axes = plt.subplots()
     display = LossCurveDisplay.from_estimator(Trained().fit(), ax=axes)
     assert display.ax_ is axes
@@ -102,21 +102,21 @@ def test_constant_learning_rate_is_not_drawn():
 @pytest.mark.parametrize(
     ("rates", "unit"), [(0.1, "epoch"), (np.nan, "iteration"), (None, "iteration")]
 )
-def test_a_solver_without_learning_rate_counts_iterations(rates, unit):
+def test_x_axis_counts_iterations_if_there_is_no_learning_rate(rates, unit):
     curve = None if rates is None else rates + 0 * EPOCH
     display = LossCurveDisplay(loss_curve=1 / EPOCH, learning_rate_curve=curve)
     assert display.plot().ax_.get_xlabel() == unit
 
 
-def test_an_epoch_without_neighbours_is_a_point():
-    # 1 to 3 are there, 4 is not, 5 is alone.
+def test_an_epoch_without_neighbours_is_drawn_as_a_point():
+    # Epochs 4 and 6 have no value, so no line leads to epoch 5.
     curve = [0.5, 0.4, 0.3, np.nan, 0.2, np.nan]
     line = LossCurveDisplay(loss_curve=curve).plot().lines_["training loss"]
     assert line.get_marker() == "o"
     assert np.flatnonzero(line.get_markevery()).tolist() == [4]
 
 
-def test_curve_of_nan_alone_is_not_drawn():
+def test_curve_of_only_nan_is_not_drawn():
     display = LossCurveDisplay(
         loss_curve=1 / EPOCH, validation_scores=[np.nan] * N_EPOCHS
     ).plot()
@@ -134,7 +134,7 @@ def test_curve_of_nan_alone_is_not_drawn():
     ],
     ids=["newton", "invscaling", "adam", "early stopping", "lbfgs"],
 )
-def test_every_way_of_training_can_be_drawn(model, rows, tmp_path):
+def test_every_training_method_can_be_drawn(model, rows, tmp_path):
     X, y, _ = rows()
     model = clone(model).fit(X, y)
     display = LossCurveDisplay.from_estimator(model)
@@ -143,7 +143,7 @@ def test_every_way_of_training_can_be_drawn(model, rows, tmp_path):
     display.figure_.savefig(tmp_path / "picture.png")
 
 
-def test_sklearns_perceptron_can_be_drawn(rows):
+def test_mlp_of_sklearn_can_be_drawn(rows):
     X, y, _ = rows()
     model = MLPClassifier(max_iter=3, early_stopping=True, random_state=0)
     with pytest.warns(ConvergenceWarning):
@@ -177,7 +177,7 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
         LossCurveDisplay(loss_curve=[1.0]).plot()
 
 
-def test_display_is_drawn_again_into_a_new_figure():
+def test_plot_draws_a_new_figure_each_time():
     display = LossCurveDisplay.from_estimator(Trained().fit())
     first = display.figure_
     assert display.plot() is display

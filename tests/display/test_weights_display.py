@@ -15,13 +15,13 @@ from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, WeightsDisp
 
 @pytest.fixture(autouse=True)
 def closed_figures():
-    """Close what a test has drawn."""
+    """Close all figures after a test."""
     yield
     plt.close("all")
 
 
 def named(load):
-    """Return a standardised data frame and labels that are words."""
+    """Return a standardised data frame and the labels as strings."""
     data = load(as_frame=True)
     X = StandardScaler().set_output(transform="pandas").fit_transform(data.data)
     return X, data.target_names[data.target]
@@ -29,29 +29,29 @@ def named(load):
 
 @pytest.fixture(scope="module")
 def iris():
-    """Return SGDLogisticClassifier fitted to named flowers."""
+    """Return SGDLogisticClassifier fitted to iris."""
     return SGDLogisticClassifier().fit(*named(load_iris))
 
 
 @pytest.fixture(scope="module")
 def digits(standardised):
-    """Return BackpropMLPClassifier of 40 hidden units fitted to digits."""
+    """Return BackpropMLPClassifier with 40 hidden units fitted to digits."""
     model = BackpropMLPClassifier((40,), max_iter=2, tol=None, random_state=0)
     return model.fit(*standardised("digits"))
 
 
 def ticks(display):
-    """Return the names of the features."""
+    """Return the labels of the bars' axis."""
     return [label.get_text() for label in display.ax_.get_yticklabels()]
 
 
 def legend(display):
-    """Return the names in the legend."""
+    """Return the labels in the legend."""
     return [text.get_text() for text in display.ax_.get_legend().get_texts()]
 
 
 def titles(display):
-    """Return the names over the pictures."""
+    """Return the titles of the images."""
     return [text.get_text() for text in display.ax_.texts]
 
 
@@ -65,13 +65,13 @@ def test_bars_are_the_weights(iris):
     assert display.image_ is None
 
 
-def test_bars_are_named_by_features_and_classes(iris):
+def test_bars_are_labelled_with_features_and_classes(iris):
     display = WeightsDisplay.from_estimator(iris)
     assert ticks(display) == list(iris.feature_names_in_)
     assert legend(display) == ["class setosa", "class versicolor", "class virginica"]
 
 
-def test_two_classes_have_the_bars_of_the_second():
+def test_binary_model_has_bars_of_the_second_class_only():
     model = SGDLogisticClassifier(alpha=0.01).fit(*named(load_breast_cancer))
     display = WeightsDisplay.from_estimator(model)
     assert display.ax_.get_xlabel() == "weight (class malignant)"
@@ -79,7 +79,7 @@ def test_two_classes_have_the_bars_of_the_second():
     assert len(display.features_) == 30
 
 
-def test_features_without_names_have_numbers(digits):
+def test_features_without_names_are_numbered(digits):
     display = WeightsDisplay.from_estimator(digits, max_units=1, max_features=64)
     assert ticks(display) == [str(j) for j in range(64)]
 
@@ -92,19 +92,19 @@ def test_sparse_coefficients_are_drawn(rows):
     np.testing.assert_array_equal(display.weights, before)
 
 
-def test_network_without_hidden_layer_is_named_by_classes(rows):
+def test_network_without_hidden_layer_is_labelled_with_classes(rows):
     X, y, _ = rows()
     model = BackpropMLPClassifier((), max_iter=2, tol=None).fit(X, y)
     display = WeightsDisplay.from_estimator(model)
     assert legend(display) == ["class 0", "class 1", "class 2"]
 
 
-def test_hidden_units_have_numbers(digits):
+def test_hidden_units_are_numbered(digits):
     display = WeightsDisplay.from_estimator(digits)
     assert legend(display) == [f"unit {k}" for k in display.units_]
 
 
-def test_hidden_units_have_the_weights_of_coefs(digits):
+def test_bars_of_hidden_units_are_the_weights_of_the_first_layer(digits):
     display = WeightsDisplay.from_estimator(digits)
     widths = [[bar.get_width() for bar in bars] for bars in display.bars_]
     expected = digits.coefs_[0][np.ix_(display.features_, display.units_)].T
@@ -114,35 +114,35 @@ def test_hidden_units_have_the_weights_of_coefs(digits):
 # Limits.
 
 
-def test_those_with_the_largest_weights_are_drawn():
+def test_units_and_features_with_the_largest_weights_are_drawn():
     weights = [[0.1, 0.0, 3.0], [0.0, 0.2, 0.0], [0.5, -2.0, 0.3]]
     display = WeightsDisplay(weights=weights).plot(max_units=2, max_features=2)
     assert display.units_.tolist() == [0, 2]
     assert display.features_.tolist() == [1, 2]
 
 
-def test_title_says_what_was_left_out():
+def test_title_says_how_many_units_and_features_are_drawn():
     weights = np.arange(1.0, 13).reshape(3, 4)
     display = WeightsDisplay(weights=weights).plot(max_units=2, max_features=3)
     assert display.ax_.get_title() == "2 of 3 units, 3 of 4 features (largest weights)"
 
 
-def test_title_is_silent_where_all_is_drawn(iris):
+def test_title_is_the_class_name_if_everything_is_drawn(iris):
     title = WeightsDisplay.from_estimator(iris).ax_.get_title()
     assert title == "SGDLogisticClassifier"
 
 
 @pytest.mark.parametrize("value", [0, 2.5, "all", True])
 @pytest.mark.parametrize("limit", ["max_units", "max_features"])
-def test_limit_that_is_no_count_is_an_error(iris, limit, value):
+def test_invalid_limit_is_an_error(iris, limit, value):
     with pytest.raises(ValueError, match=f"{limit} must be an integer >= 1"):
         WeightsDisplay.from_estimator(iris, **{limit: value})
 
 
-# Pictures.
+# Images.
 
 
-def test_pictures_hold_each_units_weights(digits):
+def test_images_show_the_weights_of_each_unit(digits):
     display = WeightsDisplay.from_estimator(digits, image_shape=(8, 8), max_units=3)
     mosaic = np.asarray(display.image_.get_array().filled(np.nan))
     pixels = mosaic[~np.isnan(mosaic)]
@@ -162,7 +162,7 @@ def test_colours_are_symmetric_about_zero(digits):
     assert high == np.max(np.abs(digits.coefs_[0]))
 
 
-def test_pictures_are_named(standardised):
+def test_images_are_titled_with_classes(standardised):
     model = SGDLogisticClassifier(alpha=0.01).fit(*standardised("digits"))
     display = WeightsDisplay.from_estimator(model, image_shape=(8, 8))
     assert titles(display) == [f"class {k}" for k in range(10)]
@@ -170,7 +170,7 @@ def test_pictures_are_named(standardised):
 
 @pytest.mark.parametrize("image_shape", [(8, 8), (4, 16), (16, 4), (1, 64), (64, 1)])
 @pytest.mark.parametrize("n_units", [1, 2, 7, 10, 25])
-def test_pictures_do_not_overlap(image_shape, n_units):
+def test_images_do_not_overlap(image_shape, n_units):
     weights = 1.0 + np.arange(n_units * 64.0).reshape(n_units, 64)
     display = WeightsDisplay(weights=weights, image_shape=image_shape).plot()
     mosaic = display.image_.get_array().filled(np.nan)
@@ -178,12 +178,12 @@ def test_pictures_do_not_overlap(image_shape, n_units):
     np.testing.assert_array_equal(np.sort(pixels), weights.ravel())
 
 
-def test_weights_of_zero_can_be_drawn():
+def test_zero_weights_can_be_drawn():
     display = WeightsDisplay(weights=np.zeros((2, 4)), image_shape=(2, 2)).plot()
     assert display.image_.get_clim() == (-1, 1)
 
 
-def test_given_axes_are_drawn_into(digits):
+def test_given_axes_are_used(digits):
     for image_shape in (None, (8, 8)):
         _, axes = plt.subplots()
         display = WeightsDisplay.from_estimator(digits, image_shape=image_shape, ax=axes)
