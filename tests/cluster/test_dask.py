@@ -1,4 +1,4 @@
-"""Training on a cluster gives what training in one memory gives; sources in the tests."""
+"""Training on a cluster gives the same model as training in memory."""
 
 import copy
 import os
@@ -25,8 +25,8 @@ from dask import delayed  # noqa: E402
 
 from sklearn_nn.dask import _cluster, fit  # noqa: E402
 
-MEMORY_LIMIT = 320 * 2**20  # bytes of each of two processes, 170 MB of them Python itself
-TOL = 1e-10  # coefficients then agree to about its root
+MEMORY_LIMIT = 320 * 2**20  # bytes for each of two workers; Python itself takes 170 MB
+TOL = 1e-10  # coefficients then agree to about sqrt(TOL)
 CLOSE = {"rtol": 0, "atol": 1e-4}
 
 
@@ -38,7 +38,7 @@ def client():
             n_workers=2,
             threads_per_worker=1,
             memory_limit=MEMORY_LIMIT,
-            dashboard_address=":0",  # any port: other tests may have a cluster
+            dashboard_address=":0",  # any free port: other tests may run a cluster
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -51,7 +51,7 @@ def logistic(**parameters):
 
 
 def data(n_classes=2, n_samples=6000, by_label=True):
-    """Return (X, y), by default sorted by label: blocks then hold one or two labels."""
+    """Return (X, y), by default sorted by label, so that a block has one or two labels."""
     rng = np.random.RandomState(3)
     X = rng.normal(size=(n_samples, 5))
     logits = X @ rng.normal(size=(5, n_classes)) + rng.gumbel(size=(n_samples, n_classes))
@@ -61,13 +61,13 @@ def data(n_classes=2, n_samples=6000, by_label=True):
 
 
 def blocks(values, rows=2000):
-    """Return values as a list of delayed blocks of so many rows."""
+    """Return values as a list of delayed blocks of `rows` rows."""
     starts = range(0, values.shape[0], rows)
     return [delayed(values[start : start + rows]) for start in starts]
 
 
 def objective(model, X, y):
-    """Return J of a binary logistic model with the default penalty."""
+    """Return the objective of a binary logistic model with the default penalty."""
     z = model.decision_function(X)
     loss = np.mean(np.logaddexp(0, (1 - 2 * y) * z))
     return loss + 0.5 * model.alpha * np.sum(model.coef_**2)
@@ -79,7 +79,7 @@ N_COPIES, PART_ROWS = 9, 40_000
 
 
 def part(number):
-    """Return (X, y) of a block of 16 MB, all of one label; there are five, repeated."""
+    """Return (X, y) of a block of 16 MB with one label; numbers repeat modulo 5."""
     number %= 5
     rng = np.random.default_rng(number)
     y = np.full(PART_ROWS, int(number >= 3))
@@ -88,14 +88,14 @@ def part(number):
     return X, y
 
 
-def test_data_larger_than_the_cluster_has_the_optimum_of_a_fit_in_memory(client):
+def test_data_larger_than_the_memory_of_the_cluster_has_the_same_optimum(client):
     parts = [delayed(part, nout=2)(number) for number in range(5 * N_COPIES)]
     X, y = zip(*[part(number) for number in range(5)], strict=True)
     X, y = np.concatenate(X), np.concatenate(y)
     assert N_COPIES * X.nbytes > 2 * MEMORY_LIMIT
     model = logistic(tol=1e-8)
     fit(model, [p[0] for p in parts], [p[1] for p in parts], client=client)
-    # Copies of all rows leave the mean over them as it is, and so the optimum.
+    # Repeating all rows equally often changes neither their mean nor the optimum.
     expected = logistic().fit(X, y)
     best = objective(expected, X, y)
     assert (objective(model, X, y) - best) / best <= 1e-6
@@ -128,7 +128,7 @@ def test_sizes_of_blocks_do_not_matter(client, rows):
     np.testing.assert_allclose(model.coef_, logistic().fit(X, y).coef_, **CLOSE)
 
 
-def test_columns_in_blocks_are_joined(client):
+def test_blocks_of_columns_are_joined(client):
     X, y = data()
     rows, labels = da.from_array(X, chunks=(3000, 2)), da.from_array(y, chunks=1000)
     model = fit(logistic(), rows, labels, client=client)
@@ -142,10 +142,10 @@ def test_same_blocks_give_the_same_model_bit_for_bit(client):
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_rows_that_the_client_cannot_gather_are_left_on_the_workers(
+def test_samples_too_large_for_the_client_stay_on_the_workers(
     client, monkeypatch, n_classes
 ):
-    # 100 rows at hand: too few for most samples, which are then all rows.
+    # 4000 bytes are 100 rows: most samples need more, and then use all rows.
     monkeypatch.setattr(_cluster, "MOST_GATHERED", 4000)
     X, y = data(n_classes)
     model = fit(logistic(), blocks(X), blocks(y), client=client)
@@ -153,7 +153,7 @@ def test_rows_that_the_client_cannot_gather_are_left_on_the_workers(
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_csr_blocks_are_trained_on(client, monkeypatch, n_classes):
+def test_csr_blocks_have_the_same_optimum(client, monkeypatch, n_classes):
     monkeypatch.setattr(_cluster, "MOST_GATHERED", 4000)
     X, y = data(n_classes)
     X[np.abs(X) < 1] = 0
@@ -161,8 +161,8 @@ def test_csr_blocks_are_trained_on(client, monkeypatch, n_classes):
     np.testing.assert_allclose(model.coef_, logistic().fit(csr_array(X), y).coef_, **CLOSE)
 
 
-def test_products_on_the_workers_have_the_same_optimum(client, monkeypatch):
-    # 40 features and 5 classes: more parameters than there is a Hessian for.
+def test_hessian_products_on_the_workers_have_the_same_optimum(client, monkeypatch):
+    # 40 features and 5 classes: too many parameters to form the Hessian.
     monkeypatch.setattr(_cluster, "MOST_GATHERED", 4000)
     rng = np.random.RandomState(0)
     X = rng.normal(size=(3000, 40))
@@ -184,7 +184,7 @@ def test_float32_stays_float32(client):
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 3.0, 1: 1.0, 2: 0.5}])
-def test_weights_are_those_of_the_whole_data(client, class_weight):
+def test_sample_and_class_weights_are_those_of_the_whole_data(client, class_weight):
     X, y = data(3)
     weight = np.random.RandomState(0).randint(0, 4, size=len(y)).astype(float)
     weight[:2000] = 0  # a whole block
@@ -194,7 +194,7 @@ def test_weights_are_those_of_the_whole_data(client, class_weight):
     np.testing.assert_allclose(model.coef_, expected.coef_, **CLOSE)
 
 
-def test_string_labels_are_the_union_of_all_blocks(client):
+def test_classes_are_the_union_over_all_blocks(client):
     X, y = data(3)
     names = np.array(["blue", "amber", "red"])[y]
     model = fit(logistic(), blocks(X), blocks(names), client=client)
@@ -203,7 +203,7 @@ def test_string_labels_are_the_union_of_all_blocks(client):
     np.testing.assert_allclose(model.coef_, logistic().fit(X, names).coef_, **CLOSE)
 
 
-def test_empty_blocks_are_no_rows(client):
+def test_empty_blocks_do_not_matter(client):
     X, y = data()
     rows = [delayed(X[:0]), *blocks(X), delayed(X[:0])]
     labels = [delayed(y[:0]), *blocks(y), delayed(y[:0])]
@@ -211,7 +211,7 @@ def test_empty_blocks_are_no_rows(client):
     np.testing.assert_allclose(model.coef_, logistic().fit(X, y).coef_, **CLOSE)
 
 
-def test_frames_name_the_features(client):
+def test_feature_names_come_from_data_frames(client):
     X, y = data()
     frame = pd.DataFrame(X, columns=list("abcde"))
     model = fit(logistic(), blocks(frame), blocks(pd.Series(y)), client=client)
@@ -219,7 +219,7 @@ def test_frames_name_the_features(client):
     np.testing.assert_allclose(model.predict(frame), logistic().fit(X, y).predict(X))
 
 
-def test_arrays_of_unknown_length_are_read_block_by_block(client):
+def test_arrays_of_unknown_length_have_the_same_optimum(client):
     X, y = data(3)
     rows, labels = da.from_array(X, chunks=(2000, 5)), da.from_array(y, chunks=2000)
     chosen = labels != 1
@@ -228,11 +228,11 @@ def test_arrays_of_unknown_length_are_read_block_by_block(client):
     np.testing.assert_allclose(model.coef_, expected.coef_, **CLOSE)
 
 
-# A worker that dies.
+# Workers that die.
 
 
 def dying(values, marker, n_loads):
-    """Return values; the worker dies when it is to load them for the `n_loads`-th time."""
+    """Return values; the worker that loads them for the `n_loads`-th time dies."""
     with open(marker, "a") as file:
         file.write("x")
     if os.path.getsize(marker) == n_loads:
@@ -241,7 +241,9 @@ def dying(values, marker, n_loads):
 
 
 @pytest.mark.parametrize("n_loads", [1, 3, 5])
-def test_a_worker_that_dies_costs_no_result(client, tmp_path, monkeypatch, n_loads):
+def test_death_of_a_worker_does_not_change_the_logistic_model(
+    client, tmp_path, monkeypatch, n_loads
+):
     monkeypatch.setattr(_cluster, "MOST_GATHERED", 4000)
     X, y = data(3)
     marker = str(tmp_path / "loads")
@@ -253,7 +255,7 @@ def test_a_worker_that_dies_costs_no_result(client, tmp_path, monkeypatch, n_loa
     np.testing.assert_array_equal(model.coef_, expected.coef_)
 
 
-def test_a_worker_that_dies_costs_a_network_nothing(client, tmp_path):
+def test_death_of_a_worker_does_not_change_a_network(client, tmp_path):
     X, y = data(3)
     marker = str(tmp_path / "loads")
     mortal = blocks(X)
@@ -272,7 +274,7 @@ def test_a_worker_that_dies_costs_a_network_nothing(client, tmp_path):
 
 @pytest.fixture(scope="module")
 def digits():
-    """Return (X, y) to train on and to test on, rows in random order."""
+    """Return X, y for training and for testing, with shuffled rows."""
     X, y = load_digits(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     order = np.random.RandomState(0).permutation(len(X))
@@ -281,7 +283,7 @@ def digits():
 
 
 @pytest.mark.parametrize(("by_label", "margin"), [(False, 0.02), (True, 0.03)])
-def test_network_is_as_accurate_as_in_memory(client, digits, by_label, margin):
+def test_network_is_about_as_accurate_as_in_memory(client, digits, by_label, margin):
     X, y, X_test, y_test = digits
     if by_label:
         order = np.argsort(y, kind="stable")
@@ -295,8 +297,8 @@ def test_network_is_as_accurate_as_in_memory(client, digits, by_label, margin):
     assert model.score(X_test, y_test) >= expected - margin
 
 
-def test_gradient_descent_in_blocks_is_gradient_descent(client):
-    # One step of plain descent in each block: the mean of the steps is the whole's step.
+def test_full_batch_gradient_descent_is_the_same_as_in_memory(client):
+    # One full-batch step in each block: their mean is the step on all rows.
     X, y = data(3)
     weight = np.random.RandomState(0).uniform(0.5, 2, size=len(y))
     parameters = {"solver": "sgd", "batch_size": "full", "learning_rate": 0.1}
@@ -306,13 +308,13 @@ def test_gradient_descent_in_blocks_is_gradient_descent(client):
     ]
     models[0].fit(X, y, weight)
     fit(models[1], blocks(X, 1700), blocks(y, 1700), blocks(weight, 1700), client=client)
-    # Rounding: four steps of sums over some thousand rows.
+    # Rounding error of four steps with sums over some thousand rows.
     tight = {"rtol": 0, "atol": 1e-12}
     np.testing.assert_allclose(models[0].coefs_[0], models[1].coefs_[0], **tight)
     np.testing.assert_allclose(models[0].loss_curve_, models[1].loss_curve_, **tight)
 
 
-def test_multilabel_blocks_are_trained_on(client):
+def test_multilabel_blocks_give_the_same_network_as_in_memory(client):
     X, y = make_multilabel_classification(600, 6, n_classes=3, random_state=0)
     parameters = {"solver": "sgd", "batch_size": "full", "max_iter": 2, "tol": None}
     models = [BackpropMLPClassifier((4,), random_state=0, **parameters) for _ in "ab"]
@@ -322,7 +324,7 @@ def test_multilabel_blocks_are_trained_on(client):
     assert models[1].predict(X).shape == y.shape
 
 
-def test_stopping_rule_ends_training_and_its_lack_warns(client):
+def test_stopping_rule_ends_training_and_max_iter_warns(client):
     X, y = data()
     model = BackpropMLPClassifier((4,), random_state=0, learning_rate=0.01, tol=1e-2)
     fit(model, blocks(X), blocks(y), client=client, merges_per_epoch=1)
@@ -331,7 +333,7 @@ def test_stopping_rule_ends_training_and_its_lack_warns(client):
         fit(model.set_params(max_iter=1), blocks(X), blocks(y), client=client)
 
 
-def test_divergence_is_an_error_and_leaves_the_model(client):
+def test_divergence_is_an_error_that_leaves_the_model_unchanged(client):
     X, y = data()
     model = BackpropMLPClassifier((4,), solver="sgd", max_iter=3, tol=None, random_state=0)
     fit(model, blocks(X), blocks(y), client=client)
@@ -342,13 +344,13 @@ def test_divergence_is_an_error_and_leaves_the_model(client):
     np.testing.assert_array_equal(model.coefs_[0], before[0])
 
 
-# What comes after.
+# Models after a fit on the cluster.
 
 
 @pytest.mark.parametrize(
     "make", [logistic, lambda: BackpropMLPClassifier((4,), max_iter=2, tol=None)]
 )
-def test_fitted_model_goes_on_like_any_other(client, make):
+def test_fitted_model_can_be_pickled_and_resumed(client, make):
     X, y = data(3)
     model = fit(make(), blocks(X), blocks(y), client=client)
     again = pickle.loads(pickle.dumps(model))
@@ -364,7 +366,7 @@ def test_fitted_model_goes_on_like_any_other(client, make):
     assert len(again.fit(X, y).loss_curve_) > n_epochs
 
 
-def test_epochs_on_a_cluster_can_be_cut(client):
+def test_warm_starts_of_one_epoch_equal_a_single_fit(client):
     X, y = data(3)
     whole = BackpropMLPClassifier((4,), max_iter=3, tol=None, random_state=0)
     parts = copy.deepcopy(whole).set_params(max_iter=1, warm_start=True)
@@ -389,7 +391,7 @@ def test_grid_search_runs_on_the_cluster(client):
 # Errors.
 
 
-def test_an_invalid_block_is_named(client):
+def test_error_for_an_invalid_block_has_its_number(client):
     X, y = data()
     bad = X.copy()
     bad[5000, 2] = np.nan
@@ -398,7 +400,7 @@ def test_an_invalid_block_is_named(client):
     assert "block 2 of 3" in caught.value.__notes__[0]
 
 
-def test_blocks_of_other_width_are_an_error(client):
+def test_blocks_with_different_numbers_of_features_are_an_error(client):
     X, y = data()
     rows = blocks(X)
     rows[1] = delayed(X[2000:4000, :4])
@@ -406,7 +408,7 @@ def test_blocks_of_other_width_are_an_error(client):
         fit(logistic(), rows, blocks(y), client=client)
 
 
-def test_labels_of_another_length_are_an_error(client):
+def test_different_numbers_of_rows_and_labels_are_an_error(client):
     X, y = data()
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         fit(logistic(), blocks(X), [*blocks(y)[:2], delayed(y[:3])], client=client)
@@ -445,13 +447,13 @@ def test_weights_must_be_positive_somewhere(client):
         (logistic(alpha=-1.0), "alpha"),
     ],
 )
-def test_parameters_that_blocks_cannot_have_are_an_error(client, model, message):
+def test_unsupported_parameters_are_an_error(client, model, message):
     X, y = data()
     with pytest.raises(ValueError, match=message):
         fit(model, blocks(X), blocks(y), client=client)
 
 
-def test_arguments_of_other_types_are_an_error(client):
+def test_invalid_arguments_are_an_error(client):
     X, y = data()
     with pytest.raises(TypeError, match="dask array, or X, y and sample_weight lists"):
         fit(logistic(), X, y, client=client)
@@ -465,7 +467,7 @@ def test_arguments_of_other_types_are_an_error(client):
         fit(logistic(), blocks(X), blocks(y), client=client, merges_per_epoch=0)
 
 
-def test_without_a_client_there_is_an_error():
+def test_missing_client_is_an_error():
     if distributed.client._get_global_client() is None:
         with pytest.raises(ValueError, match="There is no Dask client"):
             fit(logistic(), [], [])
@@ -477,7 +479,7 @@ def test_without_dask_the_error_says_what_to_install(monkeypatch):
         fit(logistic(), [], [])
 
 
-def test_blocks_that_are_kept_by_the_caller_are_used(client):
+def test_persisted_blocks_have_the_same_optimum(client):
     X, y = data()
     rows = client.persist(da.from_array(X, chunks=(2000, 5)))
     labels = client.persist(da.from_array(y, chunks=2000))
@@ -485,7 +487,7 @@ def test_blocks_that_are_kept_by_the_caller_are_used(client):
     np.testing.assert_allclose(model.coef_, logistic().fit(X, y).coef_, **CLOSE)
 
 
-def test_callbacks_are_refused(client):
+def test_callbacks_are_an_error(client):
     callbacks = pytest.importorskip("sklearn.callback")
     X, y = data()
     callback = callbacks.ScoringMonitor(scoring="accuracy")
@@ -493,7 +495,7 @@ def test_callbacks_are_refused(client):
         fit(SGDLogisticClassifier().set_callbacks(callback), X, y, client=client)
 
 
-def test_a_model_of_tensors_goes_on(client):
+def test_a_model_of_tensors_resumes_on_the_cluster(client):
     torch = pytest.importorskip("torch")
     X, y = data()
     model = BackpropMLPClassifier((5,), max_iter=2, tol=None, random_state=0)
