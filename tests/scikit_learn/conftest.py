@@ -42,7 +42,7 @@ def mislabelled(cancer):
 
 @pytest.fixture(scope="module")
 def multilabel():
-    """Return (X, Y) with three labels a row."""
+    """Return (X, Y) with three labels per row."""
     X, Y = make_multilabel_classification(
         n_samples=120, n_features=6, n_classes=3, random_state=0
     )

@@ -1,4 +1,4 @@
-"""Estimators that train in a few milliseconds, and how two models are compared."""
+"""Estimators that train in a few milliseconds, and comparisons of two models."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 
-# Few epochs, and tol=None so that ending after them is no ConvergenceWarning.
+# Few epochs, and tol=None so that they give no ConvergenceWarning.
 QUICK = {
     SGDLogisticClassifier: {"tol": None, "random_state": 0},
     textbook_logistic: {

@@ -1,4 +1,4 @@
-"""A stored, copied or cloned model is the model, and its repr shows what it is."""
+"""Stored, copied and cloned models are equal, and their repr shows their parameters."""
 
 import copy
 import pickle
@@ -30,7 +30,7 @@ every_class = pytest.mark.parametrize(
 )
 
 
-# Storage and copies. Each configuration keeps something else between calls.
+# Storage and copies. Each configuration keeps a different state between calls.
 
 STATEFUL = [
     pytest.param(estimator_class, parameters, id=f"{estimator_class.__name__}-{name}")
@@ -48,12 +48,12 @@ stateful = pytest.mark.parametrize(("estimator_class", "parameters"), STATEFUL)
 
 
 def stored_by_pickle(model, folder):
-    """Return the model out of a pickle."""
+    """Return the model after a round trip through a pickle."""
     return pickle.loads(pickle.dumps(model))
 
 
 def stored_by_joblib(model, folder):
-    """Return the model out of a file, with its arrays memory-mapped and read-only."""
+    """Return the model loaded from a file, its arrays read-only memory maps."""
     joblib.dump(model, folder / "model.joblib")
     loaded = joblib.load(folder / "model.joblib", mmap_mode="r")
     assert not model_arrays(loaded)[0].flags.writeable
@@ -61,17 +61,17 @@ def stored_by_joblib(model, folder):
 
 
 def stored_by_deepcopy(model, folder):
-    """Return a deep copy."""
+    """Return a deep copy of the model."""
     return copy.deepcopy(model)
 
 
-either_way = pytest.mark.parametrize(
+every_way = pytest.mark.parametrize(
     "stored", [stored_by_pickle, stored_by_joblib, stored_by_deepcopy]
 )
 
 
 @stateful
-@either_way
+@every_way
 def test_a_stored_model_predicts_as_before(
     estimator_class, parameters, stored, iris, tmp_path
 ):
@@ -85,9 +85,9 @@ def test_a_stored_model_predicts_as_before(
 
 
 @stateful
-@either_way
+@every_way
 @pytest.mark.parametrize("seed", [lambda: 3, lambda: np.random.RandomState(3)])
-def test_partial_fit_goes_on_after_storage(
+def test_partial_fit_resumes_after_storage(
     estimator_class, parameters, stored, seed, iris, tmp_path
 ):
     X, y = iris
@@ -97,10 +97,10 @@ def test_partial_fit_goes_on_after_storage(
     before = copy.deepcopy(model_arrays(loaded))
     for _ in range(3):
         model.partial_fit(X, y)
-    # The stored model has not moved with the original ...
+    # Training the original has not changed the stored model ...
     for array, other in zip(model_arrays(loaded), before, strict=True):
         assert_array_equal(array, other)
-    # ... and takes the same path when its turn comes.
+    # ... which takes the same path when it is trained.
     for _ in range(3):
         loaded.partial_fit(X, y)
     assert_same_model(loaded, model)
@@ -108,8 +108,8 @@ def test_partial_fit_goes_on_after_storage(
 
 
 @stateful
-@either_way
-def test_warm_start_goes_on_after_storage(
+@every_way
+def test_warm_start_resumes_after_storage(
     estimator_class, parameters, stored, iris, tmp_path
 ):
     X, y = iris
@@ -120,8 +120,8 @@ def test_warm_start_goes_on_after_storage(
     assert len(loaded.loss_curve_) == 2 * model.max_iter
 
 
-@either_way
-def test_lbfgs_goes_on_after_storage(stored, hard_pair, tmp_path):
+@every_way
+def test_lbfgs_resumes_after_storage(stored, hard_pair, tmp_path):
     X, y = hard_pair
     model = quick(BackpropMLPClassifier, solver="lbfgs", warm_start=True, max_iter=5)
     loaded = stored(model.fit(X, y), tmp_path)
@@ -129,10 +129,10 @@ def test_lbfgs_goes_on_after_storage(stored, hard_pair, tmp_path):
 
 
 @every_method
-@either_way
-def test_early_stopping_goes_on_after_storage(estimator_class, stored, iris, tmp_path):
+@every_way
+def test_early_stopping_resumes_after_storage(estimator_class, stored, iris, tmp_path):
     X, y = iris
-    n_epochs = 3 if estimator_class is SGDLogisticClassifier else 10  # of Newton: steps
+    n_epochs = 3 if estimator_class is SGDLogisticClassifier else 10  # Newton: steps
     model = quick(estimator_class, early_stopping=True, warm_start=True, max_iter=n_epochs)
     loaded = stored(model.fit(X, y), tmp_path)
     assert_same_model(loaded.fit(X, y), model.fit(X, y))
@@ -141,7 +141,7 @@ def test_early_stopping_goes_on_after_storage(estimator_class, stored, iris, tmp
 
 
 @every_method
-def test_a_memory_mapped_model_may_be_edited_by_assignment(estimator_class, iris, tmp_path):
+def test_a_memory_mapped_model_can_be_edited_by_assignment(estimator_class, iris, tmp_path):
     X, y = iris
     model = quick(estimator_class).fit(X, y)
     loaded = stored_by_joblib(model, tmp_path)
@@ -155,7 +155,7 @@ def test_a_memory_mapped_model_may_be_edited_by_assignment(estimator_class, iris
 
 
 @stateful
-def test_clone_is_unfitted_and_fits_to_the_same(estimator_class, parameters, iris):
+def test_clone_is_unfitted_and_fits_to_the_same_model(estimator_class, parameters, iris):
     X, y = iris
     model = quick(estimator_class, **parameters).fit(X, y)
     copied = clone(model)
@@ -166,7 +166,7 @@ def test_clone_is_unfitted_and_fits_to_the_same(estimator_class, parameters, iri
 
 
 @every_method
-def test_clone_copies_a_random_state(estimator_class, iris):
+def test_clone_copies_the_random_state(estimator_class, iris):
     X, y = iris
     model = quick(estimator_class, random_state=np.random.RandomState(5), batch_size=20)
     copied = clone(model)
@@ -175,7 +175,7 @@ def test_clone_copies_a_random_state(estimator_class, iris):
 
 
 @both
-def test_a_second_fit_finds_the_generator_further_on(estimator_class, iris):
+def test_a_second_fit_draws_new_numbers_from_the_generator(estimator_class, iris):
     X, y = iris  # as everywhere in scikit-learn
     model = quick(estimator_class, random_state=np.random.RandomState(5), batch_size=20)
     first = clone(model).fit(X, y)
@@ -184,7 +184,7 @@ def test_a_second_fit_finds_the_generator_further_on(estimator_class, iris):
 
 
 @pytest.mark.parametrize("sizes", [[5, 4], np.array([5, 4]), 5, np.int64(5), ()])
-def test_clone_keeps_hidden_layer_sizes_of_every_type(sizes, iris):
+def test_clone_keeps_the_type_of_hidden_layer_sizes(sizes, iris):
     X, y = iris
     copied = clone(quick(BackpropMLPClassifier, hidden_layer_sizes=sizes))
     assert type(copied.hidden_layer_sizes) is type(sizes)
@@ -211,7 +211,7 @@ def test_html_of_a_pipeline_shows_the_class(estimator_class):
 
 
 @every_class
-def test_repr_shows_what_differs_from_the_defaults(estimator_class):
+def test_repr_shows_the_parameters_that_are_not_defaults(estimator_class):
     assert repr(estimator_class()) == f"{estimator_class.__name__}()"
     changed = estimator_class(alpha=0.5, random_state=0)
     assert repr(changed) == f"{estimator_class.__name__}(alpha=0.5, random_state=0)"

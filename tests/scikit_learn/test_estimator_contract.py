@@ -1,11 +1,11 @@
-"""scikit-learn's own contract (check_estimator), for defaults and main options."""
+"""scikit-learn's estimator contract (check_estimator), for defaults and main options."""
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 
-# The contract stops training early on purpose (max_iter), where we warn.
+# The contract ends training early on purpose (max_iter), which makes us warn.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning"),
@@ -15,10 +15,10 @@ BATCH_SIZES = ("auto", 1, "full")
 
 
 def learning_rate(solver, activation, batch_size):
-    """Return a rate for few epochs.
+    """Return a learning rate for a few epochs.
 
-    Long enough to reach the 83 % accuracy that the contract wants, and short enough for
-    its features of size 100, on which a product of two linear layers diverges soonest.
+    It is large enough to reach the 83 % accuracy that the contract requires, and small
+    enough for its features of size 100, on which two linear layers diverge soonest.
     """
     if solver == "sgd" and activation == "identity":
         return 0.0005 if batch_size == 1 else 0.002
@@ -26,26 +26,26 @@ def learning_rate(solver, activation, batch_size):
 
 
 def without_array_libraries(mark):
-    """Return the mark without what the defaults show for all: arrays of other libraries."""
+    """Return the mark without array API checks, which the defaults pass for all options."""
     names, cases = mark.args
     cases = [case for case in cases if "array_api" not in case[1].func.__name__]
     return pytest.mark.parametrize(names, cases, **mark.kwargs)
 
 
 @parametrize_with_checks([SGDLogisticClassifier(), BackpropMLPClassifier()])
-def test_defaults_keep_the_contract(estimator, check):
+def test_defaults_fulfil_the_contract(estimator, check):
     check(estimator)
 
 
 def without_learning_rate():
-    """Yield SGDLogisticClassifier with each main option of its default method."""
+    """Yield SGDLogisticClassifier with each main option of learning_rate='auto'."""
     for fit_intercept in (True, False):
         for penalty in ("l2", "l1", "elasticnet"):
             yield SGDLogisticClassifier(penalty, fit_intercept=fit_intercept)
-        # The contract's rows can be told apart, so that without a penalty there is no
-        # optimum. Where a run ends far out is chance, but not its first steps.
+        # The contract's classes are separable, so without a penalty there is no optimum.
+        # Where a long run ends is then chance, but its first steps are not.
         yield SGDLogisticClassifier(None, fit_intercept=fit_intercept, max_iter=3)
-    for batch_size in (10, "full"):  # rows of the first sample
+    for batch_size in (10, "full"):  # size of the first sample
         yield SGDLogisticClassifier(batch_size=batch_size)
 
 
@@ -58,14 +58,14 @@ def combinations():
                     penalty,
                     solver=solver,
                     batch_size=batch_size,
-                    # One row a step makes many steps; at 0.05, on the contract's features
-                    # of size 100, they end somewhere by chance.
+                    # One row per step makes many steps; at 0.05, on the contract's
+                    # features of size 100, chance decides where they end.
                     learning_rate=0.0002 if batch_size == 1 else 0.05,
                     max_iter=5 if batch_size == 1 else 50,
                 )
     for solver in ("sgd", "adam", "lbfgs"):
         for activation in ("identity", "logistic", "tanh", "relu"):
-            # L-BFGS takes all rows at once, whatever the batch size.
+            # L-BFGS ignores batch_size.
             for batch_size in ("auto",) if solver == "lbfgs" else BATCH_SIZES:
                 yield BackpropMLPClassifier(
                     (8,),
@@ -83,31 +83,31 @@ WEIGHTS_ARE_REPETITIONS = (
 )
 
 
-def fails_by_nature(estimator, check):
-    """Return what the check says of this one combination, which cannot pass, or None."""
+def expected_failure(estimator, check):
+    """Return the expected message if the combination cannot pass the check, else None."""
     name = check.func.__name__
-    # With one row a step, a row of weight 2 is one step of twice the length, and its
-    # repetition two steps, the second from another point and in another place of the
-    # order: a different path to the same optimum. SGDClassifier fails here for the same
-    # reason. (In full batches weights are repetitions: law 2.)
+    # With one row per step, a row of weight 2 is one step of twice the length, but a
+    # repeated row is two steps, the second from another point and at another time: a
+    # different path to the same optimum. SGDClassifier fails for the same reason. (In full
+    # batches weights are repetitions: law 2.)
     if estimator.batch_size == 1 and name in WEIGHTS_ARE_REPETITIONS:
         return "not equivalent to fitting with removed"
     return None
 
 
-def fails_by_nature_without_rate(estimator, check):
-    """Return the same for the default method."""
+def expected_failure_of_auto(estimator, check):
+    """Return the same for learning_rate='auto'."""
     name = check.func.__name__
-    # It wants nearly all rows to be predicted as the class of the largest weight, though
-    # on both sides of the origin there are rows, and without an intercept one side has
-    # one class. LogisticRegression(fit_intercept=False) fails here too.
+    # The check wants nearly all rows to be predicted as the class of the largest weight.
+    # But rows lie on both sides of the origin, and without an intercept each side gets one
+    # class. LogisticRegression(fit_intercept=False) fails here too.
     if not estimator.fit_intercept and name == "check_class_weight_classifiers":
-        return "^$"  # its assertion has no words
+        return "^$"  # its assertion has no message
     return None
 
 
-def check_unless_it_fails(estimator, check, failure):
-    """Check, or show that it fails with these words."""
+def check_or_fail_as_expected(estimator, check, failure):
+    """Run the check; if `failure` is not None, assert that it fails with this message."""
     if failure is None:
         check(estimator)
         return
@@ -116,10 +116,10 @@ def check_unless_it_fails(estimator, check, failure):
 
 
 @without_array_libraries(parametrize_with_checks(list(combinations())))
-def test_combinations_keep_the_contract(estimator, check):
-    check_unless_it_fails(estimator, check, fails_by_nature(estimator, check))
+def test_combinations_of_options_fulfil_the_contract(estimator, check):
+    check_or_fail_as_expected(estimator, check, expected_failure(estimator, check))
 
 
 @without_array_libraries(parametrize_with_checks(list(without_learning_rate())))
-def test_auto_keeps_the_contract(estimator, check):
-    check_unless_it_fails(estimator, check, fails_by_nature_without_rate(estimator, check))
+def test_auto_fulfils_the_contract(estimator, check):
+    check_or_fail_as_expected(estimator, check, expected_failure_of_auto(estimator, check))

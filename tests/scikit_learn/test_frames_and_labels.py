@@ -1,4 +1,4 @@
-"""Both estimators learn from frames, and from labels of every kind."""
+"""Both estimators learn from data frames and from labels of every type."""
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,12 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_nn import BackpropMLPClassifier
 
-# Frames.
+# Data frames.
 
 
 @pytest.fixture(params=["pandas", "polars"])
 def as_frame(request):
-    """Return a function (X, names) -> frame of one of the two libraries."""
+    """Return a function (X, names) -> data frame of pandas or polars."""
     if request.param == "pandas":
         return lambda X, names: pd.DataFrame(X, columns=names)
     return lambda X, names: pl.DataFrame(X, schema=names)
@@ -32,7 +32,7 @@ NAMES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 
 
 @every_method
-def test_a_frame_gives_the_model_of_its_array(estimator_class, as_frame, iris):
+def test_a_frame_gives_the_same_model_as_its_array(estimator_class, as_frame, iris):
     X, y = iris
     frame = as_frame(X, NAMES)
     model, expected = quick(estimator_class).fit(frame, y), quick(estimator_class).fit(X, y)
@@ -43,7 +43,7 @@ def test_a_frame_gives_the_model_of_its_array(estimator_class, as_frame, iris):
 
 
 @every_method
-def test_partial_fit_keeps_the_names_of_the_first_frame(estimator_class, as_frame, iris):
+def test_partial_fit_keeps_the_first_feature_names(estimator_class, as_frame, iris):
     X, y = iris
     model = quick(estimator_class).partial_fit(as_frame(X, NAMES), y, classes=[0, 1, 2])
     assert model.feature_names_in_.tolist() == NAMES
@@ -73,7 +73,7 @@ def test_missing_feature_names_are_a_warning(estimator_class, as_frame, iris):
 
 @every_method
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_names_arrive_through_set_output(estimator_class, library, as_frame, iris):
+def test_set_output_passes_names_to_the_model(estimator_class, library, as_frame, iris):
     X, y = iris
     frame = as_frame(X, NAMES)
     scaler = StandardScaler().set_output(transform=library)
@@ -85,7 +85,7 @@ def test_names_arrive_through_set_output(estimator_class, library, as_frame, iri
 
 
 @either_logistic
-def test_selected_names_come_out_of_set_output(logistic, cancer):
+def test_set_output_passes_selected_names_to_the_model(logistic, cancer):
     X, y = cancer
     frame = pd.DataFrame(X, columns=load_breast_cancer().feature_names)
     sparse = quick(logistic, penalty="l1", alpha=0.05, max_iter=200)
@@ -97,7 +97,7 @@ def test_selected_names_come_out_of_set_output(logistic, cancer):
 
 
 @every_method
-def test_columns_of_several_types_are_numbers(estimator_class, iris):
+def test_columns_of_different_types_become_float64(estimator_class, iris):
     X, y = iris
     frame = pd.DataFrame(
         {
@@ -126,7 +126,7 @@ LABELS = {
     "series of categories": lambda names: pd.Series(pd.Categorical(names)),
     "polars strings": pl.Series,
     "polars Categorical": lambda names: pl.Series(names, dtype=pl.Categorical),
-    # Categories in another order than the sorted one, which classes_ has.
+    # Its categories are not in the sorted order of classes_.
     "polars Enum": lambda names: pl.Series(
         names, dtype=pl.Enum(["virginica", "setosa", "versicolor"])
     ),
@@ -135,7 +135,7 @@ LABELS = {
 
 @every_method
 @pytest.mark.parametrize("kind", LABELS)
-def test_string_labels_of_every_kind_are_learned(estimator_class, kind, iris):
+def test_string_labels_of_every_type_give_the_same_model(estimator_class, kind, iris):
     X, y = iris
     names = np.array(["setosa", "versicolor", "virginica"])
     model = quick(estimator_class).fit(X, LABELS[kind](names[y]))
@@ -158,7 +158,7 @@ def test_bool_labels_stay_bool(estimator_class, container, hard_pair):
 
 
 @every_method
-def test_class_weight_is_keyed_by_string_labels(estimator_class, iris):
+def test_keys_of_class_weight_are_the_labels(estimator_class, iris):
     X, y = iris
     names = np.array(["setosa", "versicolor", "virginica"])
     by_name = {"setosa": 1.0, "versicolor": 4.0, "virginica": 0.5}

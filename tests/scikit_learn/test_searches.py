@@ -1,8 +1,8 @@
 """Both estimators in pipelines, in cross-validation and in searches.
 
-Where a meta-estimator of scikit-learn fits a model, the expected model is the one fitted
-by hand on the same rows with the same weights and seed. The arithmetic is then the same,
-so the two are compared bit for bit unless a comment gives a reason for a tolerance.
+The expected model of a meta-estimator is fitted by hand on the same rows with the same
+weights and seed. The arithmetic is then the same, so the two are compared bit for bit
+unless a comment gives a reason for a tolerance.
 """
 
 import joblib
@@ -97,8 +97,8 @@ def test_scorers_score_the_probabilities_of_the_model(estimator_class, cancer):
     model = quick(estimator_class).fit(X[train], y[train])
     proba = model.predict_proba(X[test])
     assert scores["test_accuracy"] == [np.mean(model.predict(X[test]) == y[test])]
-    # The scorer passes the second column alone, and log_loss makes the first from it: a
-    # rounding of 1, which is much of a probability near 0.
+    # Like the scorer, pass only the second column: log_loss computes the first as 1 - p,
+    # whose rounding error is large for probabilities near 0.
     assert scores["test_neg_log_loss"] == [-log_loss(y[test], proba[:, 1])]
     assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-15)  # one rounding of a sum of two
     assert scores["test_roc_auc"] == [
@@ -110,7 +110,7 @@ def test_scorers_score_the_probabilities_of_the_model(estimator_class, cancer):
 def test_workers_train_on_memory_mapped_data(estimator_class, iris):
     X, y = iris
     weight = np.linspace(0.5, 2.0, len(y))
-    # max_nbytes=1: every array reaches the workers as a read-only memory map.
+    # max_nbytes=1 sends every array to the workers as a read-only memory map.
     with joblib.parallel_config("loky", n_jobs=2, max_nbytes=1):
         results = cross_validate(
             quick(estimator_class),
@@ -156,7 +156,7 @@ def test_learning_curve_equals_training_by_hand(estimator_class, incremental, ir
         assert test_score == [model.score(X[test], y[test])]
 
 
-def test_learning_curve_refuses_increments_of_lbfgs(iris):
+def test_incremental_learning_curve_of_lbfgs_is_an_error(iris):
     with pytest.raises(ValueError, match="partial_fit"):
         learning_curve(
             BackpropMLPClassifier(solver="lbfgs"), *iris, exploit_incremental_learning=True
@@ -178,7 +178,7 @@ def test_grid_search_tunes_the_learning_rate(estimator_class, parameter, iris):
         for rate in rates
     ]
     assert_array_equal(search.cv_results_["mean_test_score"], by_hand)
-    # A step of 1e-6 leaves the model where it started.
+    # A learning rate of 1e-6 leaves the model almost untrained.
     assert search.best_params_ == {parameter: 0.05}
     assert search.best_score_ > 0.9
     assert_same_model(
@@ -187,7 +187,7 @@ def test_grid_search_tunes_the_learning_rate(estimator_class, parameter, iris):
 
 
 @every_method
-def test_grid_search_compares_numbers_with_schedules(estimator_class, iris):
+def test_grid_search_mixes_numbers_and_schedules(estimator_class, iris):
     X, y = iris
     rates = [1e-6, "constant", "invscaling", "adaptive"]
     if estimator_class is not BackpropMLPClassifier:
@@ -204,7 +204,7 @@ def test_grid_search_compares_numbers_with_schedules(estimator_class, iris):
 
 
 @every_method
-def test_randomized_search_draws_numpy_numbers(estimator_class, iris):
+def test_randomized_search_accepts_numpy_numbers(estimator_class, iris):
     X, y = iris
     distributions = {"learning_rate": loguniform(1e-3, 0.1), "batch_size": randint(5, 50)}
     if estimator_class is BackpropMLPClassifier:
@@ -218,7 +218,7 @@ def test_randomized_search_draws_numpy_numbers(estimator_class, iris):
 
 
 @every_method
-def test_halving_search_spends_epochs(estimator_class, iris):
+def test_halving_search_uses_epochs_as_its_resource(estimator_class, iris):
     X, y = iris
     search = HalvingGridSearchCV(
         quick(estimator_class),
@@ -240,7 +240,7 @@ def test_halving_search_spends_epochs(estimator_class, iris):
 
 
 @every_method
-def test_halving_search_spends_rows(estimator_class, iris):
+def test_halving_search_uses_rows_as_its_resource(estimator_class, iris):
     X, y = iris
     search = HalvingGridSearchCV(
         quick(estimator_class),
@@ -258,7 +258,7 @@ def test_halving_search_spends_rows(estimator_class, iris):
 
 
 @every_method
-def test_class_weight_is_searched_inside_a_pipeline(estimator_class, hard_pair):
+def test_grid_search_inside_a_pipeline_tunes_class_weight(estimator_class, hard_pair):
     X, y = hard_pair
     rare = np.flatnonzero(y)[:10]  # 10 rows of class 1 beside all of class 0
     rows = np.concatenate([np.flatnonzero(y == 0), rare])
@@ -285,7 +285,7 @@ def test_class_weight_is_searched_inside_a_pipeline(estimator_class, hard_pair):
 
 
 @every_method
-def test_decision_threshold_moves_predictions(estimator_class, hard_pair):
+def test_fixed_threshold_decides_predictions(estimator_class, hard_pair):
     X, y = hard_pair
     model = quick(estimator_class).fit(X, y)
     moved = FixedThresholdClassifier(

@@ -1,4 +1,4 @@
-"""Agreement with scikit-learn's estimators, taken as independent implementations."""
+"""Agreement with scikit-learn's estimators, which are independent implementations."""
 
 import warnings
 
@@ -20,7 +20,7 @@ MLP_ACTIVATIONS = ["identity", "logistic", "tanh", "relu"]  # all that MLPClassi
 
 @pytest.fixture(scope="module")
 def data(standardised):
-    """Return a function kind of target -> (X, y); BATCH_SIZE divides the rows."""
+    """Return a function kind of target -> (X, y); BATCH_SIZE divides n_samples."""
 
     def load(kind):
         if kind == "multilabel":
@@ -34,14 +34,14 @@ def data(standardised):
 
 
 def fit_quietly(model, X, y):
-    """Fit without the peers' and our warnings that 20 epochs are few."""
+    """Fit without a ConvergenceWarning after only 20 epochs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(X, y)
 
 
 def assert_close_arrays(ours, theirs):
-    """Each array agrees to 1e-9 relative to its largest entry."""
+    """Assert that all arrays agree to 1e-9 of their largest entries."""
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-9 * np.max(np.abs(b)))
 
@@ -49,7 +49,7 @@ def assert_close_arrays(ours, theirs):
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("activation", MLP_ACTIVATIONS)
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-def test_network_follows_mlp_classifier(kind, activation, solver, data):
+def test_network_agrees_with_mlp_classifier(kind, activation, solver, data):
     X, y = data(kind)
     parameters = {
         "hidden_layer_sizes": (20, 10),
@@ -61,7 +61,7 @@ def test_network_follows_mlp_classifier(kind, activation, solver, data):
         "n_iter_no_change": N_EPOCHS + 1,
         "random_state": 0,
     }
-    alpha = 0.1  # MLPClassifier divides it by the rows of a batch, L-BFGS's by all
+    alpha = 0.1  # MLPClassifier divides it by the batch size; with L-BFGS, by n_samples
     ours = BackpropMLPClassifier(
         alpha=alpha / (len(y) if solver == "lbfgs" else BATCH_SIZE), **parameters
     )
@@ -83,7 +83,7 @@ def test_network_follows_mlp_classifier(kind, activation, solver, data):
 
 @pytest.mark.parametrize("nesterov", [True, False])
 @pytest.mark.parametrize("momentum", [0, 0.5, 1.0])
-def test_momentum_follows_mlp_classifier(nesterov, momentum, data):
+def test_momentum_agrees_with_mlp_classifier(nesterov, momentum, data):
     X, y = data("multiclass")
     parameters = {
         "solver": "sgd",
@@ -105,7 +105,7 @@ def test_momentum_follows_mlp_classifier(nesterov, momentum, data):
 def test_initial_weights_are_those_of_mlp_classifier(activation, dtype, data):
     X, y = data("multiclass")
     parameters = {"hidden_layer_sizes": (7, 5), "activation": activation, "max_iter": 1}
-    # A step too short to move anything shows the start.
+    # This learning rate is too small to change the initial weights.
     parameters |= {"solver": "sgd", "learning_rate_init": 1e-30, "random_state": 9}
     ours = fit_quietly(BackpropMLPClassifier(**parameters), X.astype(dtype), y)
     theirs = fit_quietly(MLPClassifier(**parameters), X.astype(dtype), y)
@@ -115,7 +115,7 @@ def test_initial_weights_are_those_of_mlp_classifier(activation, dtype, data):
         np.testing.assert_array_equal(a, b, strict=True)
 
 
-def test_adaptive_rate_follows_mlp_classifier(data):
+def test_adaptive_rate_agrees_with_mlp_classifier(data):
     X, y = data("multiclass")
     parameters = {
         "solver": "sgd",
@@ -128,7 +128,7 @@ def test_adaptive_rate_follows_mlp_classifier(data):
         "alpha": 0,
         "random_state": 0,
     }
-    # MLPClassifier waits for one epoch more than n_iter_no_change says.
+    # MLPClassifier waits for one epoch more than n_iter_no_change.
     ours = BackpropMLPClassifier(n_iter_no_change=6, **parameters).fit(X, y)
     theirs = MLPClassifier(n_iter_no_change=5, **parameters).fit(X, y)
     assert ours.n_iter_ == theirs.n_iter_
@@ -137,7 +137,7 @@ def test_adaptive_rate_follows_mlp_classifier(data):
 
 @pytest.mark.parametrize("penalty", ["l2", None])
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_one_row_a_step_follows_sgd_classifier(penalty, fit_intercept, data):
+def test_batches_of_one_row_agree_with_sgd_classifier(penalty, fit_intercept, data):
     X, y = data("binary")
     ours = SGDLogisticClassifier(
         penalty,
@@ -166,7 +166,7 @@ def test_one_row_a_step_follows_sgd_classifier(penalty, fit_intercept, data):
 
 
 @pytest.mark.parametrize("average", [True, 700])
-def test_average_follows_sgd_classifier(average, data):
+def test_average_agrees_with_sgd_classifier(average, data):
     X, y = data("binary")
     parameters = {"shuffle": False, "max_iter": 5, "tol": None, "average": average}
     ours = SGDLogisticClassifier(
@@ -186,7 +186,7 @@ def objective(model, X, y, alpha):
     return log_loss + alpha / 2 * np.sum(model.coef_**2)
 
 
-# Two ways to the optimum: by itself, and by full-batch gradient descent.
+# Two ways to the optimum: Newton's method and full-batch gradient descent.
 WAYS = {
     "newton": {"tol": 1e-6},
     "full_batch": {
@@ -231,10 +231,10 @@ def test_weighted_optimum_is_that_of_logistic_regression(way, name, standardised
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("logistic", [SGDLogisticClassifier, textbook_logistic])
-def test_defaults_are_within_a_point_of_logistic_regression(
+def test_default_accuracy_is_within_0_01_of_logistic_regression(
     logistic, name, seed, standardised
 ):
     X, y = standardised(name)
-    # No warning either: warnings are errors here.
+    # Warnings are errors, so a fit with defaults gives none.
     ours = logistic(random_state=seed).fit(X, y).score(X, y)
     assert ours > LogisticRegression().fit(X, y).score(X, y) - 0.01

@@ -1,8 +1,8 @@
-"""Both estimators inside scikit-learn: ensembles, features, routing, several labels.
+"""Both estimators inside scikit-learn: ensembles, features, routing, multilabel targets.
 
-Where a meta-estimator of scikit-learn fits a model, the expected model is the one fitted
-by hand on the same rows with the same weights and seed. The arithmetic is then the same,
-so the two are compared bit for bit unless a comment gives a reason for a tolerance.
+The expected model of a meta-estimator is fitted by hand on the same rows with the same
+weights and seed. The arithmetic is then the same, so the two are compared bit for bit
+unless a comment gives a reason for a tolerance.
 """
 
 import numpy as np
@@ -56,14 +56,14 @@ from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 def test_calibration_repairs_shifted_probabilities(estimator_class, method, hard_pair):
     X, y = hard_pair
     train, test = np.arange(0, 100, 2), np.arange(1, 100, 2)
-    # These weights say that class 1 is 30 times as frequent as it is.
+    # With these weights class 1 counts as 30 times as frequent as it is.
     shifted = quick(estimator_class, class_weight={0: 1.0, 1: 30.0})
     calibrated = CalibratedClassifierCV(shifted, method=method, cv=3, ensemble=False)
     before = clone(shifted).fit(X[train], y[train]).predict_proba(X[test])
     after = calibrated.fit(X[train], y[train]).predict_proba(X[test])
     assert_allclose(after.sum(axis=1), 1.0, rtol=1e-15)  # one rounding of a sum of two
     assert log_loss(y[test], after) < 0.7 * log_loss(y[test], before)
-    # Half of the rows are of class 1, up to what 50 rows can tell.
+    # Half of the rows are of class 1; 50 rows show that to about 0.1.
     assert np.mean(before[:, 1]) > 0.75
     assert_allclose(np.mean(after[:, 1]), 0.5, atol=0.1)
 
@@ -80,7 +80,7 @@ def test_calibration_passes_sample_weights(estimator_class, mislabelled):
 
 
 @every_method
-def test_calibration_of_three_classes_keeps_them(estimator_class, iris):
+def test_calibration_of_three_classes_fits_a_model_per_fold(estimator_class, iris):
     X, y = iris
     calibrated = CalibratedClassifierCV(quick(estimator_class), cv=3).fit(X, y)
     assert calibrated.score(X, y) > 0.9
@@ -91,7 +91,7 @@ def test_calibration_of_three_classes_keeps_them(estimator_class, iris):
 
 
 @every_method
-def test_bagging_trains_on_bootstrap_counts_as_weights(estimator_class, iris):
+def test_bagging_passes_bootstrap_counts_as_weights(estimator_class, iris):
     X, y = iris
     bagging = BaggingClassifier(quick(estimator_class), n_estimators=3, random_state=0)
     bagging.fit(X, y)
@@ -105,7 +105,7 @@ def test_bagging_trains_on_bootstrap_counts_as_weights(estimator_class, iris):
 
 @every_method
 def test_bagging_passes_sample_weights(estimator_class, mislabelled):
-    # Rows of weight 0 are never drawn (or count 0 times), so their labels do not matter.
+    # Rows of weight 0 are never drawn or count 0 times, so their labels do not matter.
     X, y, y_wrong, weight = mislabelled
     bagging = BaggingClassifier(quick(estimator_class), n_estimators=3, random_state=0)
     proba = clone(bagging).fit(X, y_wrong, sample_weight=weight).predict_proba(X)
@@ -115,7 +115,7 @@ def test_bagging_passes_sample_weights(estimator_class, mislabelled):
 
 
 @every_method
-def test_adaboost_reweights_the_rows_that_were_wrong(estimator_class, hard_pair):
+def test_adaboost_reweights_misclassified_rows(estimator_class, hard_pair):
     X, y = hard_pair
     boosting = AdaBoostClassifier(
         quick(estimator_class), n_estimators=2, learning_rate=0.5, random_state=0
@@ -152,7 +152,7 @@ def test_adaboost_passes_sample_weights(estimator_class, mislabelled):
     assert boosting.score(X, y) > 0.9
 
 
-def test_stacking_trains_on_probabilities_out_of_fold(iris):
+def test_stacking_trains_on_out_of_fold_probabilities(iris):
     X, y = iris
     members = [
         ("linear", quick(SGDLogisticClassifier)),
@@ -181,7 +181,7 @@ def test_soft_voting_is_the_mean_of_probabilities(iris):
         clone(linear).fit(X, y).predict_proba(X)
         + 3 * clone(network).fit(X, y).predict_proba(X)
     ) / 4
-    # Three roundings in another order.
+    # Three roundings happen in another order.
     assert_allclose(voting.predict_proba(X), proba, rtol=4 * np.finfo(float).eps)
     assert_array_equal(voting.predict(X), np.argmax(proba, axis=1))
 
@@ -200,18 +200,18 @@ def test_voting_passes_sample_weights(mislabelled):
 
 
 @either_logistic
-def test_select_from_model_drops_the_zeros_of_l1(logistic, cancer):
+def test_select_from_model_drops_features_with_zero_l1_coefficients(logistic, cancer):
     X, y = cancer
     sparse = quick(logistic, penalty="l1", alpha=0.05, max_iter=200)
     selector = SelectFromModel(sparse).fit(X, y)
     coef = clone(sparse).fit(X, y).coef_[0]
-    assert 5 < np.sum(coef == 0) < 30  # exact zeros, and something is left
+    assert 5 < np.sum(coef == 0) < 30  # exact zeros, but not everywhere
     assert_array_equal(selector.get_support(), coef != 0)
     assert_array_equal(selector.transform(X), X[:, coef != 0])
 
 
 @either_logistic
-def test_select_from_model_with_l2_keeps_what_is_above_the_mean(logistic, iris):
+def test_select_from_model_with_l2_keeps_features_above_mean_importance(logistic, iris):
     X, y = iris
     selector = SelectFromModel(quick(logistic)).fit(X, y)
     # For several classes a feature's importance is the 1-norm of its column.
@@ -243,7 +243,7 @@ def test_recursive_elimination_drops_the_smallest_coefficient(logistic):
 
 
 @every_method
-def test_permutation_importance_finds_the_feature_that_matters(estimator_class):
+def test_permutation_importance_finds_the_informative_feature(estimator_class):
     rng = np.random.RandomState(0)
     X = rng.normal(size=(300, 4))
     y = X[:, 2] > 0
@@ -251,7 +251,7 @@ def test_permutation_importance_finds_the_feature_that_matters(estimator_class):
     importances = permutation_importance(
         model, X, y, n_repeats=5, random_state=0
     ).importances_mean
-    # A permuted feature is right half of the time: the score falls from 1 to 1/2.
+    # With the feature permuted, half of the predictions are right: the score falls by 1/2.
     assert model.score(X, y) > 0.95
     assert_allclose(importances[2], 0.5, atol=0.1)
     assert np.all(np.abs(np.delete(importances, 2)) < 0.05)
@@ -261,7 +261,7 @@ def test_permutation_importance_finds_the_feature_that_matters(estimator_class):
 
 
 @every_method
-def test_routing_carries_sample_weight_through_pipeline_and_search(
+def test_routing_passes_sample_weight_through_pipeline_and_search(
     estimator_class, mislabelled
 ):
     X, _, y_wrong, weight = mislabelled
@@ -280,7 +280,7 @@ def test_routing_carries_sample_weight_through_pipeline_and_search(
 
 
 @every_method
-def test_routing_carries_sample_weight_to_fit_and_score(estimator_class, mislabelled):
+def test_routing_passes_sample_weight_to_fit_and_score(estimator_class, mislabelled):
     X, _, y_wrong, weight = mislabelled
     with config_context(enable_metadata_routing=True):
         model = quick(estimator_class).set_fit_request(sample_weight=True)
@@ -308,7 +308,7 @@ def test_routing_carries_sample_weight_to_fit_and_score(estimator_class, mislabe
 
 
 @every_method
-def test_routing_leaves_sample_weight_out_if_told_so(estimator_class, mislabelled):
+def test_routing_omits_sample_weight_if_not_requested(estimator_class, mislabelled):
     X, _, y_wrong, weight = mislabelled
     with config_context(enable_metadata_routing=True):
         scaler = StandardScaler().set_fit_request(sample_weight=True)
@@ -319,7 +319,7 @@ def test_routing_leaves_sample_weight_out_if_told_so(estimator_class, mislabelle
 
 
 @every_method
-def test_routing_refuses_sample_weight_without_a_request(estimator_class, mislabelled):
+def test_routing_without_a_request_is_an_error(estimator_class, mislabelled):
     X, _, y_wrong, weight = mislabelled
     with (
         config_context(enable_metadata_routing=True),
@@ -331,7 +331,7 @@ def test_routing_refuses_sample_weight_without_a_request(estimator_class, mislab
 
 
 @every_method
-def test_routing_carries_sample_weight_to_partial_fit(estimator_class, iris):
+def test_routing_passes_sample_weight_to_partial_fit(estimator_class, iris):
     X, y = iris
     weight = np.linspace(0.1, 3.0, len(y))
     with config_context(enable_metadata_routing=True):
@@ -348,22 +348,22 @@ def test_routing_carries_sample_weight_to_partial_fit(estimator_class, iris):
         assert differ(fitted, unweighted)
 
 
-# Several labels a row.
+# Multilabel targets.
 
 
-def test_multilabel_network_is_cross_validated(multilabel):
+def test_multilabel_network_can_be_cross_validated(multilabel):
     X, Y = multilabel
     folds = [(np.arange(60), np.arange(60, 120)), (np.arange(60, 120), np.arange(60))]
     scores = cross_val_score(quick(BackpropMLPClassifier), X, Y, cv=folds)
     for score, (train, test) in zip(scores, folds, strict=True):
         model = quick(BackpropMLPClassifier).fit(X[train], Y[train])
-        # The accuracy of multilabel y asks for all labels of a row to be right.
+        # In multilabel accuracy a row counts as right if all its labels are.
         assert score == np.mean(np.all(model.predict(X[test]) == Y[test], axis=1))
         most_frequent = np.mean(np.all(Y[test] == (Y[train].mean(axis=0) > 0.5), axis=1))
         assert score > most_frequent + 0.1
 
 
-def test_multilabel_network_predicts_probabilities_out_of_fold(multilabel):
+def test_multilabel_network_predicts_out_of_fold_probabilities(multilabel):
     X, Y = multilabel
     folds = [(np.arange(60), np.arange(60, 120)), (np.arange(60, 120), np.arange(60))]
     proba = cross_val_predict(
@@ -374,14 +374,14 @@ def test_multilabel_network_predicts_probabilities_out_of_fold(multilabel):
         assert_array_equal(proba[test], model.predict_proba(X[test]))
 
 
-def test_multilabel_frame_gives_the_model_of_its_array(multilabel):
+def test_multilabel_frame_gives_the_same_model_as_its_array(multilabel):
     X, Y = multilabel
     model = quick(BackpropMLPClassifier).fit(X, pd.DataFrame(Y, columns=list("abc")))
     assert_same_model(model, quick(BackpropMLPClassifier).fit(X, Y))
 
 
 @every_method
-def test_one_versus_rest_trains_a_model_for_each_label(estimator_class, multilabel):
+def test_one_versus_rest_trains_one_model_per_label(estimator_class, multilabel):
     X, Y = multilabel
     rest = OneVsRestClassifier(quick(estimator_class), n_jobs=2).fit(X, Y)
     proba = np.empty(Y.shape)
@@ -391,12 +391,12 @@ def test_one_versus_rest_trains_a_model_for_each_label(estimator_class, multilab
         # 100 steps of about 100 roundings.
         assert_close_model(model, by_hand, rtol=1e4 * np.finfo(float).eps)
         proba[:, label] = by_hand.predict_proba(X)[:, 1]
-    assert_allclose(rest.predict_proba(X), proba, rtol=1e-9)  # of these models' rounding
+    assert_allclose(rest.predict_proba(X), proba, rtol=1e-9)  # rounding error of the models
     assert_array_equal(rest.predict(X), proba > 0.5)
 
 
 @every_method
-def test_classifier_chain_feeds_each_model_the_labels_before(estimator_class, multilabel):
+def test_classifier_chain_passes_earlier_labels_to_each_model(estimator_class, multilabel):
     X, Y = multilabel
     chain = ClassifierChain(quick(estimator_class), order=[2, 0, 1], random_state=0)
     chain.fit(X, Y)
