@@ -1,4 +1,4 @@
-"""The documentation's code runs, and its lists are complete."""
+"""Code in the documentation runs, and its lists are complete."""
 
 import ast
 import doctest
@@ -30,12 +30,12 @@ SCRIPTS = [*sorted(ROOT.glob("examples/*.py")), *sorted(DOCS.glob("tutorials/*.p
 
 
 def name_of(path):
-    """Return what a test about a file is called."""
+    """Return the path from the root, which identifies a test."""
     return path.relative_to(ROOT).as_posix()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_code_of_the_page_prints_what_it_says(page):
+def test_code_of_a_page_prints_the_stated_output(page):
     failed, _ = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
     assert failed == 0
 
@@ -55,7 +55,7 @@ def test_guide_names_every_parameter(estimator):
         for name in inspect.signature(estimator).parameters
         if not re.search(rf"`[^`]*\b{name}\b[^`]*`", guide)
     ]
-    assert missing == []  # docs/guide/options.rst is where a new one belongs
+    assert missing == []  # describe new parameters in docs/guide/options.rst
 
 
 REGISTRIES = {
@@ -69,7 +69,7 @@ REGISTRIES = {
 
 
 @pytest.mark.parametrize("parameter", REGISTRIES)
-def test_table_of_options_has_every_name(parameter):
+def test_page_of_options_has_every_name(parameter):
     table = (DOCS / "guide" / "options.rst").read_text(encoding="utf-8")
     assert [name for name in REGISTRIES[parameter] if f"'{name}'" not in table] == []
 

@@ -1,4 +1,4 @@
-"""Docstrings are numpydoc's, complete and true; functions are short."""
+"""Docstrings are numpydoc, complete and true; functions are short."""
 
 import ast
 import doctest
@@ -39,7 +39,7 @@ every_module = pytest.mark.parametrize("module", MODULES)
 
 
 def sections_of(thing):
-    """Return {title: lines} of a docstring; a title is underlined."""
+    """Return {title: lines} of a docstring, whose titles are underlined."""
     lines = (inspect.getdoc(thing) or " ").splitlines()
     sections, title = {"": []}, ""
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
@@ -112,15 +112,15 @@ def test_documented_defaults_are_true(public):
 
 
 @every_estimator
-def test_documented_choices_are_those_allowed(public):
+def test_documented_choices_are_the_allowed_ones(public):
     for name, (kind, _) in entries_of(sections_of(public)["Parameters"]).items():
         allowed = {
             option
             for constraint in public._parameter_constraints[name]
             for option in getattr(constraint, "options", [])
             if isinstance(option, str)
-        } - set(get_scorer_names())  # which scikit-learn lists
-        # Many choices are a list below, each with its meaning.
+        } - set(get_scorer_names())  # listed by scikit-learn
+        # If there are many choices, they are a list of bullets instead.
         listed = re.findall(r"'(\w+)'", kind) or bullets_of(public, name)
         assert set(listed) == allowed, name
 
@@ -137,7 +137,7 @@ def test_every_method_says_what_it_returns(method):
     assert "".join(sections_of(method)["Returns"]).strip()
 
 
-def test_there_are_methods_to_test():
+def test_own_methods_finds_the_main_methods():
     names = set(own_methods(SGDLogisticClassifier))
     assert {"fit", "partial_fit", "predict", "predict_proba"} <= names
 
@@ -160,11 +160,11 @@ FITS = {
         if fit != "lbfgs" or public is BackpropMLPClassifier
     ],
 )
-def test_documented_attributes_are_those_after_fit(public, fit, rows):
+def test_documented_attributes_are_the_fitted_ones(public, fit, rows):
     X, y, _ = rows()
     frame = pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
     model = public(max_iter=2, tol=None, random_state=0, **FITS[fit]).fit(frame, y)
-    # Curves are properties, made when they are asked for.
+    # Curves are properties, so vars() lacks them.
     names = {n for n in dir(model) if n.endswith("_") and not n.startswith("_")}
     fitted = {name for name in names if hasattr(model, name)}
     assert set(entries_of(sections_of(public)["Attributes"])) == fitted
@@ -179,7 +179,7 @@ def test_documented_attributes_are_those_after_fit(public, fit, rows):
     "title",
     ["Parameters", "Attributes", "See Also", "Notes", "References", "Examples"],
 )
-def test_class_has_the_section(public, title):
+def test_class_has_every_section(public, title):
     assert "".join(sections_of(public)[title]).strip()
 
 
@@ -198,7 +198,7 @@ ORDER = [
 
 
 @every_module
-def test_sections_stand_in_numpydocs_order(module):
+def test_sections_are_in_the_order_of_numpydoc(module):
     for name, thing in documented_things(module):
         titles = list(sections_of(thing))
         assert titles == [title for title in ORDER if title in titles], name
@@ -217,9 +217,9 @@ def documented_things(module):
                 found = inspect.getattr_static(thing, method)
                 found = found.fget if isinstance(found, property) else found
                 written_here = getattr(found, "__module__", None) == module.__name__
-                # Python's own names (__init__) say what they do.
-                own_name = not method.startswith("__")
-                if inspect.isfunction(found) and written_here and own_name:
+                # Special methods such as __init__ need no docstring.
+                is_special = method.startswith("__")
+                if inspect.isfunction(found) and written_here and not is_special:
                     yield f"{name}.{method}", found
 
 
@@ -244,7 +244,7 @@ def test_every_module_has_a_docstring(module):
 
 
 @every_module
-def test_files_that_are_named_exist(module):
+def test_files_named_in_the_source_exist(module):
     source = Path(importlib.import_module(module).__file__).read_text(encoding="utf-8")
     named = set(re.findall(r"\b[\w/]*\w\.(?:py|pyx|h|c)\b", source))
     tests = Path(__file__).parents[1]
@@ -281,17 +281,17 @@ def test_class_has_an_example(public):
 
 
 @every_module
-def test_examples_run_and_print_what_they_say(module):
+def test_examples_print_the_stated_output(module):
     if module == "sklearn_nn.dask":
         pytest.importorskip("distributed")
     for test in examples_in(importlib.import_module(module)):
         assert doctest.DocTestRunner().run(test).failed == 0
 
 
-# What both classes say.
+# Entries in both classes.
 
-# Entries of both that say other things: defaults, other methods, multilabel labels.
-OF_THEIR_OWN = {
+# Entries whose texts differ: other defaults, other methods, multilabel targets.
+DIFFERENT = {
     "Parameters": {"alpha", "batch_size", "class_weight", "early_stopping"}
     | {"learning_rate", "learning_rate_init", "max_iter", "n_iter_no_change"}
     | {"random_state", "solver", "tol", "warm_start"},
@@ -300,7 +300,7 @@ OF_THEIR_OWN = {
 
 
 def texts_of(lines):
-    """Return {name: its lines, one string} of a section like Parameters."""
+    """Return {name: its text on one line} of a section like Parameters."""
     texts, name = {}, None
     for line in lines:
         match = re.fullmatch(r"(\w+(?:, \w+)*) : .+", line)
@@ -310,12 +310,12 @@ def texts_of(lines):
     return {name: text.strip() for name, text in texts.items()}
 
 
-@pytest.mark.parametrize("title", OF_THEIR_OWN)
-def test_entries_that_both_classes_have_are_equal(title):
+@pytest.mark.parametrize("title", DIFFERENT)
+def test_shared_entries_are_equal_in_both_classes(title):
     texts = [texts_of(sections_of(public)[title]) for public in ESTIMATORS]
-    # Numbers of references differ.
+    # The numbers of references may differ.
     texts = [{k: re.sub(r"\[\d+\]_", "[n]_", t) for k, t in each.items()} for each in texts]
     shared = texts[0].keys() & texts[1].keys()
-    assert shared > OF_THEIR_OWN[title]
+    assert shared > DIFFERENT[title]
     differ = {name for name in shared if texts[0][name] != texts[1][name]}
-    assert differ == OF_THEIR_OWN[title]
+    assert differ == DIFFERENT[title]

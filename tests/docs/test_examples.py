@@ -1,4 +1,4 @@
-"""Examples and the README's code run and say what they promise."""
+"""Examples and the code of the README run and print what they claim."""
 
 import os
 import re
@@ -40,14 +40,14 @@ def test_regularisation_path_has_the_zeros_of_saga(tmp_path):
     assert warm < cold
 
 
-def test_the_rate_of_a_range_test_is_the_best_of_five(tmp_path):
+def test_the_suggested_learning_rate_is_the_best_of_five(tmp_path):
     printed = run_example("choosing_a_learning_rate.py", "--picture", folder=tmp_path)
     assert 0.005 < float(re.search(r"suggested learning rate: (\S+)", printed)[1]) < 0.05
     assert "lowest loss: 1 times the suggestion" in printed
     assert (tmp_path / "choosing_a_learning_rate.png").stat().st_size > 10_000
 
 
-def test_out_of_core_learns_what_does_not_fit(tmp_path):
+def test_out_of_core_trains_on_data_larger_than_memory(tmp_path):
     pytest.importorskip("resource", reason="the system has no limits on memory")
     printed = run_example("out_of_core.py", folder=tmp_path)
     assert "does not fit" in printed
@@ -55,7 +55,7 @@ def test_out_of_core_learns_what_does_not_fit(tmp_path):
     assert all(abs(float(gap)) < 1e-3 for gap in gaps)
 
 
-def test_film_of_learning_ends_with_what_it_learned(tmp_path):
+def test_watch_it_learn_saves_a_film_and_learns_the_data(tmp_path):
     printed = run_example("watch_it_learn.py", "--save", "moons.gif", folder=tmp_path)
     *_, last, saved = printed.splitlines()
     loss, accuracy = map(float, re.search(r"loss (\S+) +accuracy +(\S+)", last).groups())
@@ -65,7 +65,7 @@ def test_film_of_learning_ends_with_what_it_learned(tmp_path):
     assert 100_000 < (tmp_path / "moons.gif").stat().st_size < 2_000_000
 
 
-def test_deploy_with_onnx_predicts_the_same(tmp_path):
+def test_deploy_with_onnx_gives_the_same_predictions(tmp_path):
     printed = run_example("deploy_with_onnx.py", "--file", folder=tmp_path)
     assert "X -> label, probabilities" in printed
     assert "the same labels" in printed
@@ -74,7 +74,7 @@ def test_deploy_with_onnx_predicts_the_same(tmp_path):
     assert (tmp_path / "digits.onnx").stat().st_size > 1000
 
 
-def test_deploy_with_onnx_says_what_it_needs():
+def test_deploy_with_onnx_says_what_to_install():
     code = (
         "import runpy, sys; sys.modules['onnxruntime'] = None\n"
         f"runpy.run_path({str(ROOT / 'examples/deploy_with_onnx.py')!r}, {{}}, '__main__')"
@@ -85,7 +85,7 @@ def test_deploy_with_onnx_says_what_it_needs():
     assert "pip install 'sklearn_nn[onnx]' onnxruntime" in result.stdout
 
 
-def test_train_on_torch_has_the_same_model(tmp_path):
+def test_train_on_torch_gives_the_same_model(tmp_path):
     pytest.importorskip("torch")
     printed = run_example("train_on_torch.py", folder=tmp_path)
     assert "The same model" in printed
@@ -93,7 +93,7 @@ def test_train_on_torch_has_the_same_model(tmp_path):
     assert float(re.search(r"accuracy: ([\d.]+)", printed)[1]) > 96
 
 
-def test_train_on_torch_says_what_it_needs():
+def test_train_on_torch_says_what_to_install():
     script = (
         "import runpy, sys\n"
         "class WithoutTorch:\n"
@@ -109,17 +109,17 @@ def test_train_on_torch_says_what_it_needs():
     assert "pip install 'sklearn_nn[array-api]' torch" in result.stdout
 
 
-def test_exam_scores_says_what_data_it_needs(tmp_path):
+def test_exam_scores_without_data_names_its_option(tmp_path):
     assert "--data" in run_example("exam_scores.py", folder=tmp_path)
 
 
-def test_mnist_trains_on_a_local_file(tmp_path):
+def test_mnist_learns_from_a_local_file(tmp_path):
     rng = np.random.RandomState(0)
     arrays = {}
     for part, n in (("train", 300), ("test", 100)):
         arrays[f"y_{part}"] = y = np.arange(n) % 10
         X = rng.randint(0, 30, size=(n, 784))
-        X[np.arange(n), y] = 255  # one pixel tells the digit
+        X[np.arange(n), y] = 255  # one pixel identifies the digit
         arrays[f"X_{part}"] = X.astype(np.uint8)
     np.savez(tmp_path / "digits.npz", **arrays)
     printed = run_example(
@@ -135,14 +135,14 @@ def readme_blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.M | re.S)
 
 
-def test_ten_lines_of_the_readme_print_what_they_say(capsys):
+def test_first_example_of_the_readme_prints_the_stated_output(capsys):
     exec(readme_blocks("python")[0], {})
     printed = float(capsys.readouterr().out)
-    promised = re.search(r"# ([\d.]+)$", readme_blocks("python")[0], flags=re.M)[1]
-    assert f"{printed:.2f}" == promised
+    stated = re.search(r"# ([\d.]+)$", readme_blocks("python")[0], flags=re.M)[1]
+    assert f"{printed:.2f}" == stated
 
 
-def test_readme_training_goes_on_bit_for_bit():
+def test_training_in_pieces_in_the_readme_is_equal_bit_for_bit():
     names = {}
     for block in readme_blocks("python"):
         exec(block, names)
