@@ -1,4 +1,4 @@
-"""Imports run down only, as the map draws them; read from the source with ast."""
+"""Imports go only downwards, as in the map; they are read from the source with ast."""
 
 import ast
 import re
@@ -12,8 +12,8 @@ import sklearn_nn
 PACKAGE = Path(sklearn_nn.__file__).parent
 IMPORTS = (ast.Import, ast.ImportFrom)
 
-# Rooms are the files and folders directly in the package. A room imports only from floors
-# below its own.
+# A room is a file or folder directly in the package. It imports only from floors below its
+# own.
 FLOORS = [
     {"__init__"},
     {"_display", "dask"},
@@ -35,7 +35,7 @@ ENGINE_FLOORS = [
     {"types"},
     {"arrays", "__init__"},
 ]
-# All other files do without scikit-learn.
+# Only these files import scikit-learn.
 IMPORTING_SKLEARN = {
     "_checks.gradient",
     "_classifier",
@@ -56,7 +56,7 @@ IMPORTING_SKLEARN = {
     "_predictor",
     "_training",
 }
-# Private names of scikit-learn may change without notice: in no other file.
+# Only these files import private names of scikit-learn, which may change without notice.
 PRIVATE_SKLEARN = {
     "_data.sample_weights": {"sklearn.utils.validation._check_sample_weight"},
     "_display.pyplot": {"sklearn.utils._optional_dependencies.check_matplotlib_support"},
@@ -68,7 +68,7 @@ PRIVATE_SKLEARN = {
         "sklearn.utils._param_validation.validate_parameter_constraints",
     },
 }
-# What may be missing and is imported within functions, by the files that use it.
+# Optional libraries, which only these files import, within functions.
 OPTIONAL = {
     "_display.pyplot": {"matplotlib"},
     "_onnx": {"onnx"},
@@ -77,16 +77,15 @@ OPTIONAL = {
     "dask._cluster": {"dask"},
 }
 MOST_FILES_AT_THE_TOP = 14
-# What the engine may use besides Python's own library.
-# threadpoolctl is scikit-learn's, array_api_compat needed for other arrays only.
+# Libraries that the engine may use. threadpoolctl comes with scikit-learn;
+# array_api_compat is needed only for arrays of other libraries.
 ENGINE_LIBRARIES = {"array_api_compat", "numpy", "scipy", "threadpoolctl"}
 
 
 def imported_names(source, package):
     """Return the full dotted name of everything that Python source imports.
 
-    `package` is where the file stands, as a list of names; relative imports count up
-    from there.
+    `package` is the package of the file as a list of names, to resolve relative imports.
     """
     names = set()
     for node in ast.walk(ast.parse(source)):
@@ -100,7 +99,7 @@ def imported_names(source, package):
 
 
 def dotted(path):
-    """Return the name of a module in the package, without that of the package."""
+    """Return the dotted name of a module without `sklearn_nn`."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
@@ -117,7 +116,7 @@ ENGINE = [name for name in PATHS if name.split(".")[0] == "_engine"]
 
 
 def rooms_in(folder):
-    """Return {room: names that its files import} of the files and folders of a folder."""
+    """Return {room: names that its files import} for the rooms of a folder."""
     rooms = {}
     for name, path in PATHS.items():
         if path.is_relative_to(folder):
@@ -130,18 +129,18 @@ ROOMS, ENGINE_ROOMS = rooms_in(PACKAGE), rooms_in(PACKAGE / "_engine")
 
 
 def imported_rooms(names, prefix):
-    """Return the rooms directly under `prefix` that the names come from."""
+    """Return the rooms directly under `prefix` that contain the names."""
     return {n.removeprefix(prefix).split(".")[0] for n in names if n.startswith(prefix)}
 
 
 def below(room, floors):
-    """Return the rooms of all floors below that of a room."""
+    """Return the rooms of all floors below the floor of `room`."""
     floor = next(number for number, rooms in enumerate(floors) if room in rooms)
     return set().union(*floors[floor + 1 :])
 
 
 def module_of(imported):
-    """Return the module of the package that a name is imported from, '' for no such."""
+    """Return the module of the package that has an imported name, or '' if none has."""
     package, *parts = imported.split(".")
     names = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
     return next((n for n in names if package == "sklearn_nn" and n in PATHS), "")
@@ -163,44 +162,44 @@ def libraries(name):
         ("def f():\n    import z", {"z"}),
     ],
 )
-def test_imports_are_read(given, expected):
+def test_imported_names_reads_every_kind_of_import(given, expected):
     assert imported_names(given, ["p", "q"]) == expected
 
 
-def test_every_room_has_its_floor():
+def test_every_room_is_on_a_floor():
     assert set(ROOMS) == set().union(*FLOORS)
     assert set(ENGINE_ROOMS) == set().union(*ENGINE_FLOORS)
 
 
-def test_few_files_lie_at_the_top():
+def test_there_are_few_files_at_the_top():
     assert len(list(PACKAGE.glob("*.py"))) <= MOST_FILES_AT_THE_TOP
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_room_imports_from_below(room):
+def test_room_imports_only_from_lower_floors(room):
     imported = imported_rooms(ROOMS[room], "sklearn_nn.")
     assert imported - {room} <= below(room, FLOORS)
 
 
 @pytest.mark.parametrize("room", ENGINE_ROOMS)
-def test_room_of_the_engine_imports_from_below(room):
+def test_room_of_the_engine_imports_only_from_lower_floors(room):
     imported = imported_rooms(ENGINE_ROOMS[room], "sklearn_nn._engine.")
     assert imported - {room} <= below(room, ENGINE_FLOORS)
 
 
-def test_files_do_not_import_each_other_in_a_circle():
+def test_imports_have_no_cycle():
     modules = {
         name: {module_of(imported) for imported in names} - {name, ""}
         for name, names in IMPORTED.items()
     }
-    while modules:  # take away what imports nothing that is left
-        free = {name for name, others in modules.items() if not others & modules.keys()}
-        assert free, sorted(modules)
-        modules = {name: others for name, others in modules.items() if name not in free}
+    while modules:  # remove modules that import none of the others
+        leaves = {name for name, others in modules.items() if not others & modules.keys()}
+        assert leaves, sorted(modules)
+        modules = {name: others for name, others in modules.items() if name not in leaves}
 
 
 @pytest.mark.parametrize("name", ENGINE)
-def test_engine_imports_nothing_of_the_estimators(name):
+def test_engine_imports_only_itself_and_the_kernels(name):
     with_kernels = name == "_engine.epochs.compiled"
     allowed = {"_engine", "_kernels"} if with_kernels else {"_engine"}
     assert imported_rooms(IMPORTED[name], "sklearn_nn.") <= allowed
@@ -212,16 +211,16 @@ def test_engine_imports_neither_sklearn_nor_matplotlib(name):
 
 
 @pytest.mark.parametrize("name", ENGINE)
-def test_engine_imports_few_libraries(name):
+def test_engine_imports_only_allowed_libraries(name):
     others = libraries(name) - {"sklearn_nn"}
     assert others - set(sys.stdlib_module_names) <= ENGINE_LIBRARIES
 
 
-def test_sklearn_is_imported_in_few_files():
+def test_sklearn_is_imported_only_in_listed_files():
     assert {name for name in PATHS if "sklearn" in libraries(name)} == IMPORTING_SKLEARN
 
 
-def test_private_names_of_sklearn_are_imported_where_listed():
+def test_private_names_of_sklearn_are_imported_only_where_listed():
     private = {
         name: {
             imported
@@ -234,16 +233,16 @@ def test_private_names_of_sklearn_are_imported_where_listed():
     assert {name: names for name, names in private.items() if names} == PRIVATE_SKLEARN
 
 
-def test_what_may_be_missing_is_imported_where_listed():
+def test_optional_libraries_are_imported_only_where_listed():
     optional = set().union(*OPTIONAL.values())
     found = {name: libraries(name) & optional for name in PATHS}
     assert {name: names for name, names in found.items() if names} == OPTIONAL
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_nothing_is_imported_inside_functions_but_what_may_be_missing(name):
+def test_only_optional_libraries_are_imported_inside_functions(name):
     tree = ast.parse(PATHS[name].read_text(encoding="utf-8"))
-    # A `try` at the top is for what may not have been built.
+    # A `try` at the top is allowed: what it imports may be absent.
     tries = [node for node in tree.body if isinstance(node, ast.Try)]
     at_the_top = {*tree.body, *(node for block in tries for node in block.body)}
     for node in ast.walk(tree):
@@ -252,18 +251,18 @@ def test_nothing_is_imported_inside_functions_but_what_may_be_missing(name):
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_no_import_of_everything(name):
+def test_there_are_no_star_imports(name):
     assert not any(imported.endswith("*") for imported in IMPORTED[name])
 
 
-# What an estimator is asked for by the functions that train it, store it and draw it.
+# Methods of an estimator for the functions that train, store and draw it.
 HOOKS = {"_architecture", "_initial_theta", "_layers", "_objective", "_show_model"}
-# Of scikit-learn, and of named tuples.
-OTHERS_OWN = {"_init_callback_context", "_asdict", "_replace"}
+# Methods of scikit-learn and of named tuples.
+FOREIGN = {"_init_callback_context", "_asdict", "_replace"}
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_from_outside_a_class_only_its_hooks_are_called(name):
+def test_only_hooks_are_called_from_outside_a_class(name):
     tree = ast.parse(PATHS[name].read_text(encoding="utf-8"))
     called = {
         node.func.attr
@@ -273,17 +272,17 @@ def test_from_outside_a_class_only_its_hooks_are_called(name):
         and re.fullmatch(r"_[a-z]\w*", node.func.attr)
         and ast.unparse(node.func.value) not in ("self", "super()")
     }
-    assert called <= HOOKS | OTHERS_OWN
+    assert called <= HOOKS | FOREIGN
 
 
-def test_an_estimator_is_made_of_three_classes():
+def test_an_estimator_has_two_base_classes_of_ours():
     for public in (sklearn_nn.SGDLogisticClassifier, sklearn_nn.BackpropMLPClassifier):
         ours = [c for c in public.__mro__ if c.__module__.startswith("sklearn_nn.")]
         assert [c.__name__ for c in ours[1:]] == ["GradientClassifier", "Predictor"]
 
 
-def test_door_is_what_all_names():
+def test_public_names_are_those_in_all():
     assert all(hasattr(sklearn_nn, name) for name in sklearn_nn.__all__)
-    doors_of_their_own = {"dask"}  # modules, there once a test has imported them
-    names = {n for n in vars(sklearn_nn) if not n.startswith("_")} - doors_of_their_own
+    submodules = {"dask"}  # public, but present only after an import
+    names = {n for n in vars(sklearn_nn) if not n.startswith("_")} - submodules
     assert names == set(sklearn_nn.__all__)

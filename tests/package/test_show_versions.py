@@ -1,4 +1,4 @@
-"""What a bug report should say is printed."""
+"""`show_versions` prints what a bug report should contain."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def printed(capsys):
     return dict(line.split(maxsplit=1) for line in lines)
 
 
-def test_versions_are_those_installed(capsys):
+def test_printed_versions_are_the_installed_ones(capsys):
     lines = printed(capsys)
     assert lines["sklearn_nn"] == sklearn_nn.__version__
     assert lines["numpy"] == np.__version__

@@ -1,4 +1,4 @@
-"""The tree of the tests, and that a wheel holds the package and nothing else."""
+"""The folders of the tests, and the contents of a wheel."""
 
 import os
 import shutil
@@ -18,22 +18,22 @@ LONGEST_FILE = 800  # lines
 
 
 def test_names_of_test_files_are_unique():
-    # Without __init__.py, pytest puts every folder on the path: two files of one name
-    # would be one module.
+    # Without __init__.py, pytest puts every folder on the path: two files with the same
+    # name would be one module.
     names = Counter(path.name for path in FILES if path.name != "conftest.py")
     assert [name for name, n in names.items() if n > 1] == []
 
 
-def test_folders_are_no_packages():
+def test_folders_are_not_packages():
     # A package `tests` would put the source tree, without kernels, before the installed
     # package.
     assert [path for path in FILES if path.name == "__init__.py"] == []
 
 
-def test_no_folder_or_helper_has_the_name_of_a_library():
+def test_no_folder_or_helper_shadows_a_library():
     helpers = {p.stem for p in FILES if not p.stem.startswith(("test_", "conftest"))}
     folders = {path.name for path in TESTS.iterdir() if path.is_dir()} - {"__pycache__"}
-    # Where this very tree is found is no library.
+    # Entries of the path inside this tree are no libraries.
     outside = [p for p in sys.path if not Path(p or ".").resolve().is_relative_to(TESTS)]
     for name in helpers | folders:
         for folder in outside:
@@ -48,7 +48,7 @@ def test_test_files_are_short(path):
 
 
 @pytest.mark.skipif(find_spec("mesonpy") is None, reason="meson-python is not installed")
-def test_a_wheel_from_a_dirty_tree_holds_only_python_and_kernels(tmp_path):
+def test_a_wheel_from_a_dirty_tree_contains_only_python_files(tmp_path):
     tree = tmp_path / "tree"
     ignored = shutil.ignore_patterns(".*", "docs", "tests", "dist", "*.so", "*.pickle")
     shutil.copytree(ROOT, tree, ignore=ignored)
@@ -65,10 +65,10 @@ def test_a_wheel_from_a_dirty_tree_holds_only_python_and_kernels(tmp_path):
     hidden = package / ".ipynb_checkpoints"
     hidden.mkdir()
     (hidden / "copy.py").write_text("left = 1", encoding="utf-8")
-    # Quicker without a compiler: then there are no kernels, and no .so may be found.
+    # Without a compiler the build is quicker and has no kernels, so no .so is expected.
     command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps"]
     command += ["--wheel-dir", tmp_path, tree]
-    # meson and ninja lie beside Python, which need not be on the path.
+    # meson and ninja are beside Python, whose folder may not be on the path.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "CC": "false", "PATH": path}
     subprocess.run(command, check=True, capture_output=True, env=environment)
