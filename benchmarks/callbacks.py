@@ -1,9 +1,9 @@
-"""What callbacks cost: fits that are watched beside the same fits unwatched.
+"""The cost of callbacks: the same fits with and without them.
 
     python benchmarks/callbacks.py [--turns N]
 
-XOR in full batches, whose epoch takes about a microsecond: no model shows more of what is
-around an epoch. 'no callback' is `set_callbacks()` without any, which must cost nothing; a
+An epoch of XOR in full batches takes about a microsecond, so the overhead of an epoch is
+easiest to see. 'no callback' is `set_callbacks()` without any, which must cost nothing. A
 progress bar's time should grow with the number of epochs, not with its square.
 """
 
@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_nn import BackpropMLPClassifier
 
 X, Y = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0, 1, 1, 0])
-WATCHERS = {
+CALLBACKS = {
     "no callback": tuple,
     "ProgressBar": lambda: (ProgressBar(),),
     "ScoringMonitor": lambda: (ScoringMonitor(scoring="accuracy"),),
@@ -28,14 +28,14 @@ LENGTHS = (1, 100, 1000, 10_000, 100_000)
 
 
 def network(n_epochs):
-    """Return a network of four hidden units."""
+    """Return a network with four hidden units."""
     return BackpropMLPClassifier(
         (4,), solver="sgd", batch_size="full", max_iter=n_epochs, tol=None, random_state=0
     )
 
 
 def seconds(n_epochs, callbacks):
-    """Return what a fit takes."""
+    """Return the time that a fit takes."""
     estimator = network(n_epochs)
     if callbacks is not None:
         estimator.set_callbacks(*callbacks)
@@ -46,24 +46,24 @@ def seconds(n_epochs, callbacks):
 
 
 def main():
-    """Print a table: milliseconds unwatched and watched, medians, and their ratio."""
+    """Print a table of median milliseconds without and with callbacks, and of ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=5)
     turns = parser.parse_args().turns
     seconds(1, None)
-    print("| epochs | watcher | unwatched, ms | watched, ms | watched / unwatched |")
+    print("| epochs | callback | without, ms | with, ms | with / without |")
     print("|---|---|---|---|---|")
     for n_epochs in LENGTHS:
-        n_repeats = turns if n_epochs > 1 else 200 * turns  # short fits need many
-        for name, make in WATCHERS.items():
+        n_repeats = turns if n_epochs > 1 else 200 * turns  # short fits are noisy
+        for name, make in CALLBACKS.items():
             pairs = [
                 (seconds(n_epochs, None), seconds(n_epochs, make()))
                 for _ in range(n_repeats)
             ]
-            plain, watched = np.median(pairs, axis=0)
+            without, with_callbacks = np.median(pairs, axis=0)
             ratio = np.median([after / before for before, after in pairs])
-            row = f"| {n_epochs} | {name} | {1e3 * plain:.2f} | {1e3 * watched:.2f} |"
-            print(f"{row} {ratio:.2f} |")
+            row = f"| {n_epochs} | {name} | {1e3 * without:.2f} |"
+            print(f"{row} {1e3 * with_callbacks:.2f} | {ratio:.2f} |")
 
 
 if __name__ == "__main__":

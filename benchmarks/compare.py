@@ -1,11 +1,11 @@
-"""Compare speed and memory with the peers': scikit-learn's models and a PyTorch loop.
+"""Compare speed and memory with scikit-learn's models and a PyTorch loop (the peers).
 
     python benchmarks/compare.py [T1 ... T6 loss growth memory] [--quick]
 
-Without names it does everything, which takes about ten minutes; `--quick` goes through
-it on little data in about a minute, to see that it runs. Expect tables in Markdown. A ratio
-is the peer's time / ours, above 1 where ours is faster; README.md in this folder says how
-it is measured.
+Without names it runs all tasks, which takes about ten minutes; `--quick` runs them on small
+data in about a minute, to check that they work. The output is tables in Markdown. A ratio
+is the peer's time / ours, so above 1 ours is faster. README.md in this folder describes the
+measurements.
 """
 
 import argparse
@@ -27,32 +27,32 @@ from tasks import TASKS
 from threadpoolctl import threadpool_limits
 from turns import measure
 
-HEADER = ("case", "dtype", "peer", "peer's time", "our time", "ratio", "from-to")
+HEADER = ("case", "dtype", "peer", "peer's time", "our time", "ratio", "range")
 OTHERS = ("loss", "growth", "memory")
 
 
 def parse_arguments():
-    """Return the command line's options."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(
-        description="Compare speed and memory with scikit-learn's and a PyTorch loop's."
+        description="Compare speed and memory with scikit-learn and a PyTorch loop."
     )
     parser.add_argument(
-        "tasks", nargs="*", help=f"of {', '.join((*TASKS, *OTHERS))}; all without names"
+        "tasks", nargs="*", help=f"from {', '.join((*TASKS, *OTHERS))}; default: all"
     )
     parser.add_argument("--repeats", type=int, default=5, help="turns; at least 5")
-    parser.add_argument("--quick", action="store_true", help="little data, one turn")
-    parser.add_argument("--plot", metavar="FILE.svg", help="where to draw growth's curves")
+    parser.add_argument("--quick", action="store_true", help="small data, one turn")
+    parser.add_argument("--plot", metavar="FILE.svg", help="file for the picture of growth")
     parser.add_argument(
         "--memmap-folder",
         default=tempfile.gettempdir(),
-        help="where memory may write a file of 4 GB for a while (default: %(default)s)",
+        help="folder for a temporary file of 4 GB (default: %(default)s)",
     )
     options = parser.parse_args()
     if unknown := set(options.tasks) - {*TASKS, *OTHERS}:
         parser.error(f"There is no task {', '.join(sorted(unknown))}.")
     options.tasks = options.tasks or [*TASKS, *OTHERS]
     if options.plot and "growth" not in options.tasks:
-        parser.error("--plot draws the curves of growth, which is not among the tasks.")
+        parser.error("--plot needs the task growth.")
     options.repeats = 1 if options.quick else options.repeats
     return options
 
@@ -74,7 +74,7 @@ def rows_of(pairs, n_repeats):
 
 
 def run_growth(options):
-    """Print how time grows, and draw it."""
+    """Print and draw how time grows."""
     found = growth.points(options.quick, options.repeats)
     print_table("Growth of time per epoch, float64", growth.HEADER, growth.rows(found))
     if options.plot:
@@ -84,7 +84,7 @@ def run_growth(options):
 
 
 def run(name, options):
-    """Do one task and print its table."""
+    """Run one task and print its table."""
     if name in TASKS:
         title, pairs = TASKS[name]
         print_table(title, HEADER, rows_of(pairs(options.quick), options.repeats))
@@ -94,7 +94,7 @@ def run(name, options):
     elif name == "growth":
         run_growth(options)
     elif not Path("/proc/self/status").exists():
-        print("Memory is read from /proc, which this system has not: it is left out.")
+        print("Memory is left out: this system has no /proc to read it from.")
     else:
         found = memory.rows(options.quick, options.memmap_folder)
         print_table("Memory that a fit adds", memory.HEADER, found)

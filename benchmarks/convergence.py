@@ -1,14 +1,13 @@
-"""How near a fit with defaults comes to its optimum, and how soon, beside the peers.
+"""How close fits with defaults get to the optimum, and how fast, compared with peers.
 
     python benchmarks/convergence.py [--sets NAME ...] [--data DIR] [--quick]
 
 All minimise J(W, b) = mean log-loss + 1e-4 / 2 ||W||^2 in the units of the data, on one
-thread; a gap is (J - J*) / J*. --sets takes the names of problems.py or how they begin;
-what needs a file is left out if neither --data nor SKLEARN_NN_DATA names its folder.
-Without names it takes long, most of it for the peers and for J* of MNIST, which --cache
-keeps in a folder (for each name: empty it where a data set has changed); --quick goes
-through the small sets in about half a minute. Expect tables in Markdown and a list of the
-goals.
+thread; a gap is (J - J*) / J*. --sets takes names of problems.py or their beginnings. Sets
+that need a file are left out if neither --data nor SKLEARN_NN_DATA names its folder. All
+sets take long, mostly for the peers and for J* of MNIST. --cache names a folder that stores
+each J* by the name of its data set: empty it if a data set changes. --quick runs the small
+sets in about half a minute. The output is tables in Markdown and a list of goals.
 """
 
 import argparse
@@ -34,24 +33,24 @@ from problems import PROBLEMS
 from report import duration, print_table, print_versions, three_digits
 from threadpoolctl import threadpool_limits
 
-CLOSE = 1e-4  # relative gap; a race goes to our gap, but no nearer than this
+CLOSE = 1e-4  # relative gap; a race ends at our gap or at this one, the larger of them
 MANY_ROWS = 20_000
 FITS = ("data", "model", "time", "gap", "warned", "epochs")
 RACES = ("data", "gap to reach", "our time", "peer", "its time", "its epochs", "ratio")
 
 
 class Race(NamedTuple):
-    """A peer on the way to a gap; ratio is its time / ours, or at least so much."""
+    """A peer's fit down to a gap; ratio is its time / ours, or a lower bound of it."""
 
     peer: str
     target_gap: float
     budget: float  # seconds
-    outcome: object  # None if it did not come there
+    outcome: object  # None if it did not reach the gap
     ratio: float
 
 
 class Result(NamedTuple):
-    """What was found on a data set."""
+    """The results on a data set."""
 
     name: str
     n_rows: int
@@ -60,20 +59,20 @@ class Result(NamedTuple):
     races: list
 
     def gap(self, name):
-        """Return the relative distance of a model's J from J*."""
+        """Return the relative gap of a model."""
         return self.outcomes[name].objective / self.optimum - 1
 
 
 def parse_arguments():
-    """Return the command line's options."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(
-        description="Compare how soon fits with defaults come to the optimum."
+        description="Compare how fast fits with defaults reach the optimum."
     )
-    parser.add_argument("--sets", nargs="+", default=[""], help="names or beginnings")
+    parser.add_argument("--sets", nargs="+", default=[""], help="names or their beginnings")
     parser.add_argument(
-        "--data", default=os.environ.get("SKLEARN_NN_DATA", ""), help="folder of files"
+        "--data", default=os.environ.get("SKLEARN_NN_DATA", ""), help="folder of data files"
     )
-    parser.add_argument("--cache", help="folder in which optima are kept, if any")
+    parser.add_argument("--cache", help="folder that stores optima between runs")
     parser.add_argument("--quick", action="store_true", help="small sets, short races")
     options = parser.parse_args()
     options.longest = 1 if options.quick else 20  # seconds of a peer in a race
@@ -155,37 +154,37 @@ def rows_of_races(result):
 
 
 def beats_lbfgs(result):
-    """Say whether ours ends sooner than lbfgs, or ten times nearer in thrice its time."""
+    """Say whether ours is faster than lbfgs, or ten times closer in thrice its time."""
     ours, peer = result.outcomes[OURS], result.outcomes["lbfgs"]
-    is_nearer = 10 * result.gap(OURS) < result.gap("lbfgs")
-    limit = 3 * peer.seconds if is_nearer else peer.seconds
+    is_closer = 10 * result.gap(OURS) < result.gap("lbfgs")
+    limit = 3 * peer.seconds if is_closer else peer.seconds
     return ours.model is not None and ours.seconds < limit
 
 
 def beats_stochastic(result):
-    """Say whether no stochastic peer comes to the same gap in our time."""
+    """Say whether no stochastic peer reaches the same gap in our time."""
     slower = [
         one.outcome is None or one.ratio > 1 for one in result.races if one.peer != "lbfgs"
     ]
     return bool(slower) and all(slower)
 
 
-# Each says whether it holds on a Result, or None if it is about other data.
+# Functions Result -> whether the goal holds, or None if it does not apply to the data.
 GOALS = {
     "gap <= 1e-3 with defaults, no warning": lambda result: (
         result.gap(OURS) <= 1e-3 and not result.outcomes[OURS].warned
     ),
     "gap <= 1e-6 with tol=1e-8": lambda result: result.gap(OURS_LONGER) <= 1e-6,
-    "sooner than lbfgs, or ten times nearer in less than three times its time "
+    "faster than lbfgs, or a tenth of its gap in less than three times its time "
     f"({MANY_ROWS:,} rows and more)": lambda result: (
         None if result.n_rows < MANY_ROWS else beats_lbfgs(result)
     ),
-    "sooner than saga and SGDClassifier to the same gap": beats_stochastic,
+    "faster than saga and SGDClassifier to the same gap": beats_stochastic,
 }
 
 
 def print_goals(results):
-    """Print which goals hold, and for the others where they do not."""
+    """Print on how many sets each goal holds, and on which it does not."""
     print("### Goals\n")
     for goal, holds in GOALS.items():
         found = {result.name: holds(result) for result in results}
@@ -196,7 +195,7 @@ def print_goals(results):
 
 
 def main():
-    """Fit everything and print the tables."""
+    """Fit all models and print the tables."""
     options = parse_arguments()
     print_versions()
     results, halves = [], []
@@ -217,7 +216,7 @@ def main():
     )
     races = [row for one in results for row in rows_of_races(one)]
     print_table("Time to the same gap", RACES, races)
-    print_table("The other half of the rows", held_out.HEADER, halves)
+    print_table("Held-out half of the rows", held_out.HEADER, halves)
     print_goals(results)
 
 

@@ -1,7 +1,6 @@
-"""The data sets, the same in every run.
+"""Random data sets, the same in every run.
 
-Labels follow a linear rule with noise, so that there is something to learn and a loss
-below which no model comes.
+Labels follow a linear rule with noise, so a model can learn them, but not perfectly.
 """
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 def noisy_labels(X, n_classes, size_of_logits, rng):
     """Return labels drawn from a softmax of random linear functions of X.
 
-    `size_of_logits` is their standard deviation; it is divided by that of X's products.
+    `size_of_logits` is the standard deviation of the logits.
     """
     logits = X @ rng.normal(size=(X.shape[1], n_classes))
     logits *= size_of_logits / logits.std()
@@ -28,15 +27,15 @@ def dense(n_samples, n_features, n_classes=2):
 
 
 def sparse(n_samples, n_features, n_stored=80):
-    """Return CSR X in float64 with about `n_stored` values a row, like text, and labels.
+    """Return CSR X in float64 with about `n_stored` values per row, like text, and labels.
 
-    The k-th most frequent feature comes with a frequency of about 1 / (k + 100), so that
-    few features are in many rows and most are in few.
+    The frequency of the k-th most frequent feature is proportional to 1 / (k + 100), so a
+    few features are in many rows and most features are in few.
     """
     rng = np.random.default_rng(0)
     steepness = np.log(n_features / 100 + 1)
     rank = 100 * np.expm1(steepness * rng.random((n_samples, n_stored)))
-    # As in a vocabulary, frequent and rare features stand side by side.
+    # Mix frequent and rare features, as in a vocabulary.
     place = rng.permutation(n_features).astype(np.int32)
     columns = place[np.minimum(rank.astype(np.int64), n_features - 1)]
     values = rng.uniform(0.5, 1.5, size=columns.size) / np.sqrt(n_stored)
@@ -47,9 +46,9 @@ def sparse(n_samples, n_features, n_stored=80):
 
 
 def images(n_samples):
-    """Return X (n_samples, 784) in float64, like MNIST, and ten kinds of labels.
+    """Return X (n_samples, 784) in float64, like MNIST, and labels of ten classes.
 
-    One pixel in five is not 0 but between 0 and 1.
+    One pixel in five is between 0 and 1; the others are 0.
     """
     rng = np.random.default_rng(0)
     X = rng.random((n_samples, 784)) * (rng.random((n_samples, 784)) < 0.2)
@@ -62,6 +61,6 @@ def xor():
 
 
 def standardised(load):
-    """Return standardised X and y of a data set that scikit-learn brings along."""
+    """Return standardised X and y of a data set from scikit-learn."""
     X, y = load(return_X_y=True)
     return StandardScaler().fit_transform(X), y

@@ -1,4 +1,4 @@
-"""How time per epoch grows with the rows, the features and the hidden width."""
+"""How time per epoch grows with rows, features and hidden width."""
 
 from functools import partial
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from tasks import fit_pair, networks, sgd_classifier, sgd_logistic
 from turns import measure
 
 N_EPOCHS = 3
-HEADER = ("what grows", "size", "peer", "peer, an epoch", "ours, an epoch", "ratio")
+HEADER = ("what grows", "size", "peer", "peer per epoch", "ours per epoch", "ratio")
 
 
 class Point(NamedTuple):
-    """Seconds an epoch of peer and ours at one size, and their ratio."""
+    """Seconds per epoch of peer and ours at one size, and their ratio."""
 
     size: int
     peer_name: str
@@ -23,7 +23,7 @@ class Point(NamedTuple):
 
 
 def logistic_pair(data, size):
-    """Return the Pair of both models, one row a step, on `data(size)`."""
+    """Return the Pair of logistic models with one row per step on `data(size)`."""
     models = (
         sgd_classifier(max_iter=N_EPOCHS),
         sgd_logistic(batch_size=1, max_iter=N_EPOCHS),
@@ -32,7 +32,7 @@ def logistic_pair(data, size):
 
 
 def network_pair(X, y, width):
-    """Return the Pair of networks with one hidden layer, batches of 200."""
+    """Return the Pair of networks with one hidden layer and batches of 200."""
     return fit_pair("", networks(hidden_layer_sizes=(width,), max_iter=N_EPOCHS), X, y)
 
 
@@ -68,7 +68,7 @@ def curves(quick):
 
 
 def points(quick, n_repeats):
-    """Return {what grows: list of Point}, in float64."""
+    """Return {what grows: list of Point} in float64."""
     found = {}
     for name, (pair_of, sizes) in curves(quick).items():
         found[name] = []

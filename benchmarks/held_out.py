@@ -1,11 +1,11 @@
-"""What a model is worth on rows that it has not seen, ours beside LogisticRegression's."""
+"""Accuracy and log-loss on held-out rows: ours compared with LogisticRegression."""
 
 import numpy as np
 from optimum import row_losses
 from peers import OURS, estimators, fit_once, logistic_regression
 from sklearn.model_selection import train_test_split
 
-# LogisticRegression's max_iter; where data are raw and large, more would take minutes.
+# LogisticRegression's max_iter; on raw and large data more would take minutes.
 MAX_ITER, MAX_ITER_LARGE, MANY_ROWS = 10_000, 1000, 20_000
 HEADER = (
     *("data", "rows", "our accuracy", "lbfgs's", "ours - lbfgs's"),
@@ -14,13 +14,13 @@ HEADER = (
 
 
 def difference(ours, peers):
-    """Return the mean difference of two rows of figures and its standard error."""
+    """Return the mean difference of two arrays and its standard error, as text."""
     each = ours - peers
     return f"{each.mean():+.4f} +- {each.std() / np.sqrt(each.size):.4f}"
 
 
 def row(name, X, y):
-    """Return the row of the table: fits on one half, figures of the other."""
+    """Return the row of the table: fits on one half of the rows, scores on the other."""
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=0.5, stratify=y, random_state=0
     )

@@ -1,11 +1,11 @@
-"""Memory that a fit adds to what was there before it, beside the size of its input.
+"""Memory that a fit adds at its peak, and the size of its input.
 
     python benchmarks/memory.py DATA MODEL {peer,ours} ROWS [FOLDER]
 
-is what `compare.py` starts for each measurement: a process that makes the data, prints
-their size, waits for a line, fits for one epoch and ends. From outside its memory is read
-every millisecond. What counts is memory of its own (anonymous in Linux's terms): pages of
-a mapped file belong to the file cache, which gives them back when others need them.
+`compare.py` starts this process for each measurement. It makes the data, prints their size,
+waits for a line, fits for one epoch and ends. From outside, its memory is read every
+millisecond. Only its own memory counts (anonymous, in Linux's terms): pages of a mapped
+file belong to the file cache, which frees them when others need memory.
 """
 
 import os
@@ -25,8 +25,8 @@ from threadpoolctl import threadpool_limits
 
 HEADER = ("data, one epoch", "input, MB", "peer", "peer adds, MB", "ours adds, MB")
 MB = 1e6
-MAPPED_FEATURES = 1000  # float32: 4 kB a row
-FREE_BYTES = 6e9  # that the folder of the mapped file must have
+MAPPED_FEATURES = 1000  # float32: 4 kB per row
+FREE_BYTES = 6e9  # required in the folder of the mapped file
 
 
 def dense_float64(n_samples, folder):
@@ -41,13 +41,13 @@ def dense_float32(n_samples, folder):
 
 
 def fortran_float64(n_samples, folder):
-    """Return the same in Fortran's order."""
+    """Return the same in Fortran order."""
     X, y = dense(n_samples, 100)
     return np.asfortranarray(X), y
 
 
 def csr_float64(n_samples, folder):
-    """Return CSR X (n_samples, 100000) with 80 values a row, and y."""
+    """Return CSR X (n_samples, 100000) with 80 values per row, and y."""
     return sparse(n_samples, 100_000)
 
 
@@ -63,7 +63,7 @@ def images_float32(n_samples, folder):
 
 
 def mapped_float32(n_samples, folder):
-    """Return X as a read-only map of a file that `write_mapped` wrote, and y."""
+    """Return X as a read-only memory map of the file of `write_mapped`, and y."""
     return np.load(Path(folder, "X.npy"), mmap_mode="r"), np.load(Path(folder, "y.npy"))
 
 
@@ -76,7 +76,7 @@ DATA = {
     "images_float32": images_float32,
     "mapped_float32": mapped_float32,
 }
-# Name of the data, of the model, and rows.
+# Data, model, number of rows.
 CASES = (
     ("dense_float64", "logistic", 500_000),
     ("dense_float32", "logistic", 500_000),
@@ -96,7 +96,7 @@ def models(name):
 
 
 def write_mapped(n_samples, folder):
-    """Write X.npy (n_samples, 1000) in float32 and y.npy, a part at a time."""
+    """Write X.npy (n_samples, 1000) in float32 and y.npy, 10,000 rows at a time."""
     rng = np.random.default_rng(0)
     shape = n_samples, MAPPED_FEATURES
     X = np.lib.format.open_memmap(Path(folder, "X.npy"), "w+", np.float32, shape)
@@ -120,9 +120,9 @@ def own_memory(pid):
 
 
 def added_memory(*arguments):
-    """Return the bytes of the input and those that a fit in a new process adds."""
-    # Freed memory that the C library keeps would be used by the fit without showing:
-    # blocks from 128 kB on are given back at once.
+    """Return the bytes of the input and the bytes that a fit in a new process adds."""
+    # The fit could reuse freed memory that the C library keeps, and this would not show. So
+    # blocks of 128 kB and more are returned to the system at once.
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072"}
     with subprocess.Popen(
         [sys.executable, __file__, *map(str, arguments)],
@@ -155,7 +155,7 @@ def row_of(case, folder=None):
 
 
 def rows(quick, folder):
-    """Return the rows of the table; `folder` is where a large file may be written."""
+    """Return the rows of the table; a large file is written into `folder` for a while."""
     part = 50 if quick else 1
     found = [row_of((*case, n_samples // part)) for *case, n_samples in CASES]
     *case, n_samples = MAPPED_CASE
@@ -174,7 +174,7 @@ def size_of(X):
 
 
 def main(data, model, whose, n_samples, folder=None):
-    """Make the data, say their size, wait for a line, fit."""
+    """Make the data, print their size, wait for a line and fit."""
     X, y = DATA[data](int(n_samples), folder)
     estimator = models(model)[("peer", "ours").index(whose)]
     ignore_known_warnings()

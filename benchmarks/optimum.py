@@ -1,4 +1,4 @@
-"""The objective of logistic regression and its smallest value, apart from all packages.
+"""The objective of logistic regression and its minimum, independent of the peers.
 
 J(W, b) = mean log-loss + ALPHA / 2 ||W||^2 for W (1, n_features) with two classes, and
 (n_classes, n_features) of one softmax with more. Labels are 0, 1, ...
@@ -15,8 +15,8 @@ from scipy.special import expit, logsumexp, softmax
 from sklearn.utils import gen_batches
 
 ALPHA = 1e-4
-LARGEST_GRAM = 3000  # features, of which the matrix of products is still formed
-# What is left is about half of Newton's decrement; gaps are told from 1e-9 up.
+LARGEST_GRAM = 3000  # maximum number of features for which X.T @ D @ X is formed
+# J - J* is about half of the Newton decrement; reported gaps are 1e-9 and larger.
 SMALLEST_DECREMENT = 1e-12
 
 
@@ -37,13 +37,13 @@ def objective(X, y, coef, intercept):
 
 
 def derivative(X, residual, coef):
-    """Return dJ/d(W, b) (n_outputs, n_features + 1) of d loss / d logits."""
+    """Return dJ/d(W, b) (n_outputs, n_features + 1) for residual = d loss / d logits."""
     by_coef = (X.T @ residual).T / X.shape[0] + ALPHA * coef
     return np.hstack([by_coef, residual.mean(axis=0)[:, None]])
 
 
 def curvature(X, proba, direction):
-    """Return the Hessian's product with a direction (n_outputs, n_features + 1)."""
+    """Return the product of the Hessian and a direction (n_outputs, n_features + 1)."""
     change = X @ direction[:, :-1].T + direction[:, -1]
     if proba.shape[1] == 1:
         change *= proba * (1 - proba)
@@ -53,10 +53,9 @@ def curvature(X, proba, direction):
 
 
 def approximate_inverse(X, proba):
-    """Return a function that solves for the Hessian without what ties the outputs.
+    """Return a function that solves with the Hessian's block diagonal, output by output.
 
-    That is, output by output with the rows' curvature p (1 - p); with many features, for
-    the diagonal alone.
+    A row has the curvature p (1 - p). With many features, only the diagonal is used.
     """
     outputs = (proba * (1 - proba)).T / X.shape[0]
     solvers = [solver_of_one(X, curvature_of_rows) for curvature_of_rows in outputs]
@@ -66,7 +65,7 @@ def approximate_inverse(X, proba):
 
 
 def solver_of_one(X, curvature_of_rows):
-    """Return a function that solves for one output's part of the Hessian."""
+    """Return a function that solves with the Hessian's block for one output."""
     total = curvature_of_rows.sum()
     if X.shape[1] > LARGEST_GRAM:
         diagonal = np.append(X.power(2).T @ curvature_of_rows + ALPHA, total)
@@ -75,7 +74,7 @@ def solver_of_one(X, curvature_of_rows):
         products = (X.T @ diags_array(curvature_of_rows) @ X).toarray()
     else:
         root = X * np.sqrt(curvature_of_rows)[:, None]
-        products = root.T @ root  # half of the work of two different matrices
+        products = root.T @ root  # half of the work for two different matrices
     mixed = (X.T @ curvature_of_rows)[:, None]
     matrix = np.block([[products, mixed], [mixed.T, np.array([[total]])]])
     matrix[np.diag_indices(X.shape[1])] += ALPHA
@@ -98,14 +97,14 @@ def newton_step(X, proba, gradient, accuracy):
 
 
 def lowest_on_line(X, y, theta, step):
-    """Return theta + t * step and its J for the t of 1, 1/2, ... where J turns up again.
+    """Return theta + t * step and its J for the first local minimum over t = 1, 1/2, ...
 
-    A t that only just brings J down may end where rows are wrong and sure of it: without
-    curvature, so that the next step is far too long.
+    The first t that lowers J may lead to confidently wrong predictions. Their curvature
+    is nearly zero, so the next step would be far too long.
     """
     best, smallest = theta, objective(X, y, theta[:, :-1], theta[:, -1])
     start, length = smallest, 1.0
-    while length > 1e-9:  # below, it is rounding that hinders
+    while length > 1e-9:  # below it, rounding error decides
         trial = theta + length * step
         value = objective(X, y, trial[:, :-1], trial[:, -1])
         if value >= smallest < start:
@@ -127,7 +126,7 @@ def optimum(X, y):
         gradient = derivative(X, proba - target, theta[:, :-1])
         largest = np.abs(gradient).max()
         first = first or largest
-        # The nearer the end, the more an exact step is worth.
+        # Closer to the optimum, more accurate steps pay off.
         step = newton_step(X, proba, gradient, min(0.1, (largest / first) ** 0.5))
         before = value
         theta, value = lowest_on_line(X, y, theta, step)
@@ -140,7 +139,7 @@ def optimum(X, y):
 def cached_optimum(name, X, y, folder):
     """Return the optimum, from a file in `folder` if it was computed before.
 
-    The file knows data sets by name alone: remove it when one changes.
+    The file identifies data sets only by name: remove it if one changes.
     """
     file = folder and Path(folder, "optima.json")
     known = json.loads(file.read_text()) if file and file.exists() else {}

@@ -1,8 +1,8 @@
-"""The fits that are compared, and how long they take to a given objective.
+"""The models that are compared, and the time that they need to reach an objective.
 
-All minimise the same objective, with ALPHA of optimum.py; what else they can be told is
-left at its default, but for the seed. Seconds are the processor's: on one thread they are
-those of the clock on the wall, but other programs on the machine do not lengthen them.
+All minimise the same objective, with ALPHA of optimum.py. Other parameters, except the
+seed, have their defaults. Seconds are processor time: on one thread it equals wall-clock
+time, except that other programs on the machine do not lengthen it.
 """
 
 import time
@@ -22,10 +22,10 @@ from sklearn_nn import SGDLogisticClassifier
 OURS = "ours"
 OURS_LONGER = "ours, tol=1e-8"
 RACERS = ("lbfgs", "saga", "SGDClassifier")
-SHORT = 0.05  # seconds; what takes less is timed in several turns
+SHORT = 0.05  # seconds; shorter fits are timed in several turns
 N_TURNS = 7
-LARGEST_HESSIAN = 3000  # rows of the matrix that newton-cholesky may form
-# Four lengths a decade: a peer is told a number of epochs at most 1.8 times too large.
+LARGEST_HESSIAN = 3000  # maximum number of rows of the Hessian of newton-cholesky
+# Four lengths per decade: a peer runs at most 1.8 times as many epochs as it needs.
 LENGTHS = np.unique(np.round(10 ** np.arange(0, 5.1, 0.25)).astype(int)).tolist()
 
 
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
 
 
 class TorchLoop(BaseEstimator):
-    """Adam at its defaults in 20 epochs of batches of 200 rows, as people write it."""
+    """A typical PyTorch loop: 20 epochs of Adam with defaults, batches of 200 rows."""
 
     def fit(self, X, y):
         import torch
@@ -69,7 +69,7 @@ def logistic_regression(n_samples, **options):
 
 
 def estimators(X, y):
-    """Return all models that suit the data, as {name: model}."""
+    """Return {name: model} of all models that can train on the data."""
     n_outputs = y.max() + 1 if y.max() > 1 else 1
     models = {
         OURS: SGDLogisticClassifier(random_state=0),
@@ -81,7 +81,7 @@ def estimators(X, y):
         models["newton-cholesky"] = logistic_regression(
             X.shape[0], solver="newton-cholesky"
         )
-    if n_outputs == 1:  # of more classes it makes models of one against the rest
+    if n_outputs == 1:  # with more classes it trains one-vs-rest models
         models["SGDClassifier"] = SGDClassifier(
             loss="log_loss", alpha=ALPHA, random_state=0
         )
@@ -113,7 +113,7 @@ def judged(outcome, X, y):
 
 
 def fit_in_turns(models, X, y):
-    """Return {name: Outcome}, with the median of the seconds of fits that are short."""
+    """Return {name: Outcome}; seconds of short fits are medians over several turns."""
     outcomes = {name: [] for name in models}
     for _ in range(N_TURNS):
         for name, model in models.items():
@@ -138,7 +138,7 @@ def time_to(target, peer, X, y, budget):
         if outcome.objective <= target:
             return outcome
         if outcome.model is None or np.max(outcome.model.n_iter_) < max_iter:
-            return None  # it ended by itself
+            return None  # it diverged, or stopped above the target
     return None
 
 

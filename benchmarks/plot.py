@@ -1,20 +1,20 @@
-"""The curves of growth.py as a picture."""
+"""Draw the curves of growth.py."""
 
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 
 def save_growth(found, path):
-    """Save milliseconds an epoch against size, one panel for each list of Point.
+    """Save milliseconds per epoch against size, one panel for each list of Point.
 
     Parameters
     ----------
     found : dict of str -> list of Point
-        What `growth.points` returns: four lists.
+        Result of `growth.points`: four lists.
     path : str
-        Of the picture; the ending says its format.
+        File name; its ending determines the format.
     """
-    # The same curves give the same file, so that a repository sees what has changed.
+    # Equal curves give equal files, so that a repository shows only real changes.
     plt.rcParams.update({"svg.hashsalt": "growth", "svg.fonttype": "none"})
     figure, axes = plt.subplots(2, 2, figsize=(9, 7.2), layout="constrained")
     for axis, (name, line) in zip(axes.flat, found.items(), strict=True):

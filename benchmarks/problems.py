@@ -1,6 +1,6 @@
-"""The data sets on which fits are followed down to the optimum: raw, standardised, large.
+"""Data sets for convergence.py: raw, standardised and large ones.
 
-Labels are 0, 1, ... and X is float64, dense or CSR, in the units in which it came.
+Labels are 0, 1, ... and X is float64, dense or CSR, in its original units.
 """
 
 from collections.abc import Callable
@@ -16,16 +16,16 @@ from sklearn.preprocessing import StandardScaler, normalize
 
 
 class Problem(NamedTuple):
-    """A data set; `load` takes the folder of files and returns X and y."""
+    """A data set; `load` takes the folder of data files and returns X and y."""
 
     name: str
     load: Callable
-    file: str | None = None  # what `load` needs in the folder
+    file: str | None = None  # that `load` needs in the folder
     is_small: bool = False
 
 
 def from_sklearn(loader, standardise, odd, folder):
-    """Return X and y of a data set that comes with scikit-learn; labels mod 2 if `odd`."""
+    """Return X and y of a data set from scikit-learn, labels modulo 2 if `odd`."""
     X, y = loader(return_X_y=True)
     X = StandardScaler().fit_transform(X) if standardise else X.astype(np.float64)
     return X, y % 2 if odd else y
@@ -53,7 +53,7 @@ def isotropic(n_samples, n_features, folder):
 
 
 def badly_scaled(n_samples, n_features, folder):
-    """Return the same with features that spread by 0.01 to 10 around ten times as much."""
+    """Return the same with standard deviations 0.01 to 10 and means ten times as large."""
     X, y = dense(n_samples, n_features)
     rng = np.random.default_rng(1)
     scales = rng.permutation(np.geomspace(0.01, 10, n_features))
@@ -61,9 +61,9 @@ def badly_scaled(n_samples, n_features, folder):
 
 
 def text(folder):
-    """Return CSR 200,000 x 100,000 like tf-idf: positive, rows of norm 1, 60 to 80 a row.
+    """Return CSR 200,000 x 100,000 like tf-idf: 60 to 80 positive values per row, norm 1.
 
-    Of the thousand most frequent words, every fifth says something about the label.
+    One in five of the thousand most frequent words affects the label.
     """
     X, _ = sparse(200_000, 100_000, n_stored=80)
     n_rows = np.bincount(X.indices, minlength=X.shape[1])
@@ -75,7 +75,7 @@ def text(folder):
 
 
 def small_problems():
-    """Return the Problems that come with scikit-learn, each raw and standardised."""
+    """Return the data sets from scikit-learn as Problems, each raw and standardised."""
     sources = (
         ("breast_cancer", load_breast_cancer, False),
         ("digits2", load_digits, True),

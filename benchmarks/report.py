@@ -1,4 +1,4 @@
-"""What is printed: the versions, and tables in Markdown."""
+"""Print versions, and tables in Markdown."""
 
 import importlib.util
 import platform
@@ -19,13 +19,13 @@ def has(module):
 
 
 def ignore_known_warnings():
-    """Ignore what peers say when they have done the epochs that they were told to do."""
+    """Ignore the warnings of peers that stop at max_iter, as they should here."""
     for message in ("Stochastic Optimizer: Maximum", "lbfgs failed to converge"):
         warnings.filterwarnings("ignore", message=message)
 
 
 def print_versions():
-    """Print what the numbers depend on, as a list in Markdown."""
+    """Print versions and hardware, on which the times depend, as a Markdown list."""
     found = [("Python", platform.python_version())]
     for library in LIBRARIES:
         try:
@@ -35,14 +35,14 @@ def print_versions():
     print("- " + ", ".join(f"{name} {number}" for name, number in found))
     for library in threadpool_info():
         if library["user_api"] == "blas":
-            architecture = library.get("architecture", "processor not told")
+            architecture = library.get("architecture", "unknown processor")
             print(f"- {library['internal_api']} {library['version']} ({architecture})")
-    print(f"- kernels: {(instruction_sets() or ['none, NumPy alone'])[0]}")
+    print(f"- kernels: {(instruction_sets() or ['none, only NumPy'])[0]}")
     print(f"- processor: {processor()}; one thread for all")
 
 
 def processor():
-    """Return the name of the processor's model."""
+    """Return the model name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
@@ -52,7 +52,7 @@ def processor():
 
 
 def print_table(title, header, rows):
-    """Print a table in Markdown, with numbers to the right.
+    """Print a table in Markdown with right-aligned numbers.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def print_table(title, header, rows):
 
 
 def duration(seconds):
-    """Return a time with three digits and a unit that suits it."""
+    """Return a time with three digits, in s, ms or us."""
     for unit, length in (("s", 1), ("ms", 1e-3)):
         if seconds >= length:
             return f"{three_digits(seconds / length)} {unit}"
@@ -88,6 +88,6 @@ def duration(seconds):
 
 
 def three_digits(number):
-    """Return a positive number with three digits, or more where it has more."""
+    """Return a positive number with three digits, or more if it is 1000 or larger."""
     n_decimals = 2 if number < 10 else 1 if number < 100 else 0
     return f"{number:.{n_decimals}f}"

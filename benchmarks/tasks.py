@@ -1,7 +1,7 @@
-"""The tasks T1 to T6: functions that yield one Pair of peer and ours after the other.
+"""The tasks T1 to T6: functions that yield Pairs of peer and ours.
 
-A function takes whether the run is a quick one, on little data; `compare.py` measures a
-pair before it asks for the next, so that few data sets are alive at a time.
+With `quick` the data are small. `compare.py` measures a pair before it asks for the next,
+so few data sets are in memory at a time.
 """
 
 from functools import partial
@@ -20,26 +20,26 @@ DTYPES = ("float64", "float32")
 
 
 def sgd_classifier(**parameters):
-    """Return scikit-learn's logistic regression, one row a step, that ends by epochs."""
+    """Return SGDClassifier for logistic regression, which stops only at max_iter."""
     model = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.01, tol=None)
     return model.set_params(random_state=0, **parameters)
 
 
 def sgd_logistic(**parameters):
-    """Return ours, with plain steps as SGDClassifier's."""
+    """Return our logistic regression with plain steps like those of SGDClassifier."""
     model = SGDLogisticClassifier(learning_rate=0.01, momentum=0, tol=None)
     return model.set_params(random_state=0, **parameters)
 
 
 def networks(**parameters):
-    """Return scikit-learn's network and ours, which end by epochs."""
+    """Return scikit-learn's network and ours, which stop only at max_iter."""
     peer = MLPClassifier(tol=0, n_iter_no_change=np.inf, random_state=0, **parameters)
     ours = BackpropMLPClassifier(tol=None, random_state=0, **parameters)
     return peer, ours
 
 
 def fit(model, X, y):
-    """Return the model, fitted for as many epochs as it was told."""
+    """Return the model after a fit; raise RuntimeError if it stopped before max_iter."""
     model.fit(X, y)
     if model.n_iter_ != model.max_iter:
         raise RuntimeError(f"{model} ended after {model.n_iter_} epochs.")
@@ -47,7 +47,7 @@ def fit(model, X, y):
 
 
 def epochs(n):
-    """Return the number of epochs in words."""
+    """Return the number of epochs as text."""
     return f"{n:,} epoch{'s' if n > 1 else ''}"
 
 
@@ -81,7 +81,7 @@ def dense_binary(quick):
 
 
 def torch_logistic_pair(ours, X, y):
-    """Return the Pair of PyTorch's loop and ours, with ours' settings."""
+    """Return the Pair of the PyTorch loop and ours, with our settings."""
     from torch_loop import fit_logistic
 
     size, rate, n_epochs = ours.batch_size, ours.learning_rate, ours.max_iter
@@ -91,7 +91,7 @@ def torch_logistic_pair(ours, X, y):
 
 
 def dense_classes(quick):
-    """T2: ten classes; ours is one softmax, SGDClassifier one model a class."""
+    """T2: ten classes; ours is one softmax, SGDClassifier one model per class."""
     n_samples = 2000 if quick else 200_000
     X64, y = dense(n_samples, 100, n_classes=10)
     case = f"{n_samples:,} x 100, 10 classes, batches of 32, 2 epochs"
@@ -101,7 +101,7 @@ def dense_classes(quick):
 
 
 def sparse_binary(quick):
-    """T3: logistic regression on sparse rows, one row a step."""
+    """T3: logistic regression on sparse rows, one row per step."""
     n_samples, n_features = (2000, 5000) if quick else (200_000, 100_000)
     X64, y = sparse(n_samples, n_features)
     for X in in_each_dtype(X64):
@@ -113,9 +113,9 @@ def sparse_binary(quick):
 
 
 def small_networks(quick):
-    """T4: networks on little data, where what stands around the sums counts."""
+    """T4: networks on small data, whose time is mostly overhead."""
     tiny = {"hidden_layer_sizes": (2,), "activation": "logistic"}
-    # The textbook's descent: no momentum, no penalty.
+    # Plain gradient descent: no momentum, no penalty.
     plain = {"solver": "sgd", "learning_rate_init": 0.5, "momentum": 0, "alpha": 0}
     cases = (
         ("XOR, 2 hidden, full batch, sgd", xor(), 4000, {**tiny, **plain}),
@@ -156,13 +156,13 @@ def predictions(quick):
 
 
 def predictors():
-    """Yield the name of a model, a peer and ours; how well they fit does not matter."""
+    """Yield the name of a model, a peer and ours; their accuracy does not matter."""
     yield "network, 100 hidden", *networks(max_iter=10)
     yield "logistic", LogisticRegression(), sgd_logistic(max_iter=10)
 
 
 def one_row_predictions(n_calls):
-    """Yield the pairs of predict_proba of one row with 20 features, as it may come."""
+    """Yield the pairs of predict_proba of one row of 20 features, in several containers."""
     X, y = dense(500, 20)
     kinds = {dtype: (X.astype(dtype), X[:1].astype(dtype)) for dtype in DTYPES}
     kinds["list"] = X, X[:1].tolist()
@@ -196,7 +196,7 @@ def many_row_predictions(n_samples):
 TASKS = {
     "T1": ("T1: logistic, dense, two classes", dense_binary),
     "T2": ("T2: logistic, dense, ten classes", dense_classes),
-    "T3": ("T3: logistic, sparse, one row a step", sparse_binary),
+    "T3": ("T3: logistic, sparse, one row per step", sparse_binary),
     "T4": ("T4: small networks", small_networks),
     "T5": ("T5: networks on rows of 784", image_networks),
     "T6": ("T6: predict_proba", predictions),

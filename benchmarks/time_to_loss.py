@@ -1,10 +1,10 @@
-"""Seconds until a model comes down to a given loss, beside seconds an epoch.
+"""Seconds that a model needs to reach a given training loss.
 
-A faster epoch is worth nothing if more of them are needed. Both models are trained epoch
-by epoch (`partial_fit`), each with the constant step size of a short grid that brings it to
-the loss in the fewest epochs, and after each epoch the mean log-loss of all training rows
-is computed, which is not timed. The loss to come to is a little above the smallest that
-there is, or, for networks, one that the peer reaches in a few epochs.
+A faster epoch is no gain if more epochs are needed. Both models are trained epoch by epoch
+(`partial_fit`). Each has the constant learning rate, from a short grid, that reaches the
+loss in the minimum number of epochs. After each epoch the mean log-loss of all training
+rows is computed, which is not timed. The target loss is slightly above the minimum; for
+networks, it is a loss that the peer reaches in a few epochs.
 """
 
 from collections.abc import Callable
@@ -23,12 +23,12 @@ from turns import seconds, summary
 MOST_EPOCHS = 40
 HEADER = (
     *("case", "dtype", "loss", "peer", "its rate", "epochs", "its time"),
-    *("our rate", "epochs", "our time", "ratio to the loss", "ratio an epoch"),
+    *("our rate", "epochs", "our time", "ratio to the loss", "ratio per epoch"),
 )
 
 
 class Course(NamedTuple):
-    """A training down to a loss: its epochs, its seconds, the loss where it ended."""
+    """A training run to a target loss: its epochs, its seconds and its final loss."""
 
     n_epochs: float  # infinite if the loss was not reached
     seconds: float
@@ -36,17 +36,17 @@ class Course(NamedTuple):
 
 
 class Race(NamedTuple):
-    """A peer and ours on the way to the same loss, each with the rates to try."""
+    """A peer and ours with the same target loss, each with the rates to try."""
 
     case: str
-    target: Callable  # X, y -> loss to come to, nats per row
-    peer: tuple  # model, name of its step size, values to try
+    target: Callable  # X, y -> target loss in nats per row
+    peer: tuple  # model, name of its learning rate, values to try
     ours: tuple
 
 
 def course(model, X, y, target):
-    """Return the Course of a new model."""
-    # With an instance, unlike with a number, each epoch has an order of its own in all.
+    """Return the Course of a clone of the model."""
+    # With an integer seed, some models would use the same row order in every epoch.
     model = clone(model).set_params(random_state=np.random.RandomState(0))
     classes, total = np.unique(y), 0.0
     for n_epochs in range(1, MOST_EPOCHS + 1):
@@ -58,7 +58,7 @@ def course(model, X, y, target):
 
 
 def best_rate(entry, X, y, target):
-    """Return the model with the rate that comes to the loss soonest, and this rate."""
+    """Return the model with the rate that needs the fewest epochs, and this rate."""
     model, name, rates = entry
     courses = {}
     for rate in rates:
@@ -66,7 +66,9 @@ def best_rate(entry, X, y, target):
         courses[rate] = found.n_epochs, found.loss
     rate = min(courses, key=courses.get)
     if courses[rate][0] == np.inf:
-        raise RuntimeError(f"No rate of {rates} brings {model} to a loss of {target:.4f}.")
+        raise RuntimeError(
+            f"{model} reaches the loss {target:.4f} with no rate of {rates}."
+        )
     return model.set_params(**{name: rate}), rate
 
 
@@ -85,13 +87,13 @@ def row_of(race, X, y, n_repeats):
 
 
 def near_optimum(X, y):
-    """Return a loss 0.2 % above the smallest; with closer ones, chance decides."""
+    """Return a loss 0.2 % above the minimum; closer to it, chance decides."""
     model = LogisticRegression(C=np.inf, tol=1e-6).fit(X, y)
     return 1.002 * log_loss(y, model.predict_proba(X))
 
 
 def fixed(loss):
-    """Return a function of X and y that always returns this loss."""
+    """Return a function of X and y that always returns `loss`."""
     return lambda X, y: loss
 
 

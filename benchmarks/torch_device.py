@@ -1,14 +1,14 @@
-"""An epoch on a device: the estimator on tensors beside a plain PyTorch loop.
+"""Time per epoch on a device: the estimator on tensors and a plain PyTorch loop.
 
 Both train the same network (two hidden layers of 1024 relu units, 10 classes) by Adam on
-the same random rows of 784 float32 numbers in batches of 1024, on a CUDA device where there
-is one. The loop is eager: autograd, torch.optim.Adam with its defaults, rows shuffled on
-the device. `fit` does more: it checks and encodes what it is given, sums up the losses,
-and looks for divergence at the end of an epoch.
+the same random rows of 784 float32 numbers in batches of 1024, on a CUDA device if there is
+one. The loop is eager: autograd, torch.optim.Adam with its defaults, rows shuffled on the
+device. `fit` does more: it validates and encodes its input, sums the losses, and checks for
+divergence after each epoch.
 
-Expect lines for one epoch of `fit`, ten epochs of `fit`, and as many of the loop: medians
-over several turns, taken one after the other in turn, and their ratio. Above 1 the loop is
-faster.
+The output is a line for one epoch and a line for ten epochs, with the times of `fit` and of
+the loop and their ratio; above 1 the loop is faster. Times are medians over several turns,
+in which the two alternate.
 
     python benchmarks/torch_device.py [--rows 60000] [--turns 5]
 """
@@ -47,7 +47,7 @@ def fit_ours(X, y, n_epochs):
 
 
 def fit_loop(X, y, n_epochs):
-    """Train as users of PyTorch write it."""
+    """Train by a typical PyTorch loop."""
     layers, fan_in = [], N_FEATURES
     for fan_out in HIDDEN:
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
@@ -63,7 +63,7 @@ def fit_loop(X, y, n_epochs):
 
 
 def seconds(train, X, y, n_epochs):
-    """Return how long a training takes until the device has done it."""
+    """Return the seconds of a training run until the device has finished."""
     start = time.perf_counter()
     train(X, y, n_epochs)
     if X.device.type == "cuda":
@@ -72,8 +72,8 @@ def seconds(train, X, y, n_epochs):
 
 
 def compare(X, y, n_epochs, n_turns):
-    """Print the medians of both, measured in turn."""
-    for train in (fit_ours, fit_loop):  # the first call loads what a library needs
+    """Print the median times of both, measured in turns, and their ratio."""
+    for train in (fit_ours, fit_loop):  # the first call loads libraries
         train(X[:BATCH_SIZE], y[:BATCH_SIZE], 1)
     turns = [
         [seconds(train, X, y, n_epochs) for train in (fit_ours, fit_loop)]
@@ -87,7 +87,7 @@ def compare(X, y, n_epochs, n_turns):
 
 
 def main():
-    """Measure on the device that there is."""
+    """Measure on a CUDA device if there is one, else on the CPU."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--turns", type=int, default=5)

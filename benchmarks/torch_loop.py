@@ -1,7 +1,7 @@
-"""The loop that users of PyTorch write: one batch after the other, in eager mode.
+"""A typical PyTorch loop over batches in eager mode.
 
-It trains on the same data in the same type, in a new random order in each epoch, with the
-same penalty (as `weight_decay`), and keeps no losses.
+It trains on the same data in the same dtype, in a new random order in each epoch, with the
+same penalty (as `weight_decay`), and stores no losses.
 """
 
 from itertools import pairwise
@@ -12,7 +12,7 @@ from torch import nn
 
 torch.set_num_threads(1)
 
-PENALTY = 1e-4  # as ours, divided by nothing
+PENALTY = 1e-4  # equals our alpha
 
 
 def fit_logistic(X, y, batch_size, learning_rate, n_epochs):
@@ -24,7 +24,7 @@ def fit_logistic(X, y, batch_size, learning_rate, n_epochs):
 
 
 def fit_network(X, y, hidden_layer_sizes, batch_size, n_epochs):
-    """Return a network of relu layers after Adam with its defaults in batches."""
+    """Return a network of relu layers after Adam with defaults in batches."""
     sizes = (X.shape[1], *hidden_layer_sizes, len(np.unique(y)))
     X, y = torch.from_numpy(X), torch.from_numpy(y)
     layers = []
@@ -36,7 +36,7 @@ def fit_network(X, y, hidden_layer_sizes, batch_size, n_epochs):
 
 
 def train(model, loss, optimizer, data, batch_size, n_epochs):
-    """Return the model after `n_epochs` over the data, the tensors X and y."""
+    """Return the model after `n_epochs` epochs on data = (X, y), both tensors."""
     X, y = data
     for _ in range(n_epochs):
         for rows in torch.randperm(len(X)).split(batch_size):

@@ -1,8 +1,7 @@
-"""Measuring a peer and ours in turns: peer, ours, peer, ours, and so on.
+"""Measure a peer and ours in turns: peer, ours, peer, ours, and so on.
 
-On a machine that other programs use as well, a single time says little. Two times taken
-one after the other are disturbed alike, so it is their ratio that counts, and of several
-ratios the median.
+If other programs use the machine, a single time says little. But they disturb two times
+measured one after the other alike, so the result is the median of several such ratios.
 """
 
 import time
@@ -13,18 +12,18 @@ import numpy as np
 
 
 class Pair(NamedTuple):
-    """A peer and ours, each as a function that does the same work once."""
+    """A peer and ours as functions that do the same work once."""
 
     case: str
     dtype: str
     peer_name: str
     peer: Callable
     ours: Callable
-    n_calls: int = 1  # in a turn; many where one call is too short to time
+    n_calls: int = 1  # per turn; many if one call is too short to time
 
 
 class Times(NamedTuple):
-    """What the turns of a Pair took, in seconds a call; a ratio is peer's / ours."""
+    """Times of a Pair in seconds per call; a ratio is peer / ours."""
 
     peer: float  # medians over the turns
     ours: float
@@ -45,7 +44,7 @@ def measure(pair, n_repeats):
 
 
 def seconds(run, n_calls):
-    """Return the wall-clock seconds that a call takes."""
+    """Return the mean wall-clock seconds of a call."""
     start = time.perf_counter()
     for _ in range(n_calls):
         run()
@@ -53,6 +52,6 @@ def seconds(run, n_calls):
 
 
 def summary(turns):
-    """Return the Times of seconds (n_repeats, 2), peer's and ours."""
+    """Return the Times from seconds (n_repeats, 2) of peer and ours."""
     ratios = turns[:, 0] / turns[:, 1]
     return Times(*np.median(turns, axis=0), np.median(ratios), ratios.min(), ratios.max())
