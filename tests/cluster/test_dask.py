@@ -430,7 +430,7 @@ def test_labels_of_two_types_are_an_error(client):
         fit(logistic(), blocks(X), labels, client=client)
 
 
-def test_weights_must_be_positive_somewhere(client):
+def test_invalid_weights_are_an_error(client):
     X, y = data()
     with pytest.raises(ValueError, match="no row to learn from"):
         fit(logistic(), blocks(X), blocks(y), blocks(0.0 * y), client=client)

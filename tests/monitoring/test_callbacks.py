@@ -83,7 +83,7 @@ def assert_same_model(model, other, X):
 
 @every_method
 @solvers
-def test_an_epoch_is_a_task(estimator_class, solver, rows):
+def test_every_epoch_is_a_task(estimator_class, solver, rows):
     X, y, _ = rows()
     recorder, solver = Recorder(), supported_solver(estimator_class, solver)
     make(estimator_class, solver=solver).set_callbacks(recorder).fit(X, y)
@@ -127,7 +127,7 @@ def test_a_model_in_mid_training_has_the_best_epoch_so_far(rows):
 
 
 @every_method
-def test_callbacks_do_not_change_the_path(estimator_class, rows):
+def test_callbacks_do_not_change_training(estimator_class, rows):
     X, y, _ = rows()
     watched = make(estimator_class).set_callbacks(Recorder()).fit(X, y)
     assert_same_model(watched, make(estimator_class).fit(X, y), X)
@@ -209,7 +209,9 @@ def test_training_resumes_after_a_stop(rows):
 @every_method
 @solvers
 @pytest.mark.parametrize("at_begin", [False, True])
-def test_an_error_keeps_the_last_finished_epoch(estimator_class, solver, at_begin, rows):
+def test_a_failing_callback_keeps_the_last_finished_epoch(
+    estimator_class, solver, at_begin, rows
+):
     X, y, _ = rows()
     recorder = Recorder(2, fail, at_begin)
     solver = supported_solver(estimator_class, solver)
@@ -223,7 +225,7 @@ def test_an_error_keeps_the_last_finished_epoch(estimator_class, solver, at_begi
 
 
 @every_method
-def test_an_error_in_the_first_epoch_leaves_the_model_unchanged(estimator_class, rows):
+def test_a_callback_failing_in_the_first_epoch_changes_nothing(estimator_class, rows):
     X, y, _ = rows()
     estimator = make(estimator_class).fit(X, y)
     before = estimator.predict_proba(X)
@@ -257,7 +259,7 @@ def test_an_error_in_a_warm_start_keeps_the_epochs_so_far(rows):
 
 
 @every_method
-def test_progress_bar_shows(estimator_class, rows, capsys):
+def test_progress_bar_is_shown(estimator_class, rows, capsys):
     pytest.importorskip("rich")
     X, y, _ = rows()
     make(estimator_class).set_callbacks(callback.ProgressBar()).fit(X, y)
@@ -266,7 +268,7 @@ def test_progress_bar_shows(estimator_class, rows, capsys):
     assert "100%" in line
 
 
-def test_progress_bar_shows_in_a_pipeline(rows, capsys):
+def test_progress_bar_is_shown_in_a_pipeline(rows, capsys):
     pytest.importorskip("rich")
     X, y, _ = rows()
     pipeline = make_pipeline(StandardScaler(), make(BackpropMLPClassifier))
@@ -277,7 +279,7 @@ def test_progress_bar_shows_in_a_pipeline(rows, capsys):
 
 
 @pytest.mark.slow
-def test_progress_bar_and_scores_in_a_grid_search_of_two_processes(rows, capsys):
+def test_progress_bar_and_scores_work_in_a_parallel_grid_search(rows, capsys):
     pytest.importorskip("rich")
     X, y, _ = rows()
     monitor = callback.ScoringMonitor(scoring="accuracy")

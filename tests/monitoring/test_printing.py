@@ -26,7 +26,7 @@ def printed(*epochs, verbose=True):
     return stream.getvalue()
 
 
-def test_an_epoch_is_a_line():
+def test_every_epoch_is_a_line():
     text = printed((1, 0.5, None, 0.1), (2, 0.25, None, 0.1))
     assert text.endswith("\n")
     assert len(text.splitlines()) == 2

@@ -61,7 +61,7 @@ def test_wrong_feature_names_are_an_error(estimator_class, as_frame, iris):
 
 
 @every_method
-def test_missing_feature_names_are_a_warning(estimator_class, as_frame, iris):
+def test_missing_feature_names_give_a_warning(estimator_class, as_frame, iris):
     X, y = iris
     frame = as_frame(X, NAMES)
     named, nameless = quick(estimator_class).fit(frame, y), quick(estimator_class).fit(X, y)

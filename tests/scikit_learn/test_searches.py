@@ -260,7 +260,7 @@ def test_halving_search_uses_rows_as_its_resource(estimator_class, iris):
 @every_method
 def test_grid_search_inside_a_pipeline_tunes_class_weight(estimator_class, hard_pair):
     X, y = hard_pair
-    rare = np.flatnonzero(y)[:10]  # 10 rows of class 1 beside all of class 0
+    rare = np.flatnonzero(y)[:10]  # keep only 10 rows of class 1
     rows = np.concatenate([np.flatnonzero(y == 0), rare])
     X, y = X[rows], y[rows]
     weights = [None, "balanced", {0: 50.0, 1: 1.0}]
