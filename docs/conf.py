@@ -1,11 +1,11 @@
-"""Settings of the documentation; `sphinx-build -W --keep-going docs docs/_build/html`."""
+"""Configure the documentation: `sphinx-build -W --keep-going docs docs/_build/html`."""
 
 import os
 import sys
 from pathlib import Path
 
-# Both are read when numpy and scipy are imported. The matrices here are small: threads of
-# BLAS would only wait for each other. And an example trains on tensors.
+# numpy and scipy read these variables when they are imported. The matrices here are small,
+# so that BLAS threads would only wait for each other; one example trains on tensors.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
@@ -30,7 +30,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-# The galleries copy and convert each script; only the page is to be read.
+# The galleries copy and convert each script; Sphinx should read only the resulting page.
 exclude_patterns = [
     "_build",
     "_templates",
@@ -40,7 +40,7 @@ exclude_patterns = [
     "**/sg_execution_times.rst",
     "sg_execution_times.rst",
 ]
-smartquotes = False  # 'adam' is a value, and --data an option
+smartquotes = False  # keep the quotes of 'adam' and the dashes of --data
 default_role = "literal"  # `alpha` in docstrings is code
 pygments_style = "friendly"
 
@@ -48,7 +48,7 @@ autosummary_generate = True
 autodoc_typehints = "none"
 toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False  # the template of a class lists them
-# numpydoc makes a citation of each reference; some stand for a whole docstring.
+# numpydoc makes a citation of each reference; no text cites those of a whole docstring.
 suppress_warnings = ["ref.citation"]
 
 html_theme = "pydata_sphinx_theme"
@@ -80,7 +80,7 @@ sphinx_gallery_conf = {
     "reset_argv": "gallery.arguments",
     "doc_module": ("sklearn_nn",),
     "backreferences_dir": "generated/backreferences",
-    "abort_on_example_error": False,  # the build shows all errors, and fails at the end
+    "abort_on_example_error": False,  # the build shows all errors before it fails
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_signature": False,

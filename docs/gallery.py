@@ -1,8 +1,8 @@
-"""What the gallery passes to the examples, and the pictures that it takes from them.
+"""Pass arguments to the examples of the gallery, and collect the pictures they save.
 
-The examples are command-line scripts that save pictures where they are asked to. In the
-gallery they run without a command line, so it is chosen here: `--picture` or `--save`
-where a script knows it.
+The examples are command-line scripts that save pictures on request. The gallery runs them
+without a command line, so that this module passes `--picture` or `--save` to scripts that
+have such an option.
 """
 
 import ast
@@ -13,10 +13,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from sphinx_gallery.scrapers import figure_rst
 
-# Examples that need a file; without it they are shown, but not executed.
+# Examples that need a file; without it they are shown but not executed.
 DATA = {"exam_scores.py": "ex2data1.txt", "mnist.py": "mnist.npz"}
-# Examples that are shown, but not executed: out_of_core.py limits the memory of the whole
-# process, which is the builder's here.
+# out_of_core.py is shown but not executed: it limits the memory of the whole process, here
+# Sphinx.
 ONLY_SHOWN = {"out_of_core.py"}
 SUFFIXES = {".png", ".gif"}
 
@@ -36,13 +36,13 @@ def executed(docs):
 
 
 class Arguments:
-    """Choose the command line of a script, and give it back its docstring."""
+    """Choose the command line of a script and restore its docstring."""
 
     def __call__(self, gallery_conf, script_vars):
         """Return the arguments as a list of strings."""
         path = Path(script_vars["src_file"])
         source = path.read_text(encoding="utf-8")
-        # The gallery runs scripts without one; argparse shows its first line.
+        # The gallery removes the docstring, but argparse shows its first line.
         script_vars["example_globals"]["__doc__"] = ast.get_docstring(ast.parse(source))
         if path.name in DATA:
             return ["--data", str(data_file(DATA[path.name]))]
@@ -51,7 +51,7 @@ class Arguments:
         return ["--picture"] if '"--picture"' in source else []
 
     def __repr__(self):
-        """Say the same in each run, so that nothing is built twice."""
+        """Return the same text in each run, so that unchanged pages are not rebuilt."""
         return "gallery.arguments"
 
 
@@ -59,16 +59,16 @@ arguments = Arguments()
 
 
 def saved_pictures(block, block_vars, gallery_conf):
-    """Move the pictures that a script has saved beside itself to the gallery.
+    """Move the pictures that a script has saved in its folder to the gallery.
 
     Parameters
     ----------
     block : tuple
         Kind, content and first line of a block of the script.
     block_vars : dict
-        Of the script: 'src_file', its path, and 'image_path_iterator', new names.
+        Has 'src_file', the path of the script, and 'image_path_iterator', new file names.
     gallery_conf : dict
-        The settings of the gallery.
+        Settings of the gallery.
 
     Returns
     -------
@@ -84,6 +84,6 @@ def saved_pictures(block, block_vars, gallery_conf):
             path = path.with_suffix(picture.suffix)
             picture.replace(path)
             paths.append(str(path))
-    if paths:  # the same pictures may be open still, for the next scraper to find
+    if paths:  # or the next scraper takes the same pictures from open figures
         plt.close("all")
     return figure_rst(paths, gallery_conf["src_dir"])
