@@ -1,20 +1,20 @@
 r"""One neuron learns the OR gate
 =============================
 
-Logistic regression is a network of one neuron. This page builds it from the formula, trains
-it one row at a time, as the perceptron was trained, and then gets the same numbers from
-`SGDLogisticClassifier`.
+Logistic regression is a network of one neuron. This page builds it from the formula and
+trains it one row at a time, as the perceptron was trained. `SGDLogisticClassifier` then
+gives the same numbers.
 
-The neuron adds up its inputs and squeezes the sum into a probability:
+The neuron adds its weighted inputs and maps the sum to a probability:
 
 .. math::
 
     z = w_1 x_1 + w_2 x_2 + b, \qquad p = \sigma(z) = \frac{1}{1 + e^{-z}}
 
-`z` is the *logit*: the logarithm of the odds :math:`p / (1 - p)`. Where the label is 1 the
-neuron pays :math:`-\log p`, where it is 0 it pays :math:`-\log(1 - p)`, in nats. That is
-the *log loss*, or cross-entropy. Its derivative is as simple as a derivative can be,
-because the slope of the sigmoid, :math:`p (1 - p)`, cancels:
+`z` is the *logit*: the logarithm of the odds :math:`p / (1 - p)`. The *log loss*, or
+cross-entropy, is :math:`-\log p` if the label is 1 and :math:`-\log(1 - p)` if it is 0, in
+nats. Its derivative is simple, because the slope of the sigmoid, :math:`p (1 - p)`,
+cancels:
 
 .. math::
 
@@ -24,9 +24,9 @@ because the slope of the sigmoid, :math:`p (1 - p)`, cancels:
     \frac{\partial \ell}{\partial w_j} = (p - y)\, x_j, \qquad
     \frac{\partial \ell}{\partial b} = p - y
 
-*Stochastic gradient descent* [1]_ takes one row, and goes a step against this gradient.
-Rosenblatt's perceptron [2]_ makes the same step with the hard decision 0 or 1 in place of
-`p`, and so only moves where it is wrong; ours also moves where it is right but unsure.
+*Stochastic gradient descent* [1]_ takes one row and makes a step against this gradient.
+Rosenblatt's perceptron [2]_ makes the same step with the hard decision 0 or 1 instead of
+`p`, so that it moves only if it is wrong; our neuron also moves if it is right but unsure.
 """
 
 import matplotlib.pyplot as plt
@@ -40,8 +40,8 @@ y = np.array([0, 1, 1, 1])
 # %%
 # By hand
 # -------
-# Everything starts at zero, so that the first probability is 1/2. The step size, the
-# *learning rate*, is 1. One pass over all rows is an *epoch*.
+# All parameters start at zero, so that the first probability is 1/2. The step size, called
+# the *learning rate*, is 1. One pass over all rows is an *epoch*.
 
 
 def sigmoid(z):
@@ -61,10 +61,10 @@ for epoch in range(1, 26):
     lines.append((*w, b))
 
 # %%
-# By the estimator
-# ----------------
-# The same method in the words of the estimator: no penalty, steps of constant size 1
-# without momentum, one row in a step, in the order given, for exactly 25 epochs.
+# With the estimator
+# ------------------
+# The parameters of the estimator describe the same method: no penalty, steps of constant
+# size 1 without momentum, one row per step, in the given order, for exactly 25 epochs.
 
 model = SGDLogisticClassifier(
     penalty=None,
@@ -80,8 +80,8 @@ print("w", model.coef_[0].round(4), " b", model.intercept_.round(4))
 np.testing.assert_allclose([*model.coef_[0], *model.intercept_], [*w, b], rtol=1e-13)
 
 # %%
-# Row by row with `partial_fit` it walks the same path, bit for bit. That is how to look at
-# it between any two steps.
+# Training row by row with `partial_fit` gives the same model, bit for bit. In this way you
+# can inspect it between any two steps.
 
 by_row = model.__class__(**model.get_params())
 for _ in range(25):
@@ -90,10 +90,10 @@ for _ in range(25):
 assert np.array_equal(by_row.coef_, model.coef_)
 
 # %%
-# What it has learned is a line
-# -----------------------------
-# The neuron is undecided where :math:`w_1 x_1 + w_2 x_2 + b = 0`. This line turns and moves
-# until it has 00 on one side and the other three on the other.
+# The neuron learns a line
+# ------------------------
+# The probability is 1/2 on the line :math:`w_1 x_1 + w_2 x_2 + b = 0`. This line turns and
+# moves until it separates 00 from the other three rows.
 
 fig, ax = plt.subplots(figsize=(5, 4.4), layout="constrained")
 x1 = np.linspace(-0.5, 1.5, 2)
@@ -109,7 +109,7 @@ ax.legend(loc="lower right", fontsize="small")
 plt.show()
 
 # %%
-# **What next.** Seeing all rows in a step, instead of one, is :ref:`gradient descent
+# **Next.** A method that uses all rows in each step is :ref:`gradient descent
 # <sphx_glr_auto_tutorials_02_majority.py>`.
 #
 # .. [1] H. Robbins and S. Monro, "A stochastic approximation method", Annals of

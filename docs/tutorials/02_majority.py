@@ -1,15 +1,15 @@
 r"""A majority vote by gradient descent
 ===================================
 
-Three bits vote; the label is 1 where two or more are set. All eight rows take part in every
-step: that is gradient descent on the objective that both estimators minimise,
+Three bits vote; the label is 1 if two or more are set. Every step uses all eight rows: this
+is gradient descent on the objective that both estimators minimise,
 
 .. math::
 
     J(w, b) = \frac{1}{n} \sum_{i=1}^{n} \ell(z_i, y_i)
     + \alpha\, \tfrac12 \lVert w \rVert^2, \qquad z = X w + b
 
-In matrices, with :math:`p = \sigma(z)`,
+In matrix form, with :math:`p = \sigma(z)`,
 
 .. math::
 
@@ -17,8 +17,8 @@ In matrices, with :math:`p = \sigma(z)`,
     \frac{\partial J}{\partial b} = \tfrac1n \textstyle\sum_i (p_i - y_i)
 
 Two conventions matter when you compare with a book or another library. The loss here is the
-*mean* over the rows: a rate of 0.1 for the *sum* over eight rows is a rate of 0.8 here. And
-the intercept has no penalty.
+*mean* over the rows: a rate of 0.1 for the *sum* over eight rows is a rate of 0.8 here. The
+intercept has no penalty.
 """
 
 import matplotlib.pyplot as plt
@@ -35,11 +35,11 @@ y = (X.sum(axis=1) >= 2).astype(int)
 
 
 def gradient_descent(X, y, learning_rate, alpha, n_steps):
-    """Return w, b and the objective before each step, from zero."""
+    """Return w, b and the objective before each step, starting at zero."""
     w, b, curve = np.zeros(X.shape[1]), 0.0, []
     for _ in range(n_steps):
         z = X @ w + b
-        # log(1 + exp(z)) - y z is -y log p - (1 - y) log(1 - p), without a logarithm of 0.
+        # log(1 + exp(z)) - y z equals -y log p - (1 - y) log(1 - p) without a log(0).
         curve.append(np.mean(np.logaddexp(0, z) - y * z) + alpha / 2 * w @ w)
         delta = 1 / (1 + np.exp(-z)) - y
         w = w - learning_rate * (X.T @ delta / len(y) + alpha * w)
@@ -56,7 +56,7 @@ print("w", w, " b", b)
 
 
 def textbook(**changed):
-    """Return plain gradient descent of 200 steps of 0.8, with some parameters changed."""
+    """Return a model for 200 gradient steps of rate 0.8, with some parameters changed."""
     parameters = {
         "penalty": None,
         "learning_rate": 0.8,
@@ -75,16 +75,16 @@ np.testing.assert_allclose(model.loss_curve_, curve, rtol=1e-13)
 print("p by number of bits set:", model.predict_proba(X)[[0, 1, 3, 7], 1])
 
 # %%
-# The bits are equal, the start is zero, and each step treats them alike: so all three
-# weights stay equal. Nothing breaks the symmetry. A network that began at zero could not
-# learn for the same reason: all its hidden units would stay one and the same. That is why
-# `BackpropMLPClassifier` draws its initial weights.
+# The three bits play the same role and their weights start at zero, so that each step
+# changes all three weights equally. A network that starts at zero cannot learn for the same
+# reason: all its hidden units stay equal. Therefore `BackpropMLPClassifier` draws random
+# initial weights.
 
 # %%
 # Batches
 # -------
-# With one row in a step, or two, the same epoch holds eight steps, or four, each along the
-# gradient of a part. The path is noisy, but an epoch goes further.
+# With one or two rows per step, an epoch has eight or four steps, each along the gradient
+# of its rows only. The path is noisy, but an epoch makes more progress.
 
 fig, ax = plt.subplots(figsize=(6.5, 3.8), layout="constrained")
 for batch_size, color in (("full", "black"), (2, "#1f5fa8"), (1, "#c8500a")):
@@ -96,20 +96,19 @@ ax.legend()
 plt.show()
 
 # %%
-# Why a penalty
-# -------------
-# These labels can be separated without an error. Then twice the weights have a lower loss,
-# and four times the weights a lower one still: without a penalty there is no optimum to
-# arrive at, and training ends because it stops, not because it is done.
+# Why a penalty is needed
+# -----------------------
+# These labels can be separated without error. Then doubling the weights lowers the loss,
+# and doubling them again lowers it further: without a penalty there is no optimum to which
+# training could converge.
 
 for n_steps in (200, 2_000, 20_000):
     fitted = textbook(max_iter=n_steps).fit(X, y)
     print(f"{n_steps:6d} steps: w {fitted.coef_[0, 0]:8.4f}")
 
 # %%
-# With a penalty the optimum is finite, and does not depend on how it is found. Left to
-# itself, `SGDLogisticClassifier` needs no learning rate: it takes Newton steps to the
-# optimum.
+# With a penalty the optimum is finite, and every method finds the same one. By default,
+# `SGDLogisticClassifier` needs no learning rate: it takes Newton steps to the optimum.
 
 by_steps = textbook(penalty="l2", alpha=0.01, max_iter=20_000).fit(X, y)
 by_itself = SGDLogisticClassifier(alpha=0.01).fit(X, y)
@@ -118,5 +117,5 @@ print(f"{by_itself.n_iter_} Newton steps       ", by_itself.coef_[0], by_itself.
 np.testing.assert_allclose(by_itself.coef_, by_steps.coef_, rtol=1e-6)
 
 # %%
-# **What next.** Real features have units:
-# :ref:`what they do to gradient descent <sphx_glr_auto_tutorials_03_exam_scores.py>`.
+# **Next.** Real features have units, and
+# :ref:`units affect gradient descent <sphx_glr_auto_tutorials_03_exam_scores.py>`.

@@ -1,10 +1,10 @@
-r"""Exam scores, and why features are scaled
-========================================
+r"""Exam scores: why to scale features
+==================================
 
-A hundred applicants, two exam scores between 30 and 100, admitted or not. The data are
-simulated here, from a logistic model that we know. (A well-known course has real ones;
-:ref:`an example <sphx_glr_auto_examples_exam_scores.py>` reproduces what was published
-about them, if you have the file.)
+A hundred applicants have two exam scores between 30 and 100, and are admitted or not. The
+data are simulated from a known logistic model. (A well-known course has real data; if you
+have its file, :ref:`an example <sphx_glr_auto_examples_exam_scores.py>` reproduces the
+published results.)
 """
 
 import warnings
@@ -23,14 +23,14 @@ X = rng.uniform(30, 100, size=(100, 2))
 y = (rng.random(100) < 1 / (1 + np.exp(-(X @ [0.2, 0.2] - 25)))).astype(int)
 
 # %%
-# The model draws a line, and odds
-# --------------------------------
-# A coefficient is a change of log odds: one point more in exam 1 multiplies the odds of
-# being admitted by :math:`e^{w_1}`.
+# Coefficients are log odds
+# -------------------------
+# A coefficient is a change of the log odds: one more point in exam 1 multiplies the odds of
+# admission by :math:`e^{w_1}`.
 
 model = SGDLogisticClassifier(penalty=None).fit(X, y)
 print("w", model.coef_[0].round(3), " b", model.intercept_.round(2))
-print("odds ratio of a point more:", np.exp(model.coef_[0]).round(3))
+print("odds ratio per point:", np.exp(model.coef_[0]).round(3))
 print("P(admitted | 45, 85) =", model.predict_proba([[45, 85]])[0, 1].round(3))
 
 grid = np.stack(np.meshgrid(np.linspace(28, 102, 150), np.linspace(28, 102, 150)), axis=-1)
@@ -48,14 +48,14 @@ fig.colorbar(shades, label="P(admitted)")
 plt.show()
 
 # %%
-# Raw features are a narrow valley
-# --------------------------------
+# Raw features make a narrow valley
+# ---------------------------------
 # Near its optimum J is a bowl whose curvature is the *Hessian* :math:`H = \frac1n \sum_i
 # p_i (1 - p_i)\, \tilde x_i \tilde x_i^\mathsf{T}`, where :math:`\tilde x` is the row with
-# a 1 for the intercept. Gradient descent diverges where the rate is above :math:`2 /
-# \lambda_{\max}`, and along the flattest direction it closes only the part
-# :math:`\text{rate} \cdot \lambda_{\min}` of the gap in a step. So the number of steps
-# grows like the *condition number* :math:`\lambda_{\max} / \lambda_{\min}`.
+# a 1 for the intercept. Gradient descent diverges if the rate is above :math:`2 /
+# \lambda_{\max}`. Along the flattest direction, one step closes only the fraction
+# :math:`\text{rate} \cdot \lambda_{\min}` of the gap. So the number of steps grows with the
+# *condition number* :math:`\lambda_{\max} / \lambda_{\min}`.
 
 
 def eigenvalues(X):
@@ -75,10 +75,10 @@ for name, features in (("raw", X), ("standardised", scaled)):
     )
 
 # %%
-# On raw scores the largest stable rate is tiny, and thousands of steps go by before the
-# intercept has moved to where it belongs. After `StandardScaler` the same method is there
-# in a few hundred. And learning_rate='auto', the default, standardises inside, while J and
-# its optimum stay those of your units: raw or scaled, it takes a handful of Newton steps.
+# On raw scores the largest stable rate is tiny, and the intercept needs thousands of steps
+# to reach its optimum. After `StandardScaler` the same method needs a few hundred. The
+# default learning_rate='auto' standardises internally, while J and its optimum stay those
+# of your units: for raw and for scaled features it takes a few Newton steps.
 
 
 def gaps(features, learning_rate, n_steps, best):
@@ -95,7 +95,7 @@ def gaps(features, learning_rate, n_steps, best):
 
 
 def log_loss_of(fitted):
-    """Return the mean loss in nats, from log probabilities, which are finite."""
+    """Return the mean loss in nats, from log probabilities, which are always finite."""
     return -np.mean(fitted.predict_log_proba(X)[np.arange(len(y)), y])
 
 
@@ -107,14 +107,14 @@ ax.loglog(gaps(scaled, 2.0, 3_000, best), color="#1f5fa8", label="standardised, 
 steps = np.arange(1, len(auto) + 1)
 ax.loglog(steps, auto, "k.-", label="raw, learning_rate='auto' (Newton steps)")
 ax.set(xlabel="step", ylabel="J - J*, nats per row", ylim=(1e-10, 2))
-ax.set_title("How far from the optimum")
+ax.set_title("Gap to the optimum")
 ax.legend(fontsize="small")
 plt.show()
 
 # %%
 # The same optimum as LogisticRegression
 # --------------------------------------
-# `LogisticRegression(C)` minimises a sum, we a mean: `alpha = 1 / (C * n)`.
+# `LogisticRegression(C)` minimises a sum and we minimise a mean: `alpha = 1 / (C * n)`.
 
 C = 10.0
 ours = SGDLogisticClassifier(alpha=1 / (C * len(y)), tol=1e-10).fit(scaled, y)
@@ -124,10 +124,10 @@ print("theirs", theirs.coef_[0], theirs.intercept_)
 np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-5)
 
 # %%
-# Nothing silent
-# --------------
-# A run that has not arrived says so, with what it was still gaining. A rate that is too
-# large is an error with advice, not a model full of NaN.
+# Failures are reported
+# ---------------------
+# A run that has not converged warns and reports its last improvement. A rate that is too
+# large raises an error with advice instead of a model full of NaN.
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", ConvergenceWarning)
@@ -140,12 +140,11 @@ except ValueError as error:
     print(f"ValueError: {error}")
 
 # %%
-# Put the scaler into a pipeline, so that rows to predict are scaled as those to train on
-# were.
+# Put the scaler into a pipeline, so that rows to predict are scaled like the training rows.
 
 pipeline = make_pipeline(StandardScaler(), SGDLogisticClassifier(learning_rate=0.5))
 print("training accuracy", pipeline.fit(X, y).score(X, y))
 
 # %%
-# **What next.** Some labels no line can separate:
+# **Next.** No line can separate some labels, such as
 # :ref:`XOR <sphx_glr_auto_tutorials_04_xor.py>`.

@@ -1,9 +1,9 @@
 r"""XOR: backpropagation by hand
 ============================
 
-One neuron draws one line, and no line separates XOR. This page shows what a hidden layer
-does about it, derives the gradient of a network with two inputs, two hidden units and one
-output, computes it in six lines of NumPy, and compares it with the estimator's.
+One neuron draws one line, and no line separates XOR. This page shows how a hidden layer
+solves XOR. It derives the gradient of a network with two inputs, two hidden units and one
+output, computes it in six lines of NumPy, and compares it with the estimator's gradient.
 """
 
 import matplotlib.pyplot as plt
@@ -17,15 +17,16 @@ y = np.array([0, 1, 1, 0])
 # %%
 # Why one neuron is not enough
 # ----------------------------
-# By symmetry the best that logistic regression can do is to know nothing: w = 0, a
-# probability of 1/2 for each row, and a loss of log 2.
+# By symmetry the optimum of logistic regression is the null model: w = 0, a probability of
+# 1/2 for each row, and a loss of log 2.
 
 linear = SGDLogisticClassifier(penalty=None, tol=1e-10).fit(X, y)
 print("probabilities", linear.predict_proba(X)[:, 1].round(9), " w", linear.coef_.round(9))
 
 # %%
-# Two neurons draw two lines, and a third can combine what they say. With weights chosen by
-# hand: the first hidden unit is OR, the second AND, and the output is "OR, but not AND".
+# Two neurons draw two lines, and a third can combine their outputs. With these hand-chosen
+# weights, the first hidden unit is OR, the second is AND, and the output is "OR, but not
+# AND".
 
 
 def sigmoid(z):
@@ -42,7 +43,7 @@ by_hand = [
 
 
 def forward(X, W1, b1, W2, b2):
-    """Return the hidden units' outputs (n, 2) and the output's probability (n, 1)."""
+    """Return the hidden units' outputs (n, 2) and the probability (n, 1)."""
     hidden = sigmoid(X @ W1 + b1)
     return hidden, sigmoid(hidden @ W2 + b2)
 
@@ -52,9 +53,9 @@ for row, (unit_1, unit_2), output in zip(X, hidden, p[:, 0], strict=True):
     print(f"{row}   OR {unit_1:.3f}   AND {unit_2:.3f}   XOR {output:.3f}")
 
 # %%
-# The gradient, from the output back
-# ----------------------------------
-# The forward pass, with the rows of a batch as rows of matrices (n rows):
+# The gradient, from the output backwards
+# ---------------------------------------
+# This is the forward pass; each of the n rows of a batch is a row of the matrices:
 #
 # .. math::
 #
@@ -63,19 +64,19 @@ for row, (unit_1, unit_2), output in zip(X, hidden, p[:, 0], strict=True):
 #     z_2 &= a_1 W_2 + b_2 & (n \times 1) \qquad p &= \sigma(z_2)
 #     \end{aligned}
 #
-# Call :math:`\delta_l` the derivative of a row's loss with respect to :math:`z_l`, the
-# *input* of a layer's activation. At the output it is what it was for one neuron. To go
-# back one layer, the chain rule multiplies by what :math:`z_2` depends on :math:`a_1` with,
-# the weights, and by the slope of the sigmoid, which is :math:`a (1 - a)` in terms of its
-# own output:
+# Let :math:`\delta_l` be the derivative of a row's loss with respect to :math:`z_l`, the
+# *input* of a layer's activation. At the output it is the same as for one neuron. To go
+# back one layer, the chain rule multiplies by the weights, which are the derivative of
+# :math:`z_2` with respect to :math:`a_1`, and by the slope of the sigmoid, which is
+# :math:`a (1 - a)` for an output :math:`a`:
 #
 # .. math::
 #
 #     \delta_2 = p - y, \qquad
 #     \delta_1 = (\delta_2 W_2^\mathsf{T}) \odot a_1 \odot (1 - a_1)
 #
-# A weight's derivative is what comes in times the delta of where it goes, mean over the
-# rows:
+# The derivative with respect to a weight is the weight's input times the delta of its
+# output, averaged over the rows:
 #
 # .. math::
 #
@@ -86,11 +87,11 @@ for row, (unit_1, unit_2), output in zip(X, hidden, p[:, 0], strict=True):
 #     \frac{\partial J}{\partial b_1} &= \tfrac1n \textstyle\sum_i \delta_{1,i}
 #     \end{aligned}
 #
-# That is backpropagation [1]_, and this is the program:
+# This is backpropagation [1]_. The program:
 
 
 def gradient_by_hand(X, y, W1, b1, W2, b2):
-    """Return the derivatives of the mean log loss by W1, b1, W2, b2."""
+    """Return the derivatives of the mean log loss with respect to W1, b1, W2, b2."""
     hidden, p = forward(X, W1, b1, W2, b2)
     delta_2 = p - y[:, None]
     delta_1 = (delta_2 @ W2.T) * hidden * (1 - hidden)
@@ -99,11 +100,11 @@ def gradient_by_hand(X, y, W1, b1, W2, b2):
 
 
 # %%
-# Three ways to the same numbers
-# ------------------------------
-# The estimator does not show its gradient, but a step does: plain gradient descent with
-# rate 1 moves by minus the gradient. `coefs_` and `intercepts_` may be edited, and training
-# goes on from what stands there. So: put our weights in, make one step, and look at the
+# Three ways to compute the gradient
+# ----------------------------------
+# The estimator does not return its gradient, but a step reveals it: plain gradient descent
+# with rate 1 moves by minus the gradient. If you edit `coefs_` and `intercepts_`, training
+# resumes from your values. So we insert our weights, make one step, and take the
 # difference.
 
 rng = np.random.default_rng(0)
@@ -119,7 +120,7 @@ network = BackpropMLPClassifier(
     batch_size="full",
     random_state=0,
 )
-network.partial_fit(X, y, classes=[0, 1])  # so that there are weights to edit
+network.partial_fit(X, y, classes=[0, 1])  # creates the weights that we edit
 network.coefs_ = [theta[0].copy(), theta[2].copy()]
 network.intercepts_ = [theta[1].copy(), theta[3].copy()]
 network.partial_fit(X, y)
@@ -133,12 +134,12 @@ by_estimator = [before - now for before, now in zip(theta, after, strict=True)]
 
 
 # %%
-# The third way knows nothing of chain rules: a central difference,
-# :math:`(J(\theta + h e_j) - J(\theta - h e_j)) / 2h`, for one parameter after the other.
+# The third way does not use the chain rule: it computes the central difference
+# :math:`(J(\theta + h e_j) - J(\theta - h e_j)) / 2h` for each parameter.
 
 
 def objective(flat):
-    """Return the mean log loss at parameters in one vector of 9."""
+    """Return the mean log loss for a vector of all 9 parameters."""
     W1, b1, W2, b2 = flat[:4].reshape(2, 2), flat[4:6], flat[6:8, None], flat[8:]
     p = forward(X, W1, b1, W2, b2)[1][:, 0]
     return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
@@ -175,10 +176,10 @@ np.testing.assert_allclose(table[2], table[0], atol=1e-9)
 # %%
 # Training
 # --------
-# From MLPClassifier's initial weights, which the same `random_state` draws here, four
-# thousand steps of gradient descent separate XOR from most starts, but not from all.
-# Between them lies a plateau where the network has not yet broken its symmetry, and some
-# starts end on another one: a local minimum, or something as flat.
+# The initial weights are MLPClassifier's for the same `random_state`. From most starts, but
+# not from all, four thousand steps of gradient descent separate XOR. On the way, the loss
+# stays on a plateau until the network breaks its symmetry. Some starts end on another
+# plateau: a local minimum, or a region that is nearly as flat.
 
 fig, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
 models = []
@@ -199,15 +200,14 @@ for seed in range(10):
     separated = model.score(X, y) == 1
     ax.semilogy(model.loss_curve_, color="#1f5fa8" if separated else "#c8500a")
 ax.axhline(np.log(2), color="0.6", linestyle=":", zorder=0)
-ax.annotate("log 2: knowing nothing", (2300, 0.76), color="0.4")
+ax.annotate("log 2: null model", (2300, 0.76), color="0.4")
 ax.set(xlabel="step", ylabel="objective, nats per row", title="XOR from ten starts")
 plt.show()
 n_separated = sum(model.score(X, y) == 1 for model in models)
 print(f"{n_separated} of 10 starts separate XOR")
 
 # %%
-# What the two hidden units have found, in one of the runs: two lines, and a band between
-# them.
+# In one of the runs, the two hidden units have learned two lines with a band between them.
 
 best = min(models, key=lambda model: model.loss_curve_[-1])
 grid = np.stack(np.meshgrid(*2 * [np.linspace(-0.4, 1.4, 200)]), axis=-1)
@@ -226,8 +226,8 @@ fig.colorbar(shades, label="p")
 plt.show()
 
 # %%
-# More units make it easy, and Adam [2]_ makes it quick: each coordinate's step is scaled by
-# the size of its own gradients.
+# With more units every start succeeds. Adam [2]_ needs fewer steps, because it scales each
+# coordinate's step by the size of that coordinate's gradients.
 
 easy = [
     BackpropMLPClassifier((10,), "tanh", learning_rate=0.05, random_state=seed).fit(X, y)
@@ -237,7 +237,7 @@ print("ten hidden units and Adam:", sum(m.score(X, y) == 1 for m in easy), "of 1
 print("after at most", max(model.n_iter_ for model in easy), "steps")
 
 # %%
-# **What next.** How long a step should be:
+# **Next.** How long should a step be? See
 # :ref:`choosing a learning rate <sphx_glr_auto_tutorials_05_learning_rate.py>`.
 #
 # .. [1] D. Rumelhart, G. Hinton and R. Williams, "Learning representations by

@@ -1,9 +1,9 @@
 """Choosing a learning rate
 ========================
 
-The learning rate is the one number that gradient descent cannot do without. For logistic
-regression this package can (`learning_rate='auto'`). For a network it matters more than
-anything else you can set, and this page is about finding it.
+Gradient descent needs a learning rate. For logistic regression this package has a method
+without one (`learning_rate='auto'`). For a network the learning rate matters more than any
+other parameter, and this page shows how to find it.
 """
 
 import warnings
@@ -19,20 +19,19 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_nn import BackpropMLPClassifier, LearningRateDisplay, SGDLogisticClassifier
 
 # %%
-# Logistic regression needs none
-# ------------------------------
-# `SGDLogisticClassifier()` takes raw features and ends within `tol` of its optimum: it
-# takes Newton steps on random samples of the rows, which grow to all of them, in
-# standardised coordinates. `partial_fit` without a learning rate is a method for streams.
+# Logistic regression needs no learning rate
+# ------------------------------------------
+# `SGDLogisticClassifier()` takes raw features and stops within `tol` of its optimum. It
+# takes Newton steps in standardised coordinates, on random samples of the rows that grow
+# until they hold all rows. Without a learning rate, `partial_fit` is a method for streams.
 
 X, y = load_breast_cancer(return_X_y=True)
 model = SGDLogisticClassifier().fit(X, y)
 print(f"{model.n_iter_} Newton steps, objective {model.loss_curve_[-1]:.4f}")
 
 # %%
-# Give it a number, and it is the textbook's method: standardise features then. (The penalty
-# is then on the coefficients of standardised features, so that this objective is another
-# one.)
+# With a number as learning rate it is the textbook's method: standardise the features. (The
+# penalty then acts on the coefficients of standardised features, so the objective differs.)
 
 textbook = SGDLogisticClassifier(learning_rate=0.1, random_state=0)
 pipeline = make_pipeline(StandardScaler(), textbook).fit(X, y)
@@ -41,11 +40,10 @@ print(f"{textbook.n_iter_} epochs, objective {textbook.loss_curve_[-1]:.4f}")
 # %%
 # A network: too small, right, too large
 # --------------------------------------
-# The curves are the objective on the training rows. A rate ten times too small learns ten
-# times as slowly; a rate a little too large is fast at first and then rattles about; one
-# that is much too large destroys what was learned. `BackpropMLPClassifier` takes a number
-# where MLPClassifier takes `learning_rate_init`, so that a grid over `learning_rate` does
-# what it says.
+# The curves show the objective on the training rows. A rate ten times too small learns ten
+# times as slowly. A slightly too large rate is fast at first and then fluctuates; a much
+# too large one destroys what was learned. In `BackpropMLPClassifier`, unlike in
+# MLPClassifier, `learning_rate` may be a number, so that you can search over it.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
@@ -54,7 +52,7 @@ X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
 
 
 def network(**parameters):
-    """Return a network of 100 hidden units for 40 epochs, trained."""
+    """Return a network of 100 hidden units, trained for 40 epochs."""
     settings = {"alpha": 1e-3, "max_iter": 40, "tol": None, "random_state": 0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the largest rates
@@ -74,9 +72,9 @@ ax.legend(title="learning rate", fontsize="small")
 plt.show()
 
 # %%
-# So: try powers of ten, or of three, and let validation choose. The best rate depends on
-# the solver (Adam's is near 0.001 whatever the scale of the loss, plain SGD's is often a
-# hundred times that) and on the batch size.
+# So try powers of ten or of three, and let validation choose. The best rate depends on the
+# batch size and on the solver: for Adam it is near 0.001 whatever the scale of the loss,
+# for plain SGD often a hundred times as large.
 
 search = GridSearchCV(
     BackpropMLPClassifier(max_iter=30, tol=None, random_state=0),
@@ -90,13 +88,13 @@ for parameters, score in zip(
     print(f"learning_rate={parameters['learning_rate']:<7g} log loss {-score:.4f}")
 
 # %%
-# A range test
-# ------------
-# A quicker way to a first guess is a hundred steps, each at a rate that is larger than the
-# one before by the same factor, from far too small to far too large [4]_. At first nothing
-# happens, then the loss falls, and in the end it explodes. `learning_rate_range_test`
-# suggests a tenth of the rate at which the smoothed loss is lowest; the estimator stays as
-# it is.
+# Range test
+# ----------
+# A range test gives a quicker first guess [4]_. It takes a hundred steps, and each step
+# multiplies the rate by the same factor, from far too small to far too large. At first
+# nothing happens, then the loss falls, and in the end it explodes.
+# `learning_rate_range_test` suggests a tenth of the rate at which the smoothed loss is
+# lowest. It does not change the estimator.
 
 display = LearningRateDisplay.from_estimator(
     BackpropMLPClassifier(alpha=1e-3, random_state=0), X_train, y_train
@@ -108,29 +106,29 @@ print(
 )
 
 # %%
-# It is a guess that takes the time of a few epochs, not a search: the docstring of
-# :func:`~sklearn_nn.learning_rate_range_test` says how near it came to the best of many
-# rates on 36 problems.
+# The suggestion takes the time of a few epochs, but it is a guess and not a search. The
+# docstring of :func:`~sklearn_nn.learning_rate_range_test` compares it with the best of
+# many rates on 36 problems.
 
 # %%
 # Schedules
 # ---------
-# With a constant rate the noise of the batches keeps the model at a distance from the
-# optimum. Long steps to get near and short ones to arrive do better [1]_. A name in place
-# of the number takes its size from `learning_rate_init`:
+# With a constant rate the noise of the batches keeps the model away from the optimum. It is
+# better to begin with long steps and end with short ones [1]_. If `learning_rate` is a
+# name, `learning_rate_init` sets its size:
 #
-# - 'constant' stays there;
-# - 'invscaling' is ``learning_rate_init / t**power_t``, t the number of the update;
+# - 'constant' is always `learning_rate_init`;
+# - 'invscaling' is ``learning_rate_init / t**power_t``, t being the number of the update;
 # - 'adaptive' is divided by 5 whenever `n_iter_no_change` epochs bring no improvement of
 #   `tol`;
 # - 'cosine' falls to 0 along half a cosine in `max_iter` epochs [2]_; with
-#   `warmup_fraction` it rises along a line before;
-# - 'one_cycle' rises from 1/25 of `learning_rate_init` to all of it, and falls to almost 0
-#   [3]_.
+#   `warmup_fraction` it first rises linearly;
+# - 'one_cycle' rises from 1/25 of `learning_rate_init` to its full value, and then falls to
+#   almost 0 [3]_.
 #
-# The last two know the length of training beforehand. Give `fit` `tol=None`, so that the
-# stopping rule does not cut them short, and compare them at one `max_iter`: half as many
-# epochs are another schedule.
+# The last two depend on the length of training. Set `tol=None`, so that the stopping rule
+# does not cut them short, and compare them at the same `max_iter`: with half as many epochs
+# the schedule is different.
 
 X, y = load_breast_cancer(return_X_y=True)
 X, alpha = StandardScaler().fit_transform(X), 0.01
@@ -158,8 +156,7 @@ def objective(model):
 
 
 # %%
-# For logistic regression we know how far it is to the optimum, because 'auto' has been
-# there.
+# For logistic regression we know the distance to the optimum, because 'auto' finds it.
 
 best = objective(SGDLogisticClassifier(alpha=alpha, tol=1e-12).fit(X, y))
 schedules = {

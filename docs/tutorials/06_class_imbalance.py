@@ -1,8 +1,8 @@
 """Class imbalance: weights, thresholds, scores
 ============================================
 
-Where one row in thirty is a case, a model that never says so is right 97 times in 100. What
-helps depends on what is wrong: the score, the decision, or the weight of a row.
+If one row in thirty is a case, a model that never predicts a case is right 97 times in 100.
+The remedy depends on what is wrong: the score, the decision, or the weight of a row.
 """
 
 import matplotlib.pyplot as plt
@@ -32,7 +32,7 @@ print(f"cases among the training rows: {y_train.mean():.1%}")
 
 
 def report(name, model):
-    """Print how a fitted model does on the test rows."""
+    """Print the results of a fitted model on the test rows."""
     decided, proba = model.predict(X_test), model.predict_proba(X_test)[:, 1]
     found = confusion_matrix(y_test, decided)
     print(
@@ -44,13 +44,12 @@ def report(name, model):
 
 
 # %%
-# Weights, or a threshold
-# -----------------------
-# `class_weight='balanced'` gives each class the same total weight: a row of class k weighs
-# ``sum(w) / (n_classes * sum of w in the class)``. In the objective a weight is a
-# repetition, so it is as if cases had been copied. That moves the decision, and the
-# probabilities with it. `TunedThresholdClassifierCV` of scikit-learn leaves the
-# probabilities alone and moves the decision only.
+# Weights or a threshold
+# ----------------------
+# `class_weight='balanced'` gives each class the same total weight: the weight of a row is
+# ``sum(w) / (n_classes * sum of w in the class)``. In the objective a weight counts as
+# repeated rows, so this has the effect of copying cases. It moves the decision and the
+# probabilities. scikit-learn's `TunedThresholdClassifierCV` moves only the decision.
 
 plain = SGDLogisticClassifier(random_state=0).fit(X_train, y_train)
 balanced = SGDLogisticClassifier(class_weight="balanced", random_state=0)
@@ -69,10 +68,10 @@ report("network, balanced", network)
 print(f"the threshold: {tuned.best_threshold_:.3f}")
 
 # %%
-# Mind the last column: the log loss of the balanced models is worse, because they believe
-# that half of all rows are cases. Where you need probabilities, do not balance, or correct
-# for it: with two classes the balanced model's log odds are too high by about the logarithm
-# of the ratio of the class weights.
+# Look at the last column: the log loss of the balanced models is worse, because they
+# predict as if half of all rows were cases. If you need probabilities, do not balance, or
+# correct them: with two classes, the log odds of the balanced model are too high by about
+# the logarithm of the ratio of the class weights.
 
 weights = 1 / np.bincount(y_train)
 odds_too_high = np.log(weights[1] / weights[0])
@@ -85,8 +84,8 @@ for name, proba in (
     print(f"{name:20} log loss {log_loss(y_test, proba):.4f}")
 
 # %%
-# How well cases are *ranked* hardly changes between the linear models. The decision is
-# where a line crosses the probabilities, and each of them crosses somewhere else.
+# All linear models *rank* the cases almost equally well. They differ in the threshold at
+# which a row becomes a predicted case.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 bins = np.linspace(0, 1, 41)
@@ -104,10 +103,10 @@ left.legend()
 plt.show()
 
 # %%
-# Weights of rows
-# ---------------
-# `sample_weight` multiplies `class_weight`. Only ratios matter, and 0 is absence. That is a
-# law of this package, and the tests hold it to it: a weight of 3 is a row three times.
+# Sample weights
+# --------------
+# `sample_weight` multiplies `class_weight`. Only ratios matter, and a weight of 0 equals no
+# row. A weight of 3 equals three copies of the row; the tests of this package check this.
 
 small, labels = X_train[:400], y_train[:400]
 copies = np.where(labels == 1, 3, 1)
@@ -118,8 +117,8 @@ repeated = SGDLogisticClassifier(tol=1e-10).fit(
 np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-5, atol=1e-8)
 
 # %%
-# Choosing by a score that fits
+# Choosing an appropriate score
 # -----------------------------
-# `GridSearchCV(..., scoring="balanced_accuracy")`, "average_precision" or "neg_log_loss"
-# choose for what you need. Accuracy would choose the model that never finds a case. For
-# early stopping say the same: `scoring='balanced_accuracy'`, or 'loss'.
+# In `GridSearchCV`, choose the `scoring` that you need: "balanced_accuracy",
+# "average_precision" or "neg_log_loss". Accuracy would select the model that never finds a
+# case. For early stopping, set the same: `scoring='balanced_accuracy'`, or 'loss'.

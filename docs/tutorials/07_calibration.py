@@ -1,9 +1,9 @@
-"""Are the probabilities true?
-===========================
+"""Are the probabilities calibrated?
+=================================
 
-Of the rows that are given a probability of 0.8, four in five should be cases. Models that
-are trained on the log loss, as both are here by default, come close if they neither overfit
-nor are balanced; this page looks, and says what to do where they do not.
+Among rows with a predicted probability of 0.8, four in five should be cases. Models trained
+on the log loss, the default of both estimators, come close to this, unless they overfit or
+use balanced weights. This page checks the calibration and shows how to improve it.
 """
 
 import matplotlib.pyplot as plt
@@ -29,9 +29,9 @@ X_train, X_later, y_train, y_later = train_test_split(
 # %%
 # Four models
 # -----------
-# A linear model; a network that is trained until it knows its training rows by heart; the
-# same network, stopped early on rows that it does not see; and the first network once more,
-# with a sigmoid on top, fitted to rows kept for later (Platt's method, in scikit-learn).
+# We compare a linear model; a network that overfits its training rows; the same network
+# with early stopping on held-out rows; and the overfitted network with a sigmoid on top,
+# fitted to other held-out rows (Platt's method, in scikit-learn).
 
 linear = SGDLogisticClassifier(random_state=0).fit(X_train, y_train)
 overfitted = BackpropMLPClassifier(
@@ -64,17 +64,16 @@ ax.legend(fontsize="small")
 plt.show()
 
 # %%
-# The overfitted network decides well, but is far too sure of itself. The log loss and the
-# Brier score see it; accuracy does not. So stop early, or penalise (`alpha`), or calibrate
-# on rows of their own.
+# The overfitted network decides well but is far too confident. The log loss and the Brier
+# score show this; accuracy does not. So stop early, use a penalty (`alpha`), or calibrate
+# on separate rows.
 
 # %%
-# From logits, not from probabilities
-# -----------------------------------
-# The network ends in *logits*, and every loss is computed from them. A confident mistake
-# costs what it should: with a logit of 800 on the wrong side, 800 nats, where a
-# probability, clipped so that its logarithm exists, would hide the difference between 40
-# and 800.
+# Losses from logits instead of probabilities
+# -------------------------------------------
+# The network returns *logits*, and every loss is computed from them. A confident error has
+# its full loss: for a logit of 800 with the wrong sign, it is 800 nats. A probability that
+# is clipped to have a finite logarithm would hide the difference between 40 and 800.
 
 model = SGDLogisticClassifier().fit([[0.0], [1.0]], [0, 1])
 model.coef_, model.intercept_ = np.array([[1600.0]]), np.array([-800.0])  # edited by hand
@@ -82,13 +81,13 @@ print("probabilities    ", model.predict_proba([[0.0], [0.52], [1.0]])[:, 1])
 print("log probabilities", model.predict_log_proba([[0.0], [0.52], [1.0]])[:, 1])
 
 # %%
-# One softmax, not one versus the rest
-# ------------------------------------
+# One softmax instead of one versus the rest
+# ------------------------------------------
 # For more than two classes both estimators train one *softmax*, :math:`p_k = e^{z_k} /
-# \sum_j e^{z_j}`, on the log loss of all classes together. Models of one class against the
-# rest, each trained as if the others were not there, are normalised afterwards, and what
-# comes out is not what any of them was trained for. On iris, whose middle class lies
-# between the other two, a line cannot tell it from "the rest".
+# \sum_j e^{z_j}`, on the log loss of all classes together. In one versus the rest, each
+# model is trained alone; their probabilities are normalised afterwards, so that no model
+# was trained for the final result. In iris the middle class lies between the other two, and
+# no line separates it from "the rest".
 
 X_iris, y_iris = load_iris(return_X_y=True)
 n = len(y_iris)

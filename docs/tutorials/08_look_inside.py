@@ -1,9 +1,8 @@
-"""Looking at training, and at what was learned
-============================================
+"""Inspecting training and the learned weights
+===========================================
 
-A number at the end says little about how a model came to be. Three pictures and a check say
-more: the curves of training, the weights of the first layer, and whether the gradient is
-the gradient.
+The final score says little about how a model was trained. This page shows more: the
+training curves, the weights of the first layer, and a check of the gradient.
 """
 
 from sklearn.datasets import load_breast_cancer, load_digits
@@ -25,9 +24,8 @@ X_train, X_val, y_train, y_val = train_test_split(X, y, test_size=0.4, random_st
 # %%
 # Curves
 # ------
-# Rows to validate with go into `fit`, which does not train on them. With early stopping
-# their score decides when it is enough, and the display marks the epoch whose weights were
-# kept.
+# Give the validation rows to `fit`, which does not train on them. With early stopping their
+# score decides when training ends, and the display marks the epoch whose weights were kept.
 
 model = BackpropMLPClassifier(
     (50,),
@@ -40,8 +38,8 @@ model = BackpropMLPClassifier(
 display = LossCurveDisplay.from_estimator(model)
 
 # %%
-# Where the validation loss turns up while the training loss still falls, the model has
-# begun to learn its rows by heart: `early_stopping=True` with `scoring='loss'` ends there.
+# When the validation loss begins to rise while the training loss still falls, the model
+# overfits: `early_stopping=True` with `scoring='loss'` then ends training.
 
 stopped = BackpropMLPClassifier(
     (50,),
@@ -57,20 +55,20 @@ print(f"best epoch {stopped.best_epoch_} of {stopped.n_iter_}")
 # %%
 # Weights
 # -------
-# Each hidden unit of a network for images is itself a small image: red where a bright pixel
-# speaks for it, blue where against.
+# In a network for images, the weights of each hidden unit form a small image. They are red
+# for pixels that activate the unit if bright, and blue for pixels that inhibit it.
 
 display = WeightsDisplay.from_estimator(model, image_shape=(8, 8))
 
 # %%
-# A linear model has one for each class, and with a penalty they look like what they look
-# for.
+# A linear model has one image per class, and with a penalty each resembles its digit.
 
 linear = SGDLogisticClassifier(alpha=0.01, random_state=0).fit(X_train, y_train)
 display = WeightsDisplay.from_estimator(linear, image_shape=(8, 8))
 
 # %%
-# Without `image_shape` the weights are bars, by the names of the features. l1 leaves few.
+# Without `image_shape` the weights are bars, labelled with the names of the features. With
+# l1 only a few weights are not zero.
 
 data = load_breast_cancer(as_frame=True)
 features = StandardScaler().set_output(transform="pandas").fit_transform(data.data)
@@ -78,12 +76,11 @@ sparse = SGDLogisticClassifier(penalty="l1", alpha=0.02).fit(features, data.targ
 display = WeightsDisplay.from_estimator(sparse, max_features=12)
 
 # %%
-# Is the gradient the gradient?
-# -----------------------------
-# Where a model does not learn, the first question is whether its gradient is at fault.
-# `check_gradient` compares it with central differences of the objective, on your data and
-# with your parameters. Errors of 1e-11 to 1e-7 are normal; a wrong gradient has errors of
-# about 1.
+# Is the gradient correct?
+# ------------------------
+# If a model does not learn, first check whether its gradient is wrong. `check_gradient`
+# compares it with central differences of the objective, on your data and with your
+# parameters. Errors of 1e-11 to 1e-7 are normal; a wrong gradient has errors of about 1.
 
 print(check_gradient(model, X_train[:100], y_train[:100]))
 
