@@ -1,17 +1,17 @@
 """Choose a learning rate by a range test
 ======================================
 
-Before training, on handwritten digits: a perceptron of 50 hidden units, digits of 8 x 8
-pixels, a quarter of the rows for a test. The range test takes 100 steps whose rates grow
-from 1e-6 to 10; its suggestion, a tenth of the rate at which the smoothed loss is lowest,
-then trains for 20 epochs, beside rates that are 10 and 100 times smaller and larger.
+A network of 50 hidden units learns handwritten digits of 8 x 8 pixels; a quarter of the
+rows are test rows. The range test takes 100 steps with rates from 1e-6 to 10 and suggests a
+tenth of the rate at which the smoothed loss is lowest. Then the network trains for 20
+epochs at this rate, and at rates 10 and 100 times smaller and larger.
 
-Expect a suggestion of about 0.02, and a table of five rates in which it has the lowest
-loss, a few hundredths, and about 97 % of the test rows right; rates ten times smaller and
-larger have several times its loss, and at a hundred times nothing is learned. With
-`--picture` the range test is drawn into choosing_a_learning_rate.png, if matplotlib is
-there: the loss lies flat for two or three decades of rates, falls over two, and rises
-steeply where steps are too long.
+Expect a suggestion of about 0.02. In the table of five rates it has the lowest loss, a few
+hundredths, and about 97 % test accuracy. Rates ten times smaller and larger have several
+times this loss, and at a hundred times the rate the network learns nothing. `--picture`
+saves a picture of the range test as choosing_a_learning_rate.png, if matplotlib is
+installed: the loss is flat over two or three decades of rates, falls over two, and rises
+steeply when the steps are too long.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def compare(model, rates, X_train, X_test, y_train, y_test):
         model.set_params(learning_rate=rate, max_iter=N_EPOCHS, tol=None)
         try:
             model.fit(X_train, y_train)
-        except ValueError:  # training diverged; the message says so
+        except ValueError:  # training diverged
             losses.append(float("inf"))
             print(f"{rate:13.2g}       diverged")
             continue
@@ -48,7 +48,7 @@ def compare(model, rates, X_train, X_test, y_train, y_test):
 
 
 def main():
-    """Print the suggestion and what it and other rates come to."""
+    """Print the suggestion and the results of this and other rates."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--picture", action="store_true")
     arguments = parser.parse_args()

@@ -5,26 +5,27 @@ Compare both estimators with scikit-learn's own on two real data sets.
 
 breast_cancer (569 rows, 30 features, 2 classes) and digits (1797 rows, 64 features, 10
 classes) come with scikit-learn. Half of the rows, stratified, are for training, half for
-testing. SGDLogisticClassifier stands beside LogisticRegression, BackpropMLPClassifier
-beside MLPClassifier, all with their defaults but for `max_iter` and one parameter, each
-in a Pipeline after StandardScaler, under a GridSearchCV (log-loss, 3 folds): the strength
-of the penalty of the linear models (alpha, or C), the step size of the networks.
+testing. SGDLogisticClassifier is compared with LogisticRegression, and
+BackpropMLPClassifier with MLPClassifier. Each follows a StandardScaler in a Pipeline and
+has its defaults, except for `max_iter` and one parameter. GridSearchCV (log-loss, 3 folds)
+chooses that parameter: the strength of the penalty (alpha or C) of the linear models, the
+step size of the networks.
 
-Expect one table for each data set, with
+Expect one table per data set, with
 
 - the parameter that the grid search chose;
 - test accuracy in %, with its standard error below the table;
 - log-loss of the test rows in nats;
 - Brier score for calibration: half the squared distance between the predicted
-  probabilities and the 0/1 labels, mean over rows; for two classes it is
+  probabilities and the 0/1 labels, mean over rows; for two classes it equals
   sklearn.metrics.brier_score_loss. 0 is best;
 - seconds to fit the chosen pipeline on all training rows: median of 3 fits on one thread.
 
 Expect accuracies near 98 % (linear models) and 97 % (networks) on breast_cancer, near 96 %
 and 97 % on digits, and in each pair the same accuracy within a standard error. Seconds
-vary with the machine. The whole takes about 20 seconds on two cores. With matplotlib, a
-picture is saved as compare_with_logistic_regression.png: errors, log-losses, and how often
-the predicted probabilities come true.
+vary with the machine. The script takes about 20 seconds on two cores. If matplotlib is
+installed, it saves compare_with_logistic_regression.png, a picture of the errors, the
+log-losses and the calibration of the predicted probabilities.
 """
 
 import time
@@ -45,18 +46,18 @@ from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 
 PICTURE = "compare_with_logistic_regression.png"
 N_BINS = 5
-# A frequency of fewer cases says little: its standard error is up to 0.16.
+# With fewer cases, the standard error of a frequency can exceed 0.16.
 SMALLEST_BIN = 10
 
 
 class Candidate(NamedTuple):
-    """A classifier and the values to choose from for one of its parameters."""
+    """A classifier and candidate values for one of its parameters."""
 
     classifier: Any
     parameter: str
     values: list
     color: str
-    line_width: float  # in the picture; a thin line can lie on a thick one
+    line_width: float  # in the picture; a thin line stays visible on a thick one
 
     @property
     def name(self):
@@ -65,7 +66,7 @@ class Candidate(NamedTuple):
 
 
 class Result(NamedTuple):
-    """How a candidate did on the test rows of one data set."""
+    """The results of a candidate on the test rows of one data set."""
 
     candidate: Candidate
     chosen: float
@@ -109,18 +110,18 @@ CANDIDATES = [
 
 
 def indicators(y, n_classes):
-    """Return labels 0, 1, ... (n,) as rows of 0 with a 1, (n, n_classes)."""
+    """Return labels 0, 1, ... (n,) one-hot encoded, (n, n_classes)."""
     return np.eye(n_classes)[y]
 
 
 def brier_score(y, proba):
-    """Return half the squared distance of probabilities and labels, mean over rows."""
+    """Return half the squared distance between probabilities and labels, mean over rows."""
     distances = np.sum((proba - indicators(y, proba.shape[1])) ** 2, axis=1)
     return 0.5 * float(np.mean(distances))
 
 
 def median_fit_seconds(pipeline, X, y):
-    """Return the median of the seconds that three fits take."""
+    """Return the median time of three fits in seconds."""
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
@@ -130,7 +131,7 @@ def median_fit_seconds(pipeline, X, y):
 
 
 def evaluate(candidate, X_train, X_test, y_train, y_test):
-    """Choose the candidate's parameter on the training rows; return the test's Result."""
+    """Choose the parameter on the training rows and return the Result on the test rows."""
     pipeline = Pipeline([("scale", StandardScaler()), ("classify", candidate.classifier)])
     name = f"classify__{candidate.parameter}"
     search = GridSearchCV(
@@ -151,7 +152,7 @@ def evaluate(candidate, X_train, X_test, y_train, y_test):
 def compare(X, y):
     """Return the labels of the test rows and the Results of all candidates."""
     parts = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
-    # One thread: these matrices are too small to share, and fit times are steadier.
+    # These matrices are too small for several threads, and one gives steadier times.
     with threadpool_limits(1):
         results = [evaluate(candidate, *parts) for candidate in CANDIDATES]
     return parts[-1], results
@@ -163,7 +164,7 @@ def standard_error(accuracy, n_rows):
 
 
 def print_table(name, y_test, results):
-    """Print one aligned line a candidate."""
+    """Print one aligned line per candidate."""
     n_rows = len(y_test)
     print(f"\n{name}: {n_rows} test rows, {len(np.unique(y_test))} classes")
     header = f"{'model':<24}{'chosen parameter':<28}{'accuracy':>9}{'log-loss':>10}"
@@ -183,7 +184,7 @@ def reliability(y, proba):
     """Return mean predicted probability and observed frequency in bins of probability.
 
     The probabilities of all classes are pooled (for two classes this makes the curve
-    symmetric). Bins of few cases are left out.
+    symmetric). Bins with few cases are omitted.
     """
     predicted, happened = proba.ravel(), indicators(y, proba.shape[1]).ravel()
     bins = np.minimum((predicted * N_BINS).astype(int), N_BINS - 1)
@@ -194,9 +195,9 @@ def reliability(y, proba):
 
 
 def draw_bars(axes, results, values, title, label, whiskers=None):
-    """Draw one horizontal bar a candidate, from zero, with its value at the end.
+    """Draw one horizontal bar per candidate, from zero, with its value at the end.
 
-    `whiskers` are standard errors, one a candidate.
+    `whiskers` are standard errors, one per candidate.
     """
     names = [result.candidate.name for result in results]
     colors = [result.candidate.color for result in results]
@@ -211,7 +212,7 @@ def draw_bars(axes, results, values, title, label, whiskers=None):
 
 
 def draw_reliability(axes, y_test, results):
-    """Draw observed frequency over predicted probability, a line a candidate."""
+    """Draw observed frequency over predicted probability, one line per candidate."""
     axes.plot([0, 1], [0, 1], color="0.7", linestyle="--", label="perfect calibration")
     for result in results:
         axes.plot(
@@ -228,7 +229,7 @@ def draw_reliability(axes, y_test, results):
 
 
 def save_picture(outcomes):
-    """Save bars and reliability curves of {name: (y_test, results)}, if possible."""
+    """Save bars and calibration curves of {name: (y_test, results)}, if possible."""
     try:
         from matplotlib.figure import Figure
     except ImportError:

@@ -1,16 +1,16 @@
-"""A network as an ONNX graph
-==========================
+"""Deploy a network as an ONNX graph
+=================================
 
-Predict where there is no Python: the graph is run by onnxruntime.
+Predict without Python: onnxruntime runs the graph.
 
-Handwritten digits, 64 pixels each. A network is trained on half of them and exported with
-`to_onnx`; its graph takes rows of float32 and returns labels and probabilities.
+A network is trained on half of the handwritten digits, 64 pixels each, and exported with
+`to_onnx`. The graph takes rows of float32 and returns labels and probabilities.
 
-Expect the size of the graph and its names; "the same labels", and a largest difference of
-probabilities near 3e-8, where float32 ends, beside scikit-learn's interface; and the time
-per row of both, for one row and for all: with a single row most of it is spent before and
-after the arithmetic. Without onnx and onnxruntime it says what to install. `--file` saves
-the graph as digits.onnx.
+Expect the size of the graph and its names; "the same labels" as those of `predict`; a
+largest difference of probabilities near 3e-8, the precision of float32; and the time per
+row of the graph and of `predict_proba`, for one row and for all rows. For a single row most
+of this time is overhead. Without onnx and onnxruntime the script says what to install.
+`--file` saves the graph as digits.onnx.
 """
 
 import argparse
@@ -31,7 +31,7 @@ N_REPEATS = 20
 
 
 def microseconds_per_row(predict, X):
-    """Return the shortest of several times, as others only add noise."""
+    """Return the shortest of several times per row; longer ones contain more noise."""
     times = []
     for _ in range(N_REPEATS):
         start = perf_counter()
@@ -41,7 +41,7 @@ def microseconds_per_row(predict, X):
 
 
 def main():
-    """Print what the graph predicts beside the estimator."""
+    """Compare the predictions of the graph with those of the estimator."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--file", action="store_true")
     arguments = parser.parse_args()

@@ -3,12 +3,12 @@
 
 Predict admission from two exam scores, on raw features, as two Theano tutorials do.
 
-The data are exercise 2 of Andrew Ng's machine learning course: 100 applicants, two exam
-scores between 30 and 100, admitted or not. The features are left unscaled on purpose,
+The data are from exercise 2 of Andrew Ng's machine learning course: 100 applicants, two
+exam scores between 30 and 100, admitted or not. The features are deliberately not scaled,
 which makes gradient descent very slow: after 300,000 steps it is still far from the
-optimum. Part one (3a) prints the loss every 20,000 steps; part two (3b) takes one row at a
-time in one fixed shuffled order and compares with a plain loop over the same order; part
-three standardises the features, and is at the optimum in a few hundred steps.
+optimum. Part one (3a) prints the loss every 20,000 steps. Part two (3b) takes one row at a
+time, in one fixed shuffled order, and compares with a plain loop over the same order. Part
+three standardises the features and reaches the optimum in a few hundred steps.
 
 Run it with the file, comma separated without a header (score 1, score 2, label)::
 
@@ -17,8 +17,8 @@ Run it with the file, comma separated without a header (score 1, score 2, label)
 Expect the tutorial's fifteen loss values to ten digits, its final coefficients, agreement
 with the plain loop to 1e-7 or better, and the optimum with 89 % training accuracy.
 300,000 steps take less than a second with compiled kernels, about half a minute without.
-Part two runs 1000 epochs by default, which is too few for the tutorial's end point but
-enough for the comparison; `--epochs 10000` is what the tutorial did.
+Part two runs 1000 epochs by default, too few for the tutorial's final values but enough for
+the comparison; the tutorial used `--epochs 10000`.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def parameters_of(model):
 
 
 def show(name, parameters):
-    """Print (intercept, w1, w2) in one line."""
+    """Print (intercept, w1, w2) on one line."""
     print(f"   {name:<22} " + "  ".join(f"{value:13.8f}" for value in parameters))
 
 
@@ -81,7 +81,7 @@ def plain_model(learning_rate, batch_size, max_iter):
 
 
 def gradient_descent(X, y, n_steps):
-    """3a: full batch, rate 0.001, from zero."""
+    """Run part 3a: full batches at rate 0.001, starting at zero."""
     print(f"3a. Gradient descent on raw features, {n_steps} steps")
     start = time.perf_counter()
     model = plain_model(0.001, "full", n_steps).fit(X, y)
@@ -109,7 +109,7 @@ def loop_over_rows(X, y, learning_rate, n_epochs):
 
 
 def one_row_at_a_time(X, y, n_epochs):
-    """3b: single rows, rate 0.0005, one fixed shuffled order; and a plain loop."""
+    """Run part 3b: single rows at rate 0.0005 in one fixed shuffled order, and a loop."""
     print(f"\n3b. One row at a time, {n_epochs} epochs over one shuffled order")
     order = np.random.RandomState(0).permutation(len(y))
     X, y = X[order], y[order]
@@ -120,27 +120,25 @@ def one_row_at_a_time(X, y, n_epochs):
     show("intercept, w1, w2", parameters)
     show("plain loop", loop)
     show("published, 10,000", PUBLISHED_SGD_END)
-    print(f"   largest difference to the plain loop: {np.abs(parameters - loop).max():.1e}")
+    print(f"   largest difference from plain loop: {np.abs(parameters - loop).max():.1e}")
     print(f"   {seconds:.1f} s")
     if n_epochs != N_PUBLISHED_EPOCHS:
         print(
             "   For the published run pass --epochs 10000 (ten times the default's time)."
         )
-    print(
-        "   The tutorial's order is not known. At 10,000 epochs, other orders end between"
-    )
+    print("   The tutorial's order is unknown. At 10,000 epochs, other orders end between")
     print("   (-16.15, .0773, .0678) and (-12.93, .1597, .1547).")
 
 
 def optimum(X, y):
-    """Scaled features: at the optimum in a few hundred steps."""
+    """Reach the optimum on scaled features in a few hundred steps."""
     print("\nWith StandardScaler, 500 steps of size 1.0 with momentum")
     model = SGDLogisticClassifier(
         penalty=None, learning_rate=1.0, batch_size="full", max_iter=500, tol=None
     )
     pipeline = make_pipeline(StandardScaler(), model).fit(X, y)
     scaler = pipeline[0]
-    # Back to the raw scores: z = (x - mean) / scale.
+    # Convert to raw scores: z = (x - mean) / scale.
     weight = model.coef_[0] / scaler.scale_
     show("intercept, w1, w2", [model.intercept_[0] - weight @ scaler.mean_, *weight])
     show("optimum", OPTIMUM)
@@ -165,10 +163,10 @@ def main():
     arguments = parse_arguments()
     if arguments.data is None:
         print(
-            "This example needs the file of exam scores 'ex2data1.txt' of exercise 2 of "
-            "Andrew Ng's\nmachine learning course (100 lines: score 1, score 2, label), "
-            "which is not part of this package.\n"
-            "Pass it as: python exam_scores.py --data ex2data1.txt"
+            "This example needs the exam scores 'ex2data1.txt' from exercise 2 of Andrew "
+            "Ng's\nmachine learning course (100 lines: score 1, score 2, label). "
+            "They are not part of this package.\n"
+            "Pass the file: python exam_scores.py --data ex2data1.txt"
         )
         return
     table = np.loadtxt(arguments.data, delimiter=",", dtype=np.float64)

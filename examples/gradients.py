@@ -1,16 +1,16 @@
-"""Gradients against central differences
-=====================================
+"""Check gradients by central differences
+======================================
 
-Check the mathematics under the estimators: gradients, descent, and extreme numbers.
+Check the mathematics of the estimators: gradients, gradient descent, and extreme numbers.
 
-It looks into the training engine `sklearn_nn._engine`, which users need not know.
+The script uses the private training engine `sklearn_nn._engine`.
 
-1. Backpropagation against central differences (J(theta + h) - J(theta - h)) / 2h with
-   h = 1e-4, for every activation and both losses of a network with two hidden layers.
-   Expect differences near 1e-8: the error of central differences themselves is of order
-   h^2. (relu has kinks; a step of h across one would show as a larger difference.)
-2. Gradient descent on x0^2 + x1^2 from (-3, 4) at rate 0.1, for 100 steps, beside the
-   closed form (-3, 4) * 0.8^100. Expect the same numbers.
+1. Backpropagation compared with central differences (J(theta + h) - J(theta - h)) / 2h
+   with h = 1e-4, for every activation and both losses of a network with two hidden layers.
+   Expect differences near 1e-8, because the error of central differences is of order h^2.
+   (relu has kinks; a step of h across one would give a larger difference.)
+2. Gradient descent on x0^2 + x1^2 from (-3, 4) at rate 0.1, for 100 steps, compared with
+   the closed form (-3, 4) * 0.8^100. Expect the same numbers.
 3. Sigmoid, softmax and all losses at logits up to 1e300. Expect only finite numbers.
 """
 
@@ -27,7 +27,7 @@ from sklearn_nn._engine.types import Architecture, Dataset
 
 
 def make_problem(activation, loss, n_outputs):
-    """Return a network with 4 inputs and hidden layers of 5 and 3, and an l2 penalty."""
+    """Return a problem with 4 inputs, hidden layers of 5 and 3 units, and an l2 penalty."""
     return Problem(
         architecture=Architecture((4, 5, 3, n_outputs), (activation, activation)),
         loss=loss,
@@ -48,7 +48,7 @@ def gradient_error(activation, loss, out_activation, rng):
     n_outputs = 3 if out_activation == "softmax" else 1
     problem = make_problem(activation, loss, n_outputs)
     labels = rng.integers(max(2, n_outputs), size=10)
-    # One class index a row for softmax, else a column of 0.0 and 1.0.
+    # For softmax one class index per row, otherwise a column of 0.0 and 1.0.
     y = labels if out_activation == "softmax" else labels[:, None].astype(float)
     batch = Dataset(rng.normal(size=(10, 4)), y, None)
     theta = 0.5 * rng.normal(size=problem.architecture.n_parameters)
@@ -60,7 +60,7 @@ def gradient_error(activation, loss, out_activation, rng):
 
 
 def check_gradients():
-    """Part 1: print a table of differences."""
+    """Print a table of differences (part 1)."""
     print("1. Largest difference between backpropagation and central differences")
     rng = np.random.default_rng(0)
     print(f"   {'loss':<15}{'output':<10}" + "".join(f"{name:>11}" for name in ACTIVATIONS))
@@ -71,7 +71,7 @@ def check_gradients():
 
 
 def descend():
-    """Part 2: 100 steps of the engine's SGD on x0^2 + x1^2, whose gradient is 2x."""
+    """Run 100 steps of the engine's SGD on x0^2 + x1^2, whose gradient is 2x (part 2)."""
     x = start = np.array([-3.0, 4.0])
     for t in range(1, 101):
         x, _ = SGD().step(x, (), 2 * x, learning_rate=0.1, t=t, proximal=None)
@@ -83,7 +83,7 @@ def descend():
 
 
 def check_extremes():
-    """Part 3: functions at logits that overflow a naive exp."""
+    """Evaluate functions at logits that overflow a naive exp (part 3)."""
     print("\n3. Extreme logits")
     logits = np.array([-1e300, -1000.0, 0.0, 1000.0, 1e300])
     print(f"   logits        {logits.tolist()}")
@@ -102,7 +102,7 @@ def check_extremes():
 
 
 def main():
-    """Run the three parts."""
+    """Run all three parts."""
     check_gradients()
     descend()
     check_extremes()

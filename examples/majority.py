@@ -4,13 +4,14 @@
 Learn the majority vote of three bits by gradient descent, then by single rows.
 
 Part one repeats a TensorFlow tutorial: 200 steps of full-batch gradient descent in
-float32. Its rate of 0.1 belongs to the loss summed over 8 rows; ours is the mean's, so
-our rate is 0.8. Part two repeats a Keras tutorial: 200 epochs, one row at a time, rate
-0.1, in a new random order each epoch. Its result depends on the order, so the published
-numbers are bands that 400 different orders fell into.
+float32. Its rate of 0.1 is for the loss summed over 8 rows; our loss is the mean, so our
+rate is 0.8. Part two repeats a Keras tutorial: 200 epochs, one row at a time, at rate 0.1,
+in a new random order each epoch. The result depends on the order, so the published numbers
+are the ranges of the results of 400 different orders.
 
-Expect two tables of probabilities beside the published ones, each line ending in "agrees".
-In float64 the weights are compared with the same 200 steps in 40-digit arithmetic.
+Expect two tables of our and the published probabilities, in which each line ends in
+"agrees". In float64 the weights are compared with the same 200 steps in 40-digit
+arithmetic.
 """
 
 import numpy as np
@@ -25,7 +26,7 @@ ROWS = ["".join(str(int(bit)) for bit in row) for row in X]
 # By the number of bits set, 0 to 3.
 PUBLISHED_PROBA = np.array([0.00520364, 0.16293728, 0.87869316, 0.9963038])
 PUBLISHED = (3.6166463, -5.25318)  # float32; each weight, intercept
-# The same after 200 steps in 40-digit arithmetic (mpmath).
+# The same values after 200 steps in 40-digit arithmetic (mpmath).
 EXACT = (3.616647722275908, -5.253182198612336)
 
 # By row, 000 to 111.
@@ -35,7 +36,7 @@ LOSS_BANDS = {199: (0.11741, 0.11760), 200: (0.11695, 0.11713)}
 
 
 def verdict(agrees):
-    """Return the word that a table's line ends with."""
+    """Return the last word of a line of a table."""
     return "agrees" if agrees else "DIFFERS"
 
 
@@ -53,14 +54,14 @@ def model_of(learning_rate, batch_size):
 
 
 def gradient_descent():
-    """Part one: full batch, float32 as the tutorial and float64."""
+    """Run part one: full batches, in float32 like the tutorial and in float64."""
     print("1. Gradient descent, 200 steps, all rows at once (TensorFlow, float32)")
     single = model_of(0.8, "full").fit(X.astype(np.float32), y)
     double = model_of(0.8, "full").fit(X, y)
     probas = single.predict_proba(X.astype(np.float32))[:, 1]
     print("   row  probability  published")
     for row, proba, theirs in zip(ROWS, probas, PUBLISHED_PROBA[N_BITS], strict=True):
-        # One or two units of float32 in the last place of the tutorial's numbers.
+        # 2e-7 is one or two float32 units in the last place of the tutorial's numbers.
         print(
             f"   {row}  {proba:.8f}   {theirs:.8f} {verdict(abs(proba - theirs) <= 2e-7)}"
         )
@@ -69,7 +70,7 @@ def gradient_descent():
 
 
 def compare(dtype, model, source, expected, tolerances):
-    """Print (each weight, intercept) of the model beside the expected two numbers."""
+    """Print the model's first weight and intercept and the expected two numbers."""
     weight, intercept = model.coef_[0], model.intercept_[0]
     error = (np.abs(weight - expected[0]).max(), abs(intercept - expected[1]))
     agrees = np.all(np.array(error) <= tolerances)
@@ -82,7 +83,7 @@ def compare(dtype, model, source, expected, tolerances):
 
 
 def one_row_at_a_time():
-    """Part two: batches of one row, reshuffled in each epoch."""
+    """Run part two: batches of one row, reshuffled in each epoch."""
     print("\n2. One row at a time, reshuffled, 200 epochs (Keras; bands of 400 orders)")
     model = model_of(0.1, 1).fit(X, y)
     probas = model.predict_proba(X)[:, 1]

@@ -3,18 +3,18 @@
 
 Train a network with one hidden layer of 100 units on the MNIST handwritten digits.
 
-60,000 images of 28 x 28 pixels to train on, 10,000 to test on. The pixels are scaled to
-[0, 1] in float32, so the whole computation is in float32. The settings are those of
-BackpropMLPClassifier's defaults (relu, adam, batches of 200 rows) but for a learning rate
-of 0.002 and a weaker penalty, alpha=1e-5.
+There are 60,000 training images and 10,000 test images of 28 x 28 pixels. The pixels are
+scaled to [0, 1] in float32, so the whole computation is in float32. The parameters are the
+defaults of BackpropMLPClassifier (relu, adam, batches of 200 rows), except for a learning
+rate of 0.002 and a weaker penalty, alpha=1e-5.
 
-The data come from a file, `python mnist.py --data mnist.npz`, with the arrays X_train,
-y_train, X_test, y_test (pixels as uint8, 0 to 255, 784 a row), or are otherwise fetched
-from openml.org with scikit-learn (once; scikit-learn keeps a copy).
+`python mnist.py --data mnist.npz` reads the data from a file with the arrays X_train,
+y_train, X_test, y_test (pixels as uint8, 0 to 255, 784 per row). Without `--data`,
+scikit-learn fetches them from openml.org (once; it keeps a copy).
 
-Expect one line an epoch (loss in nats), and at the end a test accuracy of 97.74 % (the aim
-is 97.5 %; roundings may move it a little elsewhere). The 15 epochs take four seconds on one
-core of an AMD EPYC.
+Expect one line per epoch (loss in nats), and at the end a test accuracy of 97.74 % (the aim
+is 97.5 %; rounding errors of other machines may change it a little). The 15 epochs take
+four seconds on one core of an AMD EPYC.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def fetch():
     """Return X_train, y_train, X_test, y_test from openml.org, or None without network."""
     try:
         X, y = fetch_openml("mnist_784", version=1, as_frame=False, return_X_y=True)
-    except OSError as error:  # no network, or the server does not answer
+    except OSError as error:  # no network, or no answer from the server
         print(f"openml.org cannot be reached ({type(error).__name__}: {error}).")
         return None
     return X[:N_TRAIN], y[:N_TRAIN], X[N_TRAIN:], y[N_TRAIN:]
@@ -68,12 +68,12 @@ def parse_arguments():
 
 
 def main():
-    """Train and test, or say which data are missing."""
+    """Train and test, or describe the missing data."""
     arguments = parse_arguments()
     data = load(arguments.data)
     if data is None:
         print("Pass MNIST as a file: python mnist.py --data mnist.npz (arrays X_train,")
-        print("y_train, X_test, y_test; pixels as uint8, 784 a row).")
+        print("y_train, X_test, y_test; pixels as uint8, 784 per row).")
         return
     X_train, y_train, X_test, y_test = data
     model = BackpropMLPClassifier(

@@ -1,16 +1,16 @@
 """OR gate, row by row
 ===================
 
-Learn the OR gate one row at a time, and print every step of the textbook's table.
+Learn the OR gate one row at a time, and print every step of a tutorial's table.
 
 Logistic regression starts at zero, takes the rows 00, 01, 10, 11 in this order, and makes
 a step of size 1.0 after each. A TensorFlow tutorial publishes the numbers of epoch 1 and
-epoch 25. The script trains twice: by `partial_fit`, one row a call, and by one call of
+epoch 25. The script trains twice: by `partial_fit`, one row per call, and by one call of
 `fit` with batch_size=1.
 
-Expect a table with eight lines, ours and the tutorial's numbers side by side, then the
-sentence that all agree to the four printed digits and that both ways to train end with
-the same numbers, bit for bit.
+Expect a table of eight lines with our and the tutorial's numbers. The lines below say that
+all agree to the four printed digits, and that both ways of training give the same numbers,
+bit for bit.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 y = np.array([0, 1, 1, 1])
 N_EPOCHS = 25
 
-# (epoch, row): w1, w2 and intercept after the step, probability before it.
+# (epoch, row): w1, w2 and intercept after the step, probability before the step.
 PUBLISHED = {
     (1, 1): (0.0, 0.0, -0.5, 0.5000),
     (1, 2): (0.0, 0.6225, 0.1225, 0.3775),
@@ -35,7 +35,7 @@ PUBLISHED = {
 
 
 def textbook_model():
-    """Return an untrained model that takes plain steps of size 1.0, row after row."""
+    """Return an untrained model that takes plain steps of size 1.0, one per row."""
     return SGDLogisticClassifier(
         penalty=None,
         learning_rate=1.0,
@@ -61,7 +61,7 @@ def train_row_by_row():
 
 
 def print_table(steps):
-    """Print our numbers beside the published ones; return the largest difference."""
+    """Print our and the published numbers; return the largest difference."""
     names = ("w1", "w2", "intercept", "probability")
     print("epoch row " + "".join(f"{name:>20}" for name in names))
     print(" " * 10 + f"{'ours   published':>20}" * 4)
@@ -74,11 +74,11 @@ def print_table(steps):
 
 
 def main():
-    """Train in both ways and compare."""
+    """Train in both ways and compare the results."""
     by_row, steps = train_row_by_row()
     difference = print_table(steps)
     print(
-        f"\nLargest difference to the tutorial: {difference:.1e} "
+        f"\nLargest difference from the tutorial: {difference:.1e} "
         f"(half a unit of its last digit is 5e-05): "
         f"{'same numbers' if difference <= 5e-5 else 'DIFFERENT NUMBERS'}."
     )

@@ -1,18 +1,17 @@
 """A file larger than memory
 =========================
 
-Train on a file that is larger than the memory this program allows itself.
+Train on a file that is larger than the memory limit of this program.
 
-A file of 440 MB (1.1 million rows, 100 features on scales from 0.01 to 100, float32) is
-written and memory-mapped, while the program may use 400 MB, Python and its libraries
-included (a limit that the system enforces, where there is one: not on Windows). Reading the
-whole file is then a MemoryError. Two ways to learn from it are shown: one pass of
-`partial_fit` over chunks of rows, each predicted before it is learned; and `fit` on the
-mapped array, of which it reads rows in place. Then the limit is taken back, and `fit` sees
-the same rows in memory.
+The script writes and memory-maps a file of 440 MB (1.1 million rows, 100 features on scales
+from 0.01 to 100, float32). The operating system (except Windows) limits the program to
+400 MB, including Python and its libraries, so that reading the whole file raises a
+MemoryError. The script learns from the file in two ways: by one pass of `partial_fit` over
+chunks of rows, each predicted before it is learned; and by `fit` on the mapped array, which
+reads rows in place. Then it removes the limit, and `fit` trains on the same rows in memory.
 
-Expect the same accuracy on fresh rows from all three, 82 %, a progressive loss of the
-one pass just above its final one, and an objective within 1e-3 of that in memory.
+Expect the same accuracy of 82 % on new rows from all three, a progressive loss of the one
+pass just above its final loss, and an objective within 1e-3 of that in memory.
 """
 
 import argparse
@@ -36,7 +35,7 @@ WEIGHTS = np.random.RandomState(0).normal(size=N_FEATURES) / SCALES / 3
 
 
 def rows(rng, n_samples):
-    """Return rows X (n, 100) in float32 and labels, by a logistic model."""
+    """Return rows X (n, 100) in float32 and labels, drawn from a logistic model."""
     X = (rng.standard_normal((n_samples, N_FEATURES)) * SCALES).astype(np.float32)
     proba = 1 / (1 + np.exp(-X @ WEIGHTS))
     return X, (rng.random(n_samples) < proba).astype(np.int64)
@@ -54,14 +53,14 @@ def write(folder, n_samples):
 
 
 def allow(n_bytes):
-    """Limit the memory that this program may take from now on; return what it was."""
+    """Limit the memory of this program; return the previous limit."""
     before, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, hard))
     return before
 
 
 def one_pass(X, y):
-    """Return a model that has seen each row once, and its progressive log-loss."""
+    """Return a model trained once on each row, and its progressive log-loss."""
     model, losses = SGDLogisticClassifier(), []
     for start in range(0, len(y), CHUNK):
         chunk = slice(start, start + CHUNK)
@@ -81,7 +80,7 @@ def objective(model, X, y):
 
 
 def report(name, model, seconds, X, y):
-    """Print how a model does on fresh rows."""
+    """Print the results of a model on new rows."""
     proba = model.predict_proba(X)
     accuracy = accuracy_score(y, proba.argmax(axis=1))
     print(

@@ -1,17 +1,19 @@
 """An l1 path by warm starts
 =========================
 
-Follow the coefficients of an l1 model from none to all, each fit starting at the last.
+Follow the coefficients of an l1 model from none to all; each fit starts from the previous
+one.
 
-Breast cancer data, 30 standardised features. At alpha_max, the largest derivative of the
-loss at w = 0, the first coefficient leaves zero; below it 40 values of alpha follow, down
-to a thousandth. `warm_start=True` lets each fit go on from its neighbour.
+The breast cancer data have 30 features, standardised here. At alpha_max, the largest
+derivative of the loss at w = 0, the first coefficient leaves zero. The path has 40 values
+of alpha from there down to a thousandth of it. With `warm_start=True` each fit resumes from
+the previous one.
 
-Expect a table of alphas with their numbers of coefficients that are not zero, which begins
-at 0 or 1 and grows, though not at each step; the names of the first features to enter;
-at alpha_max / 10 the same zeros as LogisticRegression with saga, run for long; and the
-Newton steps that warm starts needed beside fits from zero. `--picture` saves the path to
-regularisation_path.png, if matplotlib is there.
+Expect a table with the number of nonzero coefficients for each alpha, which begins at 0 or
+1 and grows, though not at each step; the names of the first features to enter; the same
+zeros at alpha_max / 10 as LogisticRegression with a long run of saga; and the number of
+Newton steps with warm starts and from zero. `--picture` saves the path to
+regularisation_path.png, if matplotlib is installed.
 """
 
 import argparse
@@ -27,10 +29,10 @@ N_ALPHAS = 40
 
 
 def alphas_of(X, y):
-    """Return alpha_max and smaller ones, in equal ratios down to a thousandth.
+    """Return N_ALPHAS values from alpha_max to a thousandth of it, in equal ratios.
 
     At w = 0 the best intercept predicts the mean of y (0 or 1), so that the derivative with
-    respect to w_j is mean(x_j (mean(y) - y)); it holds w_j at 0 while it is below alpha.
+    respect to w_j is mean(x_j (mean(y) - y)). If its size is below alpha, w_j stays at 0.
     """
     alpha_max = np.max(np.abs(X.T @ (y.mean() - y))) / len(y)
     return alpha_max * np.logspace(0, -3, N_ALPHAS)
@@ -58,7 +60,7 @@ def saga(X, y, alpha):
 
 
 def save_picture(alphas, coefficients, names):
-    """Save the path, with the names of the largest coefficients at its end."""
+    """Save the path and label the coefficients that are largest at its end."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 5))

@@ -1,16 +1,17 @@
-"""Tensors of PyTorch, on a GPU where there is one
+"""Train on PyTorch tensors, on a GPU if available
 ===============================================
 
-Train a network on tensors: what comes back are tensors, on the same device.
+Train a network on tensors and get tensors on the same device.
 
-Handwritten digits, 64 pixels each. The same network is trained on NumPy's arrays and on
-tensors. On both, rows are drawn in the same order and each step is the same arithmetic, so
-that the two models are equal to rounding; what tells them apart is where they live.
-scikit-learn lets tensors in where its `array_api_dispatch` is on, which needs the
-environment variable SCIPY_ARRAY_API=1 before scipy is imported.
+The same network learns handwritten digits, 64 pixels each, from NumPy arrays and from
+tensors. In both cases the rows have the same order and each step does the same arithmetic,
+so that the models are equal up to rounding error and differ only in the device.
+scikit-learn accepts tensors if `array_api_dispatch` is on, which needs the environment
+variable SCIPY_ARRAY_API=1 before scipy is imported.
 
-Expect the device (cpu, or cuda:0 with a GPU), "the same model" with the largest difference
-of coefficients and a test accuracy of 97 %. Without PyTorch it says what to install.
+Expect the device (cpu, or cuda:0 with a GPU), "The same model" with the largest difference
+of coefficients, and a test accuracy of 97 %. Without PyTorch the script says what to
+install.
 """
 
 import os
@@ -37,7 +38,7 @@ def new_model():
 
 
 def largest_difference(tensors, arrays):
-    """Return the largest difference between two lists of coefficients, on the host."""
+    """Return the largest difference between tensors and arrays of coefficients."""
     pairs = zip(tensors, arrays, strict=True)
     return max(abs(tensor.cpu().numpy() - array).max() for tensor, array in pairs)
 
@@ -52,7 +53,7 @@ def main():
     on_arrays = new_model().fit(X_train, y_train)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with sklearn.config_context(array_api_dispatch=True):
-        # y may stay an array: everything follows X.
+        # y may stay an array: the device of X decides.
         on_tensors = new_model().fit(torch.asarray(X_train, device=device), y_train)
         proba = on_tensors.predict_proba(torch.asarray(X_test, device=device))
         accuracy = on_tensors.score(torch.asarray(X_test, device=device), y_test)

@@ -1,18 +1,18 @@
 """Watch it learn
 ==============
 
-A network learns two moons, or XOR, and each frame of a film shows how far it is: on the
-left the probability that it gives to each point of the plane, with the lines at which its
-hidden units switch on; on the right the loss. relu units bend the border between the
-colours at their lines and nowhere else. One call of `partial_fit` is one epoch, so that the
-film is of the same training that `fit` would do::
+A network learns two moons or XOR, and each frame of a film shows its progress. On the left
+is the predicted probability at each point of the plane, with the lines where hidden units
+switch on; on the right is the loss. With relu units, the decision boundary bends only at
+these lines. One call of `partial_fit` is one epoch, so that the film shows the same
+training as `fit`::
 
     python watch_it_learn.py --save moons.gif
     python watch_it_learn.py --data xor --save xor.html
 
-A film needs matplotlib and takes a few seconds; a GIF has about a megabyte, a page six.
-Expect a line for each tenth frame, with the loss falling from near log 2 = 0.69 to below
-0.05, and nearly all rows right in the end.
+A film needs matplotlib and takes a few seconds; a GIF has about one megabyte, a page six.
+Expect a line for every tenth frame, with the loss falling from near log 2 = 0.69 to below
+0.05, and nearly all rows right at the end.
 """
 
 import argparse
@@ -30,7 +30,7 @@ ORANGE, BLUE = "#c8500a", "#1f5fa8"
 
 
 class Frame(NamedTuple):
-    """What the film shows after an epoch."""
+    """The data of one frame, after an epoch."""
 
     epoch: int
     proba: np.ndarray  # (N_GRID, N_GRID), of class 1
@@ -51,14 +51,14 @@ def make_data(name):
 
 
 def plane(X):
-    """Return the points (N_GRID**2, 2) of a square around X, and its half width."""
+    """Return the grid points (N_GRID**2, 2) of a square around X, and its half width."""
     half = 1.15 * np.abs(X).max()
     axis = np.linspace(-half, half, N_GRID)
     return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2), half
 
 
 def train(X, y):
-    """Yield a Frame after some of the epochs, which lie closer together at the start."""
+    """Yield a Frame after some of the epochs, more often at the start."""
     model = BackpropMLPClassifier((12,), learning_rate=0.01, batch_size=50, random_state=2)
     points, _ = plane(X)
     shown = set(np.geomspace(1, N_EPOCHS, N_FRAMES).round().astype(int).tolist())
@@ -72,7 +72,7 @@ def train(X, y):
 
 
 def prepare(figure, X, y):
-    """Draw what stays, and return the two axes, the picture, the lines and the curve."""
+    """Draw the constant parts; return the two axes, the image, the lines and the curve."""
     from matplotlib import colormaps
 
     left, right = figure.subplots(1, 2)
@@ -81,7 +81,7 @@ def prepare(figure, X, y):
         np.full((2, 2), 0.5),
         extent=(-half, half, -half, half),
         origin="lower",
-        cmap=colormaps["RdBu"].resampled(16),  # few colours make a small file
+        cmap=colormaps["RdBu"].resampled(16),  # few colours, small file
         vmin=0,
         vmax=1,
         alpha=0.75,
@@ -94,9 +94,9 @@ def prepare(figure, X, y):
     (curve,) = right.plot([], [], color="black")
     right.set(xscale="log", yscale="log", xlim=(1, N_EPOCHS), xlabel="epoch")
     right.set(ylabel="loss, nats per row", ylim=(0.003, 1.5))
-    right.minorticks_off()  # they would take half of the time
+    right.minorticks_off()  # drawing them would take half of the time
     right.axhline(np.log(2), color="0.7", linestyle=":", zorder=0)
-    right.text(N_EPOCHS, 0.76, "knowing nothing", color="0.5", fontsize=8, ha="right")
+    right.text(N_EPOCHS, 0.76, "null model", color="0.5", fontsize=8, ha="right")
     right.spines[["top", "right"]].set_visible(False)
     return left, right, picture, units, curve
 
@@ -115,7 +115,7 @@ def make_film(frames, X, y):
     def show(frame):
         picture.set_data(frame.proba)
         for line, (w1, w2, b) in zip(units, frame.units, strict=True):
-            # Where w1 x1 + w2 x2 + b = 0: the foot of the perpendicular from 0, then along.
+            # The line w1 x1 + w2 x2 + b = 0, from its nearest point to the origin (foot).
             length = np.hypot(w1, w2)
             along, foot = np.array([-w2, w1]) / length, -b * np.array([w1, w2]) / length**2
             line.set_data(foot[:, None] + along[:, None] * ends)
@@ -123,13 +123,13 @@ def make_film(frames, X, y):
         left.set_title(f"{100 * frame.accuracy:.0f} % right")
         right.set_title(f"epoch {frame.epoch}")
 
-    shown = frames + frames[-1:] * FRAMES_A_SECOND  # the end stays for a second
+    shown = frames + frames[-1:] * FRAMES_A_SECOND  # show the last frame for a second
     film = FuncAnimation(figure, show, shown, interval=1000 / FRAMES_A_SECOND)
     return figure, film
 
 
 def save(film, path):
-    """Write a GIF, or a page with buttons to stop and step if the name ends in .html."""
+    """Write a GIF, or a page with player controls if the name ends in .html."""
     if path.suffix == ".html":
         path.write_text(film.to_jshtml(), encoding="utf-8")
     else:
@@ -138,7 +138,7 @@ def save(film, path):
 
 
 def main():
-    """Train, print, and save the film if asked to."""
+    """Train, print, and save the film on request."""
     parser = argparse.ArgumentParser(description="Watch it learn: see the top of the file.")
     parser.add_argument("--data", choices=["moons", "xor"], default="moons")
     parser.add_argument("--save", type=Path, help="film to write: .gif or .html")

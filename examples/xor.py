@@ -3,15 +3,15 @@
 
 Learn XOR with two hidden units, and check the estimator against a plain NumPy loop.
 
-The network has two logistic hidden units, one logistic output and the squared error, and
-is trained by 4,000 steps of plain gradient descent on all four rows. The tutorial's
-gradient is that of half the summed squared error, at rate 0.5; ours is the mean's, so our
-rate is 0.5 * 4 rows = 2.0. Training starts from BackpropMLPClassifier's own initial
-weights for random_state 0 to 9.
+The network has two logistic hidden units, one logistic output and the squared error. It is
+trained by 4,000 steps of plain gradient descent on all four rows. The tutorial uses the
+gradient of half the summed squared error at rate 0.5; our loss is the mean, so our rate is
+0.5 * 4 rows = 2.0. Training starts from the initial weights of BackpropMLPClassifier for
+random_state 0 to 9.
 
-Expect ten lines with the four outputs, eight of which separate XOR, while random_state 3
-and 9 get stuck (published as such), and the largest difference between estimator and
-loop, below 1e-6. `--picture` saves the loss curves to xor.png, if matplotlib is there.
+Expect ten lines with the four outputs. Eight starts separate XOR, but random_state 3 and 9
+get stuck, as published. The largest difference between estimator and loop is below 1e-6.
+`--picture` saves the loss curves to xor.png, if matplotlib is installed.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def sigmoid(z):
 def initial_weights(seed):
     """Return the initial weights W1, b1, W2, b2 that random_state=seed draws.
 
-    Per layer: weights, then intercepts, uniform in +-sqrt(2 / (fan_in + fan_out)).
+    Each layer draws weights, then intercepts, uniform in +-sqrt(2 / (fan_in + fan_out)).
     """
     rng, arrays = np.random.RandomState(seed), []
     for fan_in, fan_out in ((2, 2), (2, 1)):
@@ -45,7 +45,7 @@ def initial_weights(seed):
 
 
 def train_by_loop(W1, b1, W2, b2, learning_rate=0.5):
-    """Return the outputs (4,) after the tutorial's loop, on the summed squared error."""
+    """Return the outputs (4,) after the tutorial's loop on the summed squared error."""
     target = y[:, None]
     for _ in range(N_STEPS):
         hidden = sigmoid(X @ W1 + b1)
@@ -61,7 +61,7 @@ def train_by_loop(W1, b1, W2, b2, learning_rate=0.5):
 
 
 def train_estimator(seed):
-    """Return the fitted classifier."""
+    """Return the classifier, fitted with a random_state."""
     model = BackpropMLPClassifier(
         hidden_layer_sizes=(2,),
         activation="logistic",
@@ -122,7 +122,7 @@ def main():
         answer = "yes" if separated else "no"
         print(f"{seed:12d}  {numbers}  {answer:>9}  {differences[-1]:17.1e}")
     print(f"\nStuck: {sorted(stuck)}; published: {sorted(PUBLISHED_STUCK)}.")
-    print(f"Largest difference to the NumPy loop: {max(differences):.1e} (1e-6 allowed).")
+    print(f"Largest difference from the loop: {max(differences):.1e} (1e-6 allowed).")
     if arguments.picture:
         save_picture(models)
 
