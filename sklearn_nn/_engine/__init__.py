@@ -1,1 +1,1 @@
-"""The training engine: arrays in, arrays out; it knows nothing of scikit-learn."""
+"""The training engine: arrays in, arrays out; without scikit-learn."""

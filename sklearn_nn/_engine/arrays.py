@@ -1,4 +1,6 @@
-"""Array functions that the other files need, in whatever array library the data is in."""
+"""Functions of arrays, in any array library."""
+
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -6,10 +8,15 @@ from scipy.sparse import issparse
 
 try:
     import array_api_compat
-except ModuleNotFoundError:  # what is in NumPy needs none
+except ModuleNotFoundError:  # NumPy works without it
     array_api_compat = None
 
-# How arrays come into the memory of the host, by the name of their library.
+# Arrays of any library, named by what they hold; comments beside fields say their shapes.
+Vector = Any  # one axis
+Matrix = Any  # two axes
+Rows = Any  # a matrix, or a CSR matrix, with a row per sample
+
+# How to copy arrays to the host, by the name of their library.
 TO_HOST = {
     "torch": lambda array: array.detach().cpu().numpy(),
     "cupy": lambda array: array.get(),
@@ -18,10 +25,10 @@ TO_HOST = {
         array.to_device(namespace(array).Device("CPU_DEVICE"))
     ),
 }
-# Libraries whose own functions scipy.special calls; others come to the host for them.
+# Libraries that scipy.special supports; arrays of others are copied to the host for it.
 WITH_SPECIAL = ("numpy", "torch", "cupy")
-# The namespace of each type of array, and the most exact float of each namespace and
-# device, met so far: to ask for them in each step would take as long as the step.
+# Caches: the namespace of each array type, and the widest float of each namespace and
+# device. Finding them in each step would take as long as the step.
 NAMESPACES, WIDEST_FLOATS = {}, {}
 
 
@@ -31,19 +38,19 @@ def namespace(array):
     Raises
     ------
     ImportError
-        If the array is of a library whose own functions do not follow the array API,
-        such as PyTorch, and array-api-compat is missing.
+        If the array's library does not follow the array API itself, as PyTorch, and
+        array-api-compat is not installed.
     """
     if isinstance(array, (np.ndarray, np.generic)):
         return np
     kind = type(array)
     if kind not in NAMESPACES:
-        NAMESPACES[kind] = namespace_found(array)
+        NAMESPACES[kind] = find_namespace(array)
     return NAMESPACES[kind]
 
 
-def namespace_found(array):
-    """Return the namespace of an array that is not NumPy's."""
+def find_namespace(array):
+    """Return the namespace of an array of another library than NumPy."""
     if array_api_compat is not None:
         return array_api_compat.array_namespace(array)
     try:
@@ -56,31 +63,31 @@ def namespace_found(array):
 
 
 def detached(array):
-    """Return the array without the record that PyTorch keeps to differentiate it."""
+    """Return the array without PyTorch's graph for differentiation."""
     return array.detach() if getattr(array, "requires_grad", False) is True else array
 
 
 def library(array):
-    """Return the name of the library that `array` is of, as 'numpy' or 'torch'."""
+    """Return the name of the array's library, such as 'numpy' or 'torch'."""
     return namespace(array).__name__.split(".")[-1]
 
 
 def to_numpy(array):
-    """Return `array` as an ndarray in the memory of the host, shared where it is there."""
+    """Return `array` as an ndarray on the host, without a copy if it is there already."""
     if isinstance(array, np.ndarray):
         return array
     return TO_HOST.get(library(array), np.asarray)(array)
 
 
 def numpy_dtype(array):
-    """Return NumPy's dtype of the numbers of an array or a CSR matrix."""
+    """Return the dtype of an array or a CSR matrix, as NumPy's."""
     return np.dtype(str(array.dtype).split(".")[-1])
 
 
 def moved_to(like, array):
     """Return `array` (or None) in the library and on the device of `like`.
 
-    Its dtype stays, but where the device has no float64 it becomes float32.
+    The dtype stays the same, except that float64 becomes float32 if the device lacks it.
     """
     if array is None or array is like or are_together(like, array):
         return array
@@ -90,12 +97,12 @@ def moved_to(like, array):
     xp = namespace(like)
     if array.dtype == np.float64 and widest_float(like) != xp.float64:
         array = array.astype(np.float32)
-    # A copy: what is in the memory of the host would be shared.
+    # A copy: arrays on the host would share memory.
     return xp.asarray(array, device=like.device, copy=True)
 
 
 def are_together(one, other):
-    """Say whether two arrays are of the same library and on the same device."""
+    """Return whether two arrays have the same library and device."""
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
     return library(one) == library(other) and one.device == other.device
@@ -103,14 +110,14 @@ def are_together(one, other):
 
 def alike(like, array):
     """Return `array` in the library, on the device and in the dtype of `like`."""
-    if isinstance(array, np.ndarray):  # converted first, so that fewer bytes are moved
+    if isinstance(array, np.ndarray):  # converted first, to move fewer bytes
         array = array.astype(numpy_dtype(like), copy=False)
     return as_type(moved_to(like, array), like.dtype)
 
 
 def as_type(array, dtype):
-    """Return `array` in this dtype, itself if it has it."""
-    if isinstance(array, (np.ndarray, np.generic)):  # NumPy 2.0 has no other way
+    """Return `array` in this dtype, without a copy if it has it already."""
+    if isinstance(array, (np.ndarray, np.generic)):  # np.astype came with NumPy 2.1
         return array.astype(dtype, copy=False)
     return namespace(array).astype(array, dtype, copy=False)
 
@@ -130,18 +137,18 @@ def widest_float(array):
 
 
 def widened(array):
-    """Return `array` in the most exact type of its device, for sums over many numbers."""
+    """Return `array` in the widest float of its device, for sums over many numbers."""
     return as_type(array, widest_float(array))
 
 
 def is_finite(array):
-    """Say whether all numbers of `array` are finite."""
+    """Return whether all numbers of `array` are finite."""
     xp = namespace(array)
     return bool(xp.all(xp.isfinite(array)))
 
 
 def are_equal(one, other):
-    """Say whether two arrays of one library have the same shape and numbers."""
+    """Return whether two arrays of one library have the same shape and numbers."""
     xp = namespace(one)
     return tuple(one.shape) == tuple(other.shape) and bool(xp.all(one == other))
 
@@ -149,8 +156,8 @@ def are_equal(one, other):
 def take_rows(X, index):
     """Return the rows `index` (a slice or integers) of X, dense ones in C order.
 
-    C order, because a matrix product adds in another order for Fortran-ordered rows:
-    the same data would give another model in the last digits.
+    In C order, because matrix products of Fortran-ordered rows add in another order: the
+    same data would give a model with different last digits.
     """
     if issparse(X):
         return X[index]
@@ -158,7 +165,7 @@ def take_rows(X, index):
         return take(X, index)
     if isinstance(index, slice):
         return np.ascontiguousarray(X[index])
-    return np.take(X, index, axis=0)  # always C order; X[index] may not be
+    return np.take(X, index, axis=0)  # always in C order, unlike X[index]
 
 
 def take(array, index):
@@ -172,7 +179,7 @@ def take(array, index):
 
 
 def sigmoid(z):
-    """Return 1 / (1 + exp(-z)) without overflow, in relative accuracy in both tails.
+    """Return 1 / (1 + exp(-z)) without overflow, accurate in both tails.
 
     Parameters
     ----------
@@ -217,10 +224,10 @@ def log1pexp(z):
 
 
 def normal_cdf(z):
-    """Return the standard normal distribution function, in relative accuracy in both tails.
+    """Return the standard normal distribution function, accurate in both tails.
 
-    It is (1 + erf(z / sqrt(2))) / 2. Arrays of other libraries than NumPy need the
-    environment variable SCIPY_ARRAY_API=1 set before scipy is imported.
+    It is (1 + erf(z / sqrt(2))) / 2. For other libraries than NumPy, the environment
+    variable SCIPY_ARRAY_API=1 must be set before scipy is imported.
 
     Parameters
     ----------
@@ -237,9 +244,9 @@ def normal_cdf(z):
 
 
 def log_softmax(z):
-    """Return the logarithm of `softmax` of z (n, n_classes), finite where that is 0."""
+    """Return log(softmax(z)) for z (n, n_classes), finite even if the softmax is 0."""
     xp = namespace(z)
-    # The largest logit becomes 0: exp never overflows and its sum is at least 1.
+    # The largest logit becomes 0, so that exp cannot overflow and its sum is at least 1.
     z = z - xp.max(z, axis=1, keepdims=True)
     return z - xp.log(xp.sum(xp.exp(z), axis=1, keepdims=True))
 

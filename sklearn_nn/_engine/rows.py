@@ -1,35 +1,35 @@
-"""Some of the rows of a Dataset: as a copy, as a view, in batches, in their order."""
+"""Rows of a Dataset: copies, views, batches."""
 
 from .arrays import take, take_rows
 from .types import Dataset
 
 
-def copy_of_rows(data, index):
+def copy_of_rows(data: Dataset, index) -> Dataset:
     """Return the samples `index` (a slice or integers) of `data`, X copied in C order."""
     rows = index if data.rows is None else take(data.rows, index)
     weight = None if data.sample_weight is None else take(data.sample_weight, index)
     return Dataset(take_rows(data.X, rows), take(data.y, index), weight)
 
 
-def view_of_rows(data, index):
+def view_of_rows(data: Dataset, index) -> Dataset:
     """Return the samples `index` (integers, ndarray) of `data`, its X shared."""
     rows = index if data.rows is None else data.rows[index]
     weight = None if data.sample_weight is None else data.sample_weight[index]
     return Dataset(data.X, data.y[index], weight, rows)
 
 
-def batches(data, order, batch_size):
-    """Yield the mini-batches of `data` in the given order, the last one maybe shorter."""
+def batches(data: Dataset, order, batch_size: int):
+    """Yield the mini-batches of `data` in the given order; the last one may be shorter."""
     n_samples = data.n_samples
     for start in range(0, n_samples, batch_size):
         index = slice(start, min(start + batch_size, n_samples))
         yield copy_of_rows(data, index if order is None else order[index])
 
 
-def lay_out(data, batch_size):
-    """Return `data` as C-contiguous rows in their order if one batch holds them all.
+def lay_out(data: Dataset, batch_size: int) -> Dataset:
+    """Return `data` with its rows in a C-contiguous matrix if one batch holds them all.
 
-    That batch is then gathered once and not in every epoch.
+    So they are copied once instead of in every epoch.
     """
     if batch_size < data.n_samples:
         return data

@@ -1,17 +1,19 @@
-"""When to stop, and when to lower the learning rate."""
+"""When to stop, when to lower the learning rate, and which epoch was the best."""
 
 from dataclasses import dataclass, replace
 from enum import Enum
 
-# A rate this small changes nothing visible any more; the value is MLPClassifier's.
-SMALLEST_ADAPTIVE_RATE = 1e-6
-ADAPTIVE_DIVISOR = 5.0  # MLPClassifier's and SGDClassifier's
+from .types import Progress, TrainingState
+
+# Smaller rates change nothing visible; the value is MLPClassifier's.
+MIN_ADAPTIVE_RATE = 1e-6
+ADAPTIVE_DIVISOR = 5.0  # of MLPClassifier and SGDClassifier
 
 
 class Decision(Enum):
-    """What follows from an epoch's criterion."""
+    """Decision of the stopping rule after an epoch."""
 
-    GO_ON = "go on"
+    CONTINUE = "continue"
     LOWER_RATE = "lower the learning rate"
     STOP = "stop"
 
@@ -19,52 +21,33 @@ class Decision(Enum):
 class EndedBy(Enum):
     """Why training ended. Checkpoints hold the value."""
 
-    MAX_ITER = "max_iter"  # all epochs that were asked for are done
+    MAX_ITER = "max_iter"  # all requested epochs are done
     STOPPING_RULE = "stopping_rule"
     MONITOR = "monitor"
     INTERRUPT = "interrupt"  # Ctrl-C
-    MAX_FUN = "max_fun"  # of L-BFGS
-    STALLED = "stalled"  # of L-BFGS and Newton: no lower point was found
-    SEPARABLE = "separable"  # of Newton: there is no optimum
+    MAX_FUN = "max_fun"  # L-BFGS: maximum number of evaluations
+    STALLED = "stalled"  # L-BFGS and Newton: no lower point found
+    SEPARABLE = "separable"  # Newton: there is no optimum
 
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """Stop after `n_iter_no_change` epochs in a row without an improvement of `tol`.
+    """Stop after `n_iter_no_change` epochs in a row without an improvement of `tol`."""
 
-    Parameters
-    ----------
-    tol : float >= 0, or -inf for a rule that never stops
-    n_iter_no_change : int >= 1 or inf
-    lowers_rate : bool
-        Whether the learning rate is divided by 5 instead, while it is above 1e-6.
-    """
+    tol: float  # >= 0, or -inf for a rule that never stops
+    n_iter_no_change: float  # integer >= 1 or inf
+    lowers_rate: bool = False  # whether to divide the rate instead, while it is above 1e-6
 
-    tol: float
-    n_iter_no_change: float
-    lowers_rate: bool = False
+    def judge(self, progress: Progress, criteria: list, learning_rate: float):
+        """Return the new Progress and the Decision after one or several epochs.
 
-    def follow(self, progress, criteria, learning_rate):
-        """Return the new progress and the decision after one epoch or several.
-
-        Parameters
-        ----------
-        progress : Progress
-        criteria : list of float
-            Of each epoch its objective, or minus its validation score: lower is better.
-        learning_rate : float
-            Of the last step.
-
-        Returns
-        -------
-        progress : Progress
-        decision : Decision
-        n_judged : int
-            Number of epochs up to the first decision that is not to go on.
+        `criteria` are the objectives of the epochs, or minus their validation scores: lower
+        is better. `learning_rate` is that of the last step. Also return the number of
+        epochs up to the first decision that is not to continue.
         """
         best, n_no_improvement, n_judged = progress.best, progress.n_no_improvement, 0
         tol, limit = self.tol, self.n_iter_no_change
-        for criterion in criteria:  # a few words each: there may be a million a second
+        for criterion in criteria:  # short: there may be a million per second
             n_judged += 1
             last_improvement = best - criterion
             n_no_improvement = n_no_improvement + 1 if criterion > best - tol else 0
@@ -72,10 +55,10 @@ class StoppingRule:
                 best = criterion
             if n_no_improvement >= limit:
                 break
-        decision, rate_factor = Decision.GO_ON, progress.rate_factor
+        decision, rate_factor = Decision.CONTINUE, progress.rate_factor
         if n_no_improvement >= limit:
             decision = Decision.STOP
-            if self.lowers_rate and learning_rate > SMALLEST_ADAPTIVE_RATE:
+            if self.lowers_rate and learning_rate > MIN_ADAPTIVE_RATE:
                 decision = Decision.LOWER_RATE
                 rate_factor /= ADAPTIVE_DIVISOR
                 n_no_improvement = 0
@@ -88,11 +71,12 @@ class StoppingRule:
         return progress, decision, n_judged
 
 
-def with_first_candidate(state, validate):
-    """Return the state with its parameters as the best so far, if training goes on.
+def with_first_candidate(state: TrainingState, validate) -> TrainingState:
+    """Return the state of a resumed model with its parameters as the best so far.
 
-    A model that has been trained must not end with worse parameters than it had. Their
-    score is that on the present validation rows, which need not be those of the last call.
+    So a model that has been trained does not end with worse parameters than it had. Their
+    score is that on the present validation rows, which may differ from those of the last
+    call.
     """
     if state.epoch == 0:
         return state
@@ -102,11 +86,8 @@ def with_first_candidate(state, validate):
     return replace(state, progress=state.progress._replace(best=best, best_theta=theta))
 
 
-def with_best_theta(state, before):
-    """Return the state with its parameters as the best if its score is better.
-
-    Better than the best in `before`, the Progress of the epoch before.
-    """
+def with_best_theta(state: TrainingState, before: Progress) -> TrainingState:
+    """Return the state with its parameters as the best if it improves on `before`."""
     if not state.progress.best < before.best:
         return state
     progress = state.progress._replace(

@@ -1,4 +1,4 @@
-"""The nouns of the engine: frozen records of arrays and numbers, without mathematics."""
+"""Records that all methods share: arrays and numbers, without mathematics."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -6,48 +6,39 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .arrays import namespace
+from .arrays import Matrix, Rows, Vector, namespace
 
 
 class Layer(NamedTuple):
-    """The parameters of one layer (or a gradient with respect to them)."""
+    """Parameters of one layer, or the gradient with respect to them."""
 
-    weight: Any  # (fan_in, fan_out)
-    intercept: Any  # (fan_out,)
+    weight: Matrix  # (fan_in, fan_out)
+    intercept: Vector  # (fan_out,)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The shape of a network, and how its parameters lie in one vector.
+    """The shape of a network, and the order of its parameters in one vector.
 
-    `theta` holds all weights, layer after layer in C order, then all intercepts. So
-    whatever acts on weights alone (the penalty) acts on the prefix `theta[:n_weights]`.
-
-    Parameters
-    ----------
-    layer_sizes : tuple of int
-        (n_features, *hidden_layer_sizes, n_outputs).
-    activations : tuple of str
-        Names of the hidden layers' activations, keys of `activations.ACTIVATIONS`.
-    fit_intercept : bool
-        Whether intercepts are trained; if not, they stay where they are.
+    `theta` holds all weights, layer after layer in C order, then all intercepts. So the
+    penalty, which acts on weights only, acts on the prefix `theta[:n_weights]`.
     """
 
-    layer_sizes: tuple
-    activations: tuple = ()
-    fit_intercept: bool = True
+    layer_sizes: tuple  # (n_features, *hidden_layer_sizes, n_outputs)
+    activations: tuple = ()  # keys of ACTIVATIONS, one for each hidden layer
+    fit_intercept: bool = True  # whether intercepts are trained; if not, they do not change
 
     @property
-    def n_weights(self):
+    def n_weights(self) -> int:
         """Number of weights, the penalised part of theta."""
         return sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.layer_sizes))
 
     @property
-    def n_parameters(self):
+    def n_parameters(self) -> int:
         """Length of theta."""
         return self.n_weights + sum(self.layer_sizes[1:])
 
-    def layers(self, theta):
+    def layers(self, theta: Vector) -> list[Layer]:
         """Return the layers of `theta` (n_parameters,) as views, input side first."""
         layers, start, intercept_start = [], 0, self.n_weights
         reshape = namespace(theta).reshape
@@ -59,13 +50,13 @@ class Architecture:
             intercept_start += fan_out
         return layers
 
-    def flatten(self, layers):
-        """Return the parameters of `layers`, of this shape, as one vector like theta."""
+    def flatten(self, layers: list[Layer]) -> Vector:
+        """Return the parameters of `layers` as theta; raise ValueError for other shapes."""
         shapes = [tuple(tuple(array.shape) for array in layer) for layer in layers]
         expected = [((m, n), (n,)) for m, n in pairwise(self.layer_sizes)]
         if shapes != expected:
             raise ValueError(
-                f"Training goes on only with parameters of the same shapes: expected "
+                f"Training resumes only with parameters of the same shapes: expected "
                 f"weights and intercepts {expected}, got {shapes}. Fit a new model "
                 "instead (warm_start=False)."
             )
@@ -75,118 +66,118 @@ class Architecture:
 
 
 class Dataset(NamedTuple):
-    """Rows to learn from, already encoded.
+    """Encoded rows to train on.
 
-    `rows` says which rows of X take part, so that leaving rows out (weight 0, a
-    validation part) copies none of X. `y` and `sample_weight` belong to those rows.
+    `rows` are the indices of the rows of X that are used, so that leaving rows out (weight
+    0, held out for validation) does not copy X. `y` and `sample_weight` belong to those
+    rows.
     """
 
-    X: Any  # (n_rows_of_X, n_features), dense or CSR
-    y: Any  # (n_samples,) class index for softmax, (n_samples, n_outputs) of 0/1 else
-    sample_weight: Any = None  # (n_samples,) of mean 1, or None for all ones
-    rows: Any = None  # (n_samples,) indices into X, or None for all rows in order
+    X: Rows  # (n_rows_of_X, n_features)
+    y: Any  # (n_samples,) class indices for softmax, else (n_samples, n_outputs) 0 or 1
+    sample_weight: Vector | None = None  # (n_samples,) of mean 1; None: all ones
+    rows: Vector | None = None  # (n_samples,) indices into X; None: all rows in order
 
     @property
-    def n_samples(self):
-        """Number of rows that take part."""
+    def n_samples(self) -> int:
+        """Number of rows that are used."""
         return self.y.shape[0]
 
 
 class Progress(NamedTuple):
-    """What the stopping rule remembers. A criterion is better when lower."""
+    """Memory of the stopping rule. A lower criterion is better."""
 
-    best: float = np.inf  # lowest criterion so far, of those on the last step's rows
+    best: float = np.inf  # lowest criterion so far; Newton: of the last step
     n_no_improvement: int = 0  # consecutive epochs
     last_improvement: float = np.inf
-    rate_factor: float = 1.0  # what 'adaptive' multiplies the learning rate with
-    best_theta: Any = None  # (n_parameters,), kept only with early stopping
-    best_epoch: int = 0  # that led to it; 0: it is what training began with
+    rate_factor: float = 1.0  # factor of the learning rate under 'adaptive'
+    best_theta: Any = None  # (n_parameters,), with early stopping only
+    best_epoch: int = 0  # epoch of best_theta; 0: the start of training
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """All that changes during training: with it, training can be cut anywhere.
+    """Everything that changes during training, so that it can resume from any epoch.
 
-    There are three vectors of parameters. `theta` is where the next step begins.
-    `averaged_theta` is its mean over the steps, where a method keeps one, else `theta`
-    itself. `progress.best_theta` is kept with early stopping only: the `averaged_theta` of
-    the epoch with the best validation score, or that with which training began. A model
-    predicts with the best one if there is one, else with the averaged one; that is the
-    `shown_theta` of its checkpoint.
+    There are three vectors of parameters. `theta` is the start of the next step.
+    `averaged_theta` is the mean of theta over the steps if the method computes one, else
+    theta. `progress.best_theta`, with early stopping only, is the `averaged_theta` of the
+    epoch with the best validation score, or that of the start. A model predicts with
+    best_theta if there is one, else with averaged_theta; its checkpoint keeps these
+    parameters as `model_theta`.
     """
 
-    theta: Any  # (n_parameters,)
+    theta: Vector  # (n_parameters,)
     random_state: tuple  # of numpy's RandomState.get_state()
     step: int = 0  # updates of theta
-    epoch: int = 0  # finished passes over the data, or iterations of a method without
+    epoch: int = 0  # finished epochs, or iterations of a method without epochs
     progress: Progress = field(default_factory=Progress)
-    # What the method remembers, a record of its own: epochs.records.EpochMemory,
-    # newton.records.NewtonMemory or newton.stream.StreamMemory. None before training, and
-    # for L-BFGS, whose memory is scipy's.
+    # Of the method: epochs.records.EpochMemory, newton.records.NewtonMemory or
+    # newton.experts.StreamMemory. None before training, and for scipy's L-BFGS.
     memory: Any = None
 
     @property
-    def averaged_theta(self):
-        """The mean of theta over the steps where a method keeps one, else theta."""
+    def averaged_theta(self) -> Vector:
+        """Mean of theta over the steps if the method computes one, else theta."""
         return self.theta if self.memory is None else self.memory.averaged(self.theta)
 
 
 class Validation(NamedTuple):
-    """How good a model is on the validation rows."""
+    """Loss and score of a model on the validation rows."""
 
     loss: float  # mean over the rows, without the penalty; nats per sample
     score: float  # higher is better
 
 
 class Curves(NamedTuple):
-    """What each epoch of a run came to: lists that grow together, NaN where it has none."""
+    """Values of each epoch of a run: lists of equal length, with NaN for missing values."""
 
     objectives: list  # nats per sample
     learning_rates: list  # of the last step
     validation_losses: list
     validation_scores: list
 
-    def grow(self, objectives, learning_rates=None, validation=None):
-        """Add epochs: their objectives and rates, and the last one's Validation."""
-        nothing = [np.nan] * len(objectives)
-        loss, score = nothing, nothing
+    def grow(self, objectives, learning_rates=None, validation: Validation | None = None):
+        """Add epochs: their objectives and rates, and the Validation of the last one."""
+        missing = [np.nan] * len(objectives)
+        loss, score = missing, missing
         if validation is not None:
             loss, score = [validation.loss], [validation.score]
         self.objectives.extend(objectives)
-        self.learning_rates.extend(nothing if learning_rates is None else learning_rates)
+        self.learning_rates.extend(missing if learning_rates is None else learning_rates)
         self.validation_losses.extend(loss)
         self.validation_scores.extend(score)
 
-    def cut(self, n_epochs):
-        """Drop what comes after so many epochs."""
+    def cut(self, n_epochs: int):
+        """Keep only the first `n_epochs` epochs."""
         for curve in self:
             del curve[n_epochs:]
 
 
-def empty_curves():
-    """Return the Curves of no epoch."""
+def empty_curves() -> Curves:
+    """Return Curves without an epoch."""
     return Curves([], [], [], [])
 
 
 class TrainingRun(NamedTuple):
-    """What one call of `loop.run` did."""
+    """Result of one call of `loop.run`."""
 
     state: TrainingState
     curves: Curves
-    last_loss: float  # the last epoch's, or for L-BFGS and Newton that of the final theta
-    null_loss: float  # that of knowing nothing
+    last_loss: float  # of the last epoch; L-BFGS and Newton: of the final theta
+    null_loss: float
     ended_by: Any  # stopping.EndedBy
-    gap: float | None = None  # of Newton: estimate of (J - J*) / J
+    gap: float | None = None  # Newton only: estimate of (J - J*) / J
 
 
 class Monitor(Protocol):
-    """Who watches training: the engine's only view of callbacks and printing."""
+    """An observer of training: the engine's interface to callbacks and printing."""
 
-    def epoch_begin(self):
+    def epoch_begin(self) -> bool:
         """Return True to stop training before this epoch."""
 
-    def epoch_end(self, state, curves):
+    def epoch_end(self, state: TrainingState, curves: Curves) -> bool:
         """Return True to stop training after this epoch, the last of the `curves`."""
 
-    def n_unwatched(self, epoch):
-        """Return how many epochs after this one it need not be told of, until the next."""
+    def n_unwatched(self, epoch: int) -> int:
+        """Return the number of epochs after this one that need not be reported."""

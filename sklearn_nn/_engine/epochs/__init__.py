@@ -1,1 +1,1 @@
-"""Training in epochs: steps of a learning rate on batches, and L-BFGS on all rows."""
+"""Training in epochs, with a learning rate on mini-batches; and L-BFGS on all rows."""

@@ -1,13 +1,14 @@
-"""Epochs and predictions by compiled kernels, equal to the reference to rounding.
+"""Epochs and predictions by compiled kernels, equal to the reference up to rounding errors.
 
-`supports` and `supports_rows` say what the kernels take: NumPy's float32 and float64, dense
-in any order or CSR. Everything else, and every installation without a C compiler, runs on
-reference.py and network.py.
+`supports` and `supports_rows` tell what the kernels can do: float32 and float64 of NumPy,
+dense in any order or CSR. reference.py and network.py do everything else, and everything in
+an installation without a C compiler.
 """
 
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from math import ceil
 
 import numpy as np
 from scipy.sparse import issparse
@@ -24,23 +25,22 @@ except ModuleNotFoundError:  # built without a C compiler
 # The losses whose Hessian the kernels know.
 CROSS_ENTROPIES = {"binary_cross_entropy", "categorical_cross_entropy"}
 
-# Position of the instruction set in `instruction_sets()`: the best that there is.
+# Index into `instruction_sets()`: the best one.
 LEVEL = 0
 
-# A kernel holds signals off. After about this many multiplications, a fraction of a second,
-# Python has its turn and Ctrl-C is heard.
-LONGEST_CALL = 2e9
+# Python handles no Ctrl-C while a kernel runs. So a call has at most about this many
+# multiplications, a fraction of a second.
+MAX_WORK_PER_CALL = 2e9
 
-
-# With one thread the kernels' own product is as fast as BLAS or faster. With more, threads
-# pay from fewer multiplications than this on idle cores, but on busy ones they wait for
-# each other in each product: products should be few and long (benchmarks/README.md).
+# With one thread, the kernels' own matrix product is at least as fast as BLAS. On idle
+# cores, more threads pay for smaller products than this. On busy cores they wait for each
+# other in each product, so that products should be few and large (benchmarks/README.md).
 THREADS_PAY_FROM = 2**25
 NEVER = 2**62
 
 
 def instruction_sets():
-    """Return the names of the instruction sets of the kernels that run here, best first."""
+    """Return the names of the instruction sets whose kernels can run here, best first."""
     return [] if kernels is None else kernels.INSTRUCTION_SETS
 
 
@@ -65,12 +65,12 @@ def optimizer_name(optimizer):
 
 
 def supports_depth(n_layers):
-    """Return whether there are kernels, and they take networks of so many layers."""
+    """Return whether there are kernels, and they support `n_layers` layers."""
     return kernels is not None and n_layers <= kernels.DEEPEST
 
 
 def supports_rows(n_layers, X):
-    """Return whether the kernels take the rows of X for a network of so many layers."""
+    """Return whether the kernels support the rows of X, in a network of `n_layers`."""
     if not supports_depth(n_layers) or 0 in X.shape:
         return False
     if isinstance(X, np.ndarray):
@@ -79,7 +79,7 @@ def supports_rows(n_layers, X):
 
 
 def supports_layers(layers, X, activations):
-    """Return whether the kernels can predict for X: users may have edited the layers."""
+    """Return whether the kernels can predict X with these layers, which may be edited."""
     if not supports_rows(len(layers), X) or len(activations) != len(layers) - 1:
         return False
     sizes = (X.shape[1], *(intercept.size for _, intercept in layers))
@@ -88,14 +88,14 @@ def supports_layers(layers, X, activations):
 
 
 def is_float(values):
-    """Return whether the kernels can read such numbers."""
+    """Return whether the kernels can read these numbers."""
     whole_strides = all(stride % values.itemsize == 0 for stride in values.strides)
-    known = values.dtype in (np.float32, np.float64)
-    return known and values.flags.aligned and whole_strides
+    is_known = values.dtype in (np.float32, np.float64)
+    return is_known and values.flags.aligned and whole_strides
 
 
 def is_plain_csr(X):
-    """Return whether the arrays of a CSR matrix are as its definition has them."""
+    """Return whether a CSR matrix has contiguous arrays of the usual types."""
     integers = X.indices.dtype == X.indptr.dtype and X.indices.dtype in (np.int32, np.int64)
     parts = (X.data, X.indices, X.indptr)
     contiguous = all(part.flags.c_contiguous and part.flags.aligned for part in parts)
@@ -103,32 +103,20 @@ def is_plain_csr(X):
 
 
 def run_epoch(problem, settings, state, data, order, learning_rates):
-    """Return the state after one pass over the data, and the epoch's objective.
-
-    The arguments are those of `reference.run_epoch`.
-    """
-    arguments = problem, settings, state, data, order, learning_rates
-    state, objectives = run_epochs(*arguments)
-    return state, objectives[0]
+    """Return the result of `reference.run_epoch`."""
+    state, [objective] = run_epochs(problem, settings, state, data, order, learning_rates)
+    return state, objective
 
 
 def run_epochs(problem, settings, state, data, order, learning_rates):
-    """Return the state after whole epochs, all in one order, and their objectives.
+    """Return the state after one or several epochs, and the list of their objectives.
 
-    Parameters
-    ----------
-    problem, settings, state, data, order
-        As in `reference.run_epoch`.
-    learning_rates : array of float, one per batch of each epoch
-
-    Returns
-    -------
-    state : TrainingState
-    objectives : list of float, one per epoch
+    The epochs have the same order. `learning_rates` has one rate per batch of each epoch;
+    the other arguments are those of `reference.run_epoch`.
     """
     rates = np.ascontiguousarray(learning_rates, dtype=np.float64)
     size = min(settings.batch_size, data.n_samples)
-    n_batches = -(-data.n_samples // size)  # rounded up
+    n_batches = ceil(data.n_samples / size)
     totals = np.zeros(len(rates) // n_batches)
     theta, memory = state.theta.copy(), state.memory
     slots = tuple(slot.copy() for slot in memory.slots)
@@ -138,8 +126,9 @@ def run_epochs(problem, settings, state, data, order, learning_rates):
         average = np.zeros(len(theta)) if before is None else before.copy()
     c_problem, n_averaged = c_problem_of(problem, settings, data), memory.n_averaged
     (y, weight), order, rows = targets_of(data), index_of(order), index_of(data.rows)
-    steps_a_call = max(1, int(LONGEST_CALL / work_of_step(problem, settings, data)))
-    for start in range(0, len(rates), steps_a_call):
+    steps_per_call = int(MAX_WORK_PER_CALL / work_of_step(problem, settings, data))
+    steps_per_call = max(1, steps_per_call)
+    for start in range(0, len(rates), steps_per_call):
         n_averaged = kernels.run_steps(
             level=LEVEL,
             blas_from=blas_from(problem.architecture.layer_sizes, size),
@@ -156,7 +145,7 @@ def run_epochs(problem, settings, state, data, order, learning_rates):
             step=state.step + start,
             order=order,
             first_batch=start % n_batches,
-            learning_rates=rates[start : start + steps_a_call],
+            learning_rates=rates[start : start + steps_per_call],
             totals=totals[start // n_batches :],
         )
     state = replace(
@@ -199,12 +188,12 @@ def c_problem_of(problem, settings, data):
 
 
 def numbers_of(activations):
-    """Return the kernels' number of each activation."""
+    """Return the kernels' number for each activation."""
     return [kernels.ACTIVATIONS[name] for name in activations]
 
 
 def targets_of(data):
-    """Return y and the weights of `data` as the kernels read them."""
+    """Return y and the weights of `data` in the types of the kernels."""
     is_class_index = data.y.ndim == 1
     y = np.ascontiguousarray(data.y, dtype=np.int64 if is_class_index else data.X.dtype)
     if data.sample_weight is None:
@@ -213,22 +202,22 @@ def targets_of(data):
 
 
 def index_of(numbers):
-    """Return row numbers as the kernels read them; None is all rows in order."""
+    """Return row numbers in the type of the kernels; None for all rows in order."""
     return None if numbers is None else np.ascontiguousarray(numbers, dtype=np.int64)
 
 
 def blas_from(layer_sizes, n_rows):
-    """Return the number of multiplications from which a product is given to BLAS."""
+    """Return the number of multiplications from which BLAS computes a product."""
     largest = n_rows * max(m * n for m, n in pairwise(layer_sizes))
-    fits_int = max(n_rows, *layer_sizes) < 2**31  # the integers of BLAS
-    # Asking for the number of threads takes longer than a small product.
+    fits_int = max(n_rows, *layer_sizes) < 2**31  # BLAS has 32-bit integers
+    # Checked last, because it takes longer than a small product.
     if largest < THREADS_PAY_FROM or not fits_int or n_blas_threads() == 1:
         return NEVER
     return THREADS_PAY_FROM
 
 
 def n_blas_threads():
-    """Return how many threads BLAS may use now."""
+    """Return the number of threads that BLAS may use now."""
     libraries = thread_controller().info()
     numbers = [lib["num_threads"] for lib in libraries if lib["user_api"] == "blas"]
     return max(numbers, default=1)
@@ -236,26 +225,25 @@ def n_blas_threads():
 
 @cache
 def thread_controller():
-    """Return what knows the loaded libraries; scikit-learn depends on it too."""
+    """Return the controller of the loaded libraries (scikit-learn depends on it, too)."""
     return ThreadpoolController()
 
 
 def work_of_step(problem, settings, data):
-    """Return about how many multiplications a step takes."""
+    """Return the approximate number of multiplications of a step."""
     layer_sizes, X = problem.architecture.layer_sizes, data.X
     stored = X.shape[1] if isinstance(X, np.ndarray) else X.nnz / X.shape[0]
-    behind = problem.architecture.n_weights - X.shape[1] * layer_sizes[1]
+    in_later_layers = problem.architecture.n_weights - X.shape[1] * layer_sizes[1]
     rows = min(settings.batch_size, data.n_samples)
     n_parameters = problem.architecture.n_parameters
-    if is_lazy(
-        problem, settings, data
-    ):  # all weights are touched once an epoch, or in 4096 steps
-        n_parameters /= min(-(-data.n_samples // rows), 4096)
-    return 3 * rows * (stored * layer_sizes[1] + behind) + n_parameters
+    if is_lazy(problem, settings, data):
+        # All weights are updated once per epoch, or in MAX_PENDING steps of lazy.h.
+        n_parameters /= min(ceil(data.n_samples / rows), 4096)
+    return 3 * rows * (stored * layer_sizes[1] + in_later_layers) + n_parameters
 
 
 def is_lazy(problem, settings, data):
-    """Return what lazy_works of kernels.c does."""
+    """Return whether lazy.h applies, as lazy_works in kernels.c does."""
     linear = len(problem.architecture.layer_sizes) == 2
     more = settings.average_from or problem.penalty.decay or settings.max_gradient_norm
     plain = type(settings.optimizer) is SGD and not more
@@ -263,7 +251,7 @@ def is_lazy(problem, settings, data):
 
 
 def predict(layers, X, activations, output):
-    """Return what `prediction.predict` returns."""
+    """Return the result of `prediction.predict`."""
     sizes = (X.shape[1], *(len(intercept) for _, intercept in layers))
     layers = [
         (np.ascontiguousarray(weight, X.dtype), np.ascontiguousarray(intercept, X.dtype))
@@ -286,12 +274,12 @@ def predict(layers, X, activations, output):
 
 
 def supports_passes(loss, data):
-    """Return whether the kernels can evaluate this loss over `data`; see passes.py."""
+    """Return whether the kernels can make the passes of linear_passes.py."""
     return supports_rows(1, data.X) and loss_name(loss) in CROSS_ENTROPIES
 
 
 def evaluate(loss, data, coordinates, point):
-    """Return what `passes.evaluate` returns."""
+    """Return the result of `linear_passes.evaluate`."""
     gradient, diagonal = np.zeros(point.shape), np.zeros(point.shape)
     proba = np.empty((data.n_samples, point.shape[1]), dtype=data.X.dtype)
     total = run_pass(loss, data, coordinates, point, proba, gradient, diagonal)
@@ -299,19 +287,19 @@ def evaluate(loss, data, coordinates, point):
 
 
 def hessian_product(loss, data, coordinates, proba, damping, direction):
-    """Return what `passes.hessian_product` returns."""
+    """Return the result of `linear_passes.hessian_product`."""
     product = np.zeros(direction.shape)
     run_pass(loss, data, coordinates, direction, proba, product, None, damping)
     return product
 
 
 def sparse_hessian(X, rows, coordinates, omega):
-    """Return the sum over these rows of omega_i [u_i, 1]^T [u_i, 1], for CSR X."""
+    """Return the sum over `rows` of omega_i [u_i, 1]^T [u_i, 1], for CSR X."""
     n_features = X.shape[1]
     matrix = np.zeros((n_features + 1, n_features + 1))
     omega = np.ascontiguousarray(omega, dtype=X.dtype)
     kernels.add_outer_products(LEVEL, X, index_of(rows), omega, matrix)
-    # Indices need not be in order; what is above the diagonal belongs below it.
+    # If indices are not sorted, some terms are above the diagonal instead of below.
     matrix = np.tril(matrix) + np.triu(matrix, 1).T
     inverse = np.append(1 / coordinates.scale, 1.0)
     matrix *= inverse[:, None] * inverse
@@ -319,10 +307,10 @@ def sparse_hessian(X, rows, coordinates, omega):
 
 
 def run_pass(loss, data, coordinates, point, proba, sums, diagonal, damping=0.0):
-    """Have a kernel add to `sums` and `diagonal`; return the sum of the losses."""
+    """Add one pass to `sums` and `diagonal`; return the sum of the losses."""
     X, scale = data.X, coordinates.scale[:, None]
     is_sparse = not isinstance(X, np.ndarray)
-    if is_sparse:  # its values stay as they are, and theta is scaled instead
+    if is_sparse:  # theta is scaled instead of the values
         point = np.vstack([point[:-1] / scale, point[-1:]])
     y, weight = targets_of(data)
     total = kernels.run_pass(

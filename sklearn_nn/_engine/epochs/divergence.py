@@ -1,4 +1,4 @@
-"""When training has left sense: what counts as divergence, and what to say then."""
+"""Divergence: how it is detected, and the error that reports it."""
 
 import numpy as np
 
@@ -6,25 +6,25 @@ from ..arrays import is_finite, namespace
 from ..rows import copy_of_rows
 from .reference import objective_and_gradient
 
-# An objective this many times worse than knowing nothing (all logits zero) has diverged,
-# even if its numbers are still finite.
+# Training has diverged if the objective exceeds the null loss by this factor, even if all
+# numbers are finite.
 DIVERGED = 1e10
 
-# Parameters of this size are rare; only they are worth a second look at the data after the
-# last step, whose objective no epoch has seen.
+# No epoch computes the objective after the last step. It is computed only if a parameter is
+# larger than this, which is rare.
 LARGE_PARAMETER = 100.0
 
 
-def is_sound(state, objectives, limit):
-    """Return whether neither `state` nor the objectives up to it show divergence."""
-    # The largest of numbers with a NaN is NaN, which is not within any limit.
+def is_sound(state, objectives, limit) -> bool:
+    """Return whether the objectives are within `limit`, and the parameters finite."""
+    # The maximum of numbers with a NaN is NaN, which is not within any limit.
     return bool(np.max(objectives) <= limit) and is_finite(state.theta)
 
 
 def check_epoch(state, objective, limit, learning_rate):
-    """Raise ValueError if the epoch that led to `state` shows divergence.
+    """Raise ValueError if the epoch before `state` diverged.
 
-    `learning_rate` is that of the last step, or None for L-BFGS.
+    `learning_rate` is that of its last step, or None for L-BFGS.
     """
     if not is_sound(state, [objective], limit):
         raise ValueError(message(state, f"objective {objective:.3g}", learning_rate))
@@ -40,26 +40,26 @@ def check_objective(objective):
 
 
 def check_slots(state, learning_rate):
-    """Raise ValueError if the optimizer's memory is not finite."""
+    """Raise ValueError if the optimizer's slots are not finite."""
     if not all(is_finite(slot) for slot in state.memory.slots):
         raise ValueError(message(state, "gradients too large to square", learning_rate))
 
 
 def check_end(problem, state, data, limit, learning_rate):
-    """Raise ValueError if the last step shows divergence: no epoch's objective sees it."""
+    """Raise ValueError if the last step diverged, which no epoch's objective shows."""
     check_slots(state, learning_rate)
     xp = namespace(state.theta)
     if not float(xp.max(xp.abs(state.theta))) > LARGE_PARAMETER:
         return
-    everything = copy_of_rows(data, slice(0, data.n_samples))
+    all_rows = copy_of_rows(data, slice(0, data.n_samples))
     with np.errstate(over="ignore", invalid="ignore"):
-        objective = float(objective_and_gradient(problem, state.theta, everything)[0])
+        objective = float(objective_and_gradient(problem, state.theta, all_rows)[0])
     if not objective <= limit:
         raise ValueError(message(state, f"objective {objective:.3g}", learning_rate))
 
 
 def message(state, what, learning_rate):
-    """Return the text of the error: where, what, and what to try."""
+    """Return the error message: in which epoch, what happened, what to try."""
     if learning_rate is None:
         return (
             f"Training diverged in iteration {state.epoch} of lbfgs: {what}. Scale the "

@@ -1,4 +1,4 @@
-"""Full-batch minimisation by scipy's L-BFGS-B, on the same objective as the epochs."""
+"""Full-batch training by scipy's L-BFGS-B."""
 
 from dataclasses import dataclass, replace
 
@@ -7,41 +7,42 @@ from scipy.optimize import minimize
 
 from ..arrays import alike, to_numpy
 from ..loop import QUIET, Advance, Recorder
+from ..objective.problem import Problem
 from ..rows import copy_of_rows
 from ..stopping import EndedBy
-from ..types import TrainingRun
+from ..types import Dataset, TrainingRun, TrainingState
 from . import divergence
 from .reference import objective_and_gradient
 
 
 @dataclass(frozen=True)
 class LBFGSSettings:
-    """How L-BFGS runs."""
+    """Settings of L-BFGS."""
 
-    tol: float  # the largest component of the gradient to end at; 0 and less: never
-    max_fun: int  # most evaluations of the objective
+    tol: float  # largest gradient component to end at; <= 0: no such end
+    max_fun: int  # maximum number of evaluations of the objective
 
 
 class StoppedByMonitorError(Exception):
-    """A monitor has stopped training: the way out of scipy's loop."""
+    """Raised to leave scipy's loop when a monitor stops training."""
 
 
 class Iterates:
-    """What L-BFGS has visited: scipy owns the loop, so this is all that we see of it."""
+    """The objective for scipy's loop, and the record of its iterations."""
 
     def __init__(self, problem, batch, recorder):
         self.problem, self.batch, self.recorder = problem, batch, recorder
         self.start = recorder.state
         self.latest = None  # (theta, objective) of the last evaluation
-        self.objective = None  # where the present iteration began
+        self.objective = None  # at the start of the present iteration
         self.is_inside = False  # whether an iteration has begun and not ended
 
     def evaluate(self, theta):
-        """Return objective and gradient at theta in float64, scipy's only dtype."""
+        """Return objective and gradient at theta, in float64, scipy's only dtype."""
         if not self.is_inside and self.recorder.begin_epoch():
             raise StoppedByMonitorError
         self.is_inside = True
-        with np.errstate(**QUIET):  # `minimise` checks
+        with np.errstate(**QUIET):  # train_with_lbfgs checks for divergence
             objective, gradient = objective_and_gradient(
                 self.problem, alike(self.start.theta, theta), self.batch
             )
@@ -51,7 +52,7 @@ class Iterates:
         return self.latest[1], to_numpy(gradient).astype(np.float64)
 
     def accept(self, theta):
-        """Take the latest evaluation as an iterate; scipy calls this once an iteration."""
+        """Record the latest evaluation as an iteration; scipy calls this after each."""
         theta, objective = self.latest
         theta = alike(self.start.theta, theta)
         validation, state = self.recorder.validation(theta), self.recorder.state
@@ -70,30 +71,20 @@ class Iterates:
             raise StoppedByMonitorError
 
 
-def minimise(problem, settings, state, data, n_iterations, validate=None, monitor=None):
-    """Run at most `n_iterations` iterations of L-BFGS.
+def train_with_lbfgs(
+    problem: Problem,
+    settings: LBFGSSettings,
+    state: TrainingState,
+    data: Dataset,
+    n_iterations: int,
+    validate=None,
+    monitor=None,
+) -> TrainingRun:
+    """Train with at most `n_iterations` iterations of L-BFGS.
 
-    Parameters
-    ----------
-    problem : Problem
-    settings : LBFGSSettings
-    state : TrainingState
-    data : Dataset
-        All of it is one batch.
-    n_iterations : int
-    validate : callable theta -> Validation, optional
-        Called after each iteration; it has no say.
-    monitor : Monitor, optional
-
-    Returns
-    -------
-    TrainingRun
-        Its curve holds the objective before each iteration.
-
-    Raises
-    ------
-    ValueError
-        If the objective or the parameters are not finite, or far beyond sense.
+    All rows are one batch. `validate` is called after each iteration, but does not end
+    training. The curve holds the objective before each iteration. ValueError is raised if
+    training diverges.
 
     References
     ----------
@@ -114,8 +105,8 @@ def minimise(problem, settings, state, data, n_iterations, validate=None, monito
                 "maxiter": n_iterations,
                 "maxfun": settings.max_fun,
                 "gtol": max(settings.tol, 0.0),
-                # tol decides: scipy's 2e-9 would end long before a small one. The
-                # value is LogisticRegression's, the noise of a float64 objective.
+                # tol decides: scipy's default of 2e-9 would end before a small tol. The
+                # value is LogisticRegression's: the rounding error of the objective.
                 "ftol": 64 * np.finfo(np.float64).eps,
             },
         )
@@ -127,7 +118,7 @@ def minimise(problem, settings, state, data, n_iterations, validate=None, monito
             raise
     state = recorder.state
     recorder.curves.cut(recorder.n_epochs)
-    if recorder.n_epochs == 0:  # the first point is the best that was found
+    if recorder.n_epochs == 0:  # the first point is the best one found
         best = iterates.objective
         progress = state.progress._replace(best=best, last_improvement=0.0)
         state = replace(state, progress=progress)

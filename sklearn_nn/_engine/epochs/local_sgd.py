@@ -1,81 +1,84 @@
-"""Data-parallel epochs: blocks of rows train side by side, and their models are averaged.
+"""Local SGD: blocks of rows train in parallel, and their models are averaged.
 
-The rows lie in blocks, no two of which need to be in one place. An epoch is cut into
-rounds. In each round every block trains, from the same theta and slots, on a part of its
-rows,
+Each block of rows may be on another machine. An epoch has several rounds. In each round,
+every block trains on a part of its rows, from the same theta and slots:
 
     theta_b, slots_b = run_epochs(theta, slots) on n_b rows of block b
 
-and then the model goes on from the means
+Then the model is the mean over the blocks:
 
     theta = sum_b n_b theta_b / sum_b n_b          slots = sum_b n_b slots_b / sum_b n_b
 
-so that every row is seen once an epoch, and blocks need to meet once a round. Of one step
-of gradient descent the mean is the step of the mean gradient, whatever lies in which block.
-Of several steps it is not: blocks drift apart where their rows differ (each block holding
-another label is the worst case), the more so the more steps a round has.
+So every row is seen once per epoch, and blocks communicate once per round. If a round is
+one step of gradient descent, the mean is the step of the mean gradient, however rows are
+distributed. With several steps per round, blocks whose rows differ drift apart (the worst
+case is one label per block), the more the more steps there are.
 
 References
 ----------
 R. McDonald, K. Hall and G. Mann, "Distributed training strategies for the structured
-perceptron", NAACL 2010: means of parameters after each pass ("iterative parameter mixing").
+perceptron", NAACL 2010: means of parameters after each epoch ("iterative parameter
+mixing").
 
 S. Stich, "Local SGD converges fast and communicates little", ICLR 2019,
-https://arxiv.org/abs/1805.09767: means every few steps.
+https://arxiv.org/abs/1805.09767: means after every few steps.
 
 H. B. McMahan, E. Moore, D. Ramage, S. Hampson and B. Aguera y Arcas,
 "Communication-efficient learning of deep networks from decentralized data", AISTATS 2017,
-https://arxiv.org/abs/1602.05629: weights n_b, and blocks that differ. Their workers begin
-each round without memory; here the optimizer's slots are averaged like theta, because Adam
-needs more steps than a round has to learn how large gradients are.
+https://arxiv.org/abs/1602.05629: weights n_b, and blocks that differ. Their workers start
+each round with an empty optimizer. Here slots are averaged like theta, because Adam needs
+more steps than a round has to estimate the size of gradients.
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from math import ceil
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from .. import loop
+from ..arrays import Matrix, Vector
+from ..generators import generator_at
 from ..objective import dropout
+from ..objective.problem import Problem
 from ..rows import batches, copy_of_rows
+from ..types import Dataset, TrainingRun, TrainingState
 from . import divergence, prediction
+from .records import EpochSettings
 from .schedules import Steps
 from .train import n_batches, run_epochs
 
-# Rows whose logits are computed at once where only the objective is asked for.
+# Rows per batch when only the objective is computed.
 ROWS_AT_ONCE = 1024
 
 
 class Round(NamedTuple):
-    """Which part of its rows each block trains on."""
+    """The part of its rows that each block trains on."""
 
-    seed: int | None  # of the orders of this epoch; None keeps the rows in their order
+    seed: int | None  # of the orders of this epoch; None: rows in their order
     number: int  # from 0
     n_rounds: int  # of the epoch
 
 
 class Sums(NamedTuple):
-    """What blocks have come to in a round, summed over their rows: sums can be added."""
+    """Result of a round, summed over rows; the Sums of blocks can be added."""
 
     n_rows: int
     objective: float  # sum over the rows, before the round
-    vectors: Any  # (1 + n_slots, n_parameters) in float64: theta, then the slots
+    vectors: Matrix  # (1 + n_slots, n_parameters) in float64: theta, then the slots
 
 
-def train_block(problem, settings, state, data, block, part):
-    """Return the Sums of one block after a round: a pure function.
+def train_block(
+    problem: Problem,
+    settings: EpochSettings,
+    state: TrainingState,
+    data: Dataset,
+    block: int,
+    part: Round,
+) -> Sums:
+    """Return the Sums of one block after a round from `state`: a pure function.
 
-    Parameters
-    ----------
-    problem : Problem
-    settings : EpochSettings
-    state : TrainingState
-        From which all blocks begin.
-    data : Dataset
-        The rows of the block.
-    block : int
-        Its number, so that blocks have orders and masks of their own.
-    part : Round
+    `block` is its number, so that each block has its own orders and masks.
     """
     start, stop = bounds(data.n_samples, part)
     if start == stop:  # a block of fewer rows than there are rounds
@@ -86,10 +89,10 @@ def train_block(problem, settings, state, data, block, part):
     data = copy_of_rows(data, order[start:stop])
     key = dropout.key_of_block(settings.dropout_key, block)
     settings = replace(settings, dropout_key=key)
-    # What is not finite is found by the checks of BlockTraining.
+    # BlockTraining checks that numbers are finite.
     with np.errstate(**loop.QUIET):
-        # Before the round, not before each step: where blocks differ, each soon does well
-        # on its own rows, and their merged model does not.
+        # Before the round, not before each step: if blocks differ, each model soon fits its
+        # own rows, but the mean model does not.
         n_rows, objective = objective_of_block(problem, state.theta, data)
         rates = learning_rates(settings, state, n_batches(settings, data), part)
         state, _ = run_epochs(problem, settings, state, data, None, rates)
@@ -98,20 +101,20 @@ def train_block(problem, settings, state, data, block, part):
 
 
 def learning_rates(settings, state, n_steps, part):
-    """Return the learning rate of each of the `n_steps` of a round."""
+    """Return the learning rate of each step of a round."""
     epoch = state.epoch + part.number / part.n_rounds
     steps = Steps(n_steps, state.step, epoch, n_steps * part.n_rounds)
     return settings.schedule.learning_rates(steps, state.progress.rate_factor)
 
 
 def bounds(n_rows, part):
-    """Return where a round's part of so many rows begins and ends."""
+    """Return start and stop of a round's part of `n_rows` rows."""
     start, stop = n_rows * part.number, n_rows * (part.number + 1)
     return start // part.n_rounds, stop // part.n_rounds
 
 
 def merged(state, sums, n_steps):
-    """Return the state in which all blocks go on after a round of at most `n_steps`."""
+    """Return the mean state after a round, whose largest block took `n_steps` steps."""
     vectors = (sums.vectors / sums.n_rows).astype(state.theta.dtype)
     memory = replace(
         state.memory,
@@ -122,67 +125,72 @@ def merged(state, sums, n_steps):
     return replace(state, theta=theta, memory=memory, step=step)
 
 
-def epoch(problem, settings, state, blocks, seed, n_rounds):
+def run_epoch_on_blocks(problem, settings, state, blocks, seed, n_rounds):
     """Return the state after an epoch, and the epoch's objective."""
     objective = 0.0
     for number in range(n_rounds):
         part = Round(seed, number, n_rounds)
-        sums = blocks.train(problem, settings, state, part)
+        sums = blocks.train_round(problem, settings, state, part)
         start, stop = bounds(max(blocks.n_rows), part)
-        n_steps = -(-(stop - start) // settings.batch_size)  # rounded up
+        n_steps = ceil((stop - start) / settings.batch_size)
         state = merged(state, sums, n_steps)
         objective += sums.objective
     return replace(state, epoch=state.epoch + 1), objective / blocks.n_samples
 
 
-def rounds_of(settings, blocks, most):
-    """Return the number of rounds of an epoch: each has a whole batch of a block's rows."""
-    return max(1, min(most, max(blocks.n_rows) // settings.batch_size))
+def rounds_per_epoch(settings, blocks, n_rounds):
+    """Return `n_rounds`, or fewer: each needs a full batch of the largest block's rows."""
+    return max(1, min(n_rounds, max(blocks.n_rows) // settings.batch_size))
 
 
-def train(problem, settings, state, blocks, n_epochs, n_rounds, monitor=None):
-    """Return the TrainingRun of at most `n_epochs` epochs, each merged `n_rounds` times.
+class Blocks(Protocol):
+    """What local SGD asks of the blocks, wherever they are."""
 
-    Parameters
-    ----------
-    problem : Problem
-    settings : EpochSettings
-        Without averaging over steps and without early stopping.
-    state : TrainingState
-        With an EpochMemory.
-    blocks
-        With `n_rows` (of each block), `n_samples`, `train(problem, settings, state, Round)`
-        -> Sums over all blocks, and `objective(problem, theta)` -> float.
-    n_epochs, n_rounds : int
-        A round has a whole batch of some block's rows, so there may be fewer.
-    monitor : Monitor, optional
+    n_rows: tuple  # of each block
+    n_samples: int
 
-    Returns
-    -------
-    TrainingRun
-        Its curve holds, for each epoch, the mean over the rows of the objective before the
-        round in which the row takes part. For what is raised see `loop.run`.
+    def train_round(self, problem, settings, state, part: Round) -> Sums:
+        """Return the sum of `train_block` over all blocks."""
+
+    def objective(self, problem: Problem, theta: Vector) -> float:
+        """Return the mean objective over all rows."""
+
+
+def train_on_blocks(
+    problem: Problem,
+    settings: EpochSettings,
+    state: TrainingState,
+    blocks: Blocks,
+    n_epochs: int,
+    n_rounds: int,
+    monitor=None,
+) -> TrainingRun:
+    """Train for at most `n_epochs` epochs of `n_rounds` rounds; see `loop.run`.
+
+    The settings must have no average over steps and no early stopping, and the state an
+    EpochMemory. There are fewer rounds if blocks have fewer batches. The curve holds the
+    mean over the rows of the objective before the round that uses the row.
     """
     training = BlockTraining(problem, settings, blocks, n_rounds)
     return loop.run(training, state, n_epochs, None, monitor)
 
 
 class BlockTraining:
-    """Epochs on blocks that train side by side, as loop.py drives them."""
+    """Epochs on parallel blocks, as the Training that `loop.run` drives."""
 
     def __init__(self, problem, settings, blocks, n_rounds):
         self.problem, self.settings, self.blocks = problem, settings, blocks
         self.stopping_rule, self.early_stopping = settings.stopping_rule, False
         self.null_loss = problem.null_loss
         self.limit = divergence.DIVERGED * self.null_loss
-        self.n_rounds = rounds_of(settings, blocks, n_rounds)
-        self.rng = np.random.RandomState(0)  # of the seeds of orders
+        self.n_rounds = rounds_per_epoch(settings, blocks, n_rounds)
+        self.rng = None  # of the seeds of orders
 
     def begin(self, state):
-        """Set the generator of seeds to where the state has it."""
-        self.rng.set_state(state.random_state)
+        """Set the generator of seeds to the state's."""
+        self.rng = generator_at(state.random_state)
 
-    def arrived(self, state):
+    def reason_to_end(self, state):
         """Return None: only the stopping rule ends training in epochs."""
         return
 
@@ -190,18 +198,20 @@ class BlockTraining:
         """Return the Advance of one epoch."""
         problem, settings = self.problem, self.settings
         seed = self.rng.randint(2**31) if settings.shuffle else None
-        new, objective = epoch(problem, settings, state, self.blocks, seed, self.n_rounds)
+        new, objective = run_epoch_on_blocks(
+            problem, settings, state, self.blocks, seed, self.n_rounds
+        )
         rate = last_learning_rate(settings, state, new.step - state.step)
         divergence.check_epoch(new, objective, self.limit, rate)
         new = replace(new, random_state=self.rng.get_state())
         return loop.Advance(new, [objective], [rate])
 
-    def complete(self, state):
+    def complete_state(self, state):
         """Return the state, which is complete after each epoch."""
         return state
 
     def finish(self, state, curves):
-        """Return the last epoch's objective; raise ValueError if its end diverged."""
+        """Return the last epoch's objective; raise ValueError if the last step diverged."""
         rate, theta = curves.learning_rates[-1], state.theta
         divergence.check_slots(state, rate)
         if np.max(np.abs(theta)) > divergence.LARGE_PARAMETER:
@@ -216,7 +226,7 @@ def last_learning_rate(settings, state, n_steps):
 
 
 def objective_of_block(problem, theta, data):
-    """Return the number of rows of a block, and its objective's sum over them."""
+    """Return the number of rows of a block, and the sum of their objectives."""
     architecture, total = problem.architecture, 0.0
     layers = architecture.layers(theta)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -1,9 +1,9 @@
-"""Optimizers: theta and gradient in, theta out; their memory (`slots`) is explicit.
+"""Optimizers: theta and gradient in, theta out; their state (`slots`) is explicit.
 
-`proximal(theta, step_size)` is the penalty's proximal step, or None. Each optimizer calls
-it with the step size by which a gradient moves each coordinate, and lets the displacement
-act like one more gradient (an implicit subgradient of the l1 norm at the new point). Only
-so is a fixed point of the iteration an optimum of the objective.
+`proximal(theta, step_size)` is the penalty's proximal step, or None. Each optimizer passes
+the step size by which a gradient moves each coordinate, and treats the displacement like
+another gradient (an implicit subgradient of the l1 norm at the new point). This makes a
+fixed point of the iteration an optimum of the objective.
 """
 
 from dataclasses import dataclass
@@ -46,8 +46,8 @@ class Momentum:
 class Nesterov:
     """v <- momentum * v - learning_rate * gradient; theta <- theta + momentum * v - ...
 
-    theta is the point looked ahead to, as in MLPClassifier (Sutskever, Martens, Dahl and
-    Hinton 2013, equations 3 and 4, in Bengio's variables): its step is
+    Here theta is the look-ahead point, as in MLPClassifier (Sutskever, Martens, Dahl and
+    Hinton 2013, equations 3 and 4, in Bengio's variables); its step is
     momentum * v - learning_rate * gradient.
     """
 
@@ -61,7 +61,7 @@ class Nesterov:
         velocity = self.momentum * slots[0] - descent
         moved = theta + (self.momentum * velocity - descent)
         if proximal:
-            # A gradient enters theta (1 + momentum) times as strongly as the velocity.
+            # A gradient moves theta by (1 + momentum) times its share of the velocity.
             gain = 1 + self.momentum
             shrunk = proximal(moved, gain * learning_rate)
             velocity = velocity + (shrunk - moved) / gain
@@ -108,15 +108,10 @@ class Adam:
 
 
 def clipped(gradient, max_norm):
-    """Return the gradient, scaled down to the length `max_norm` where it is longer.
+    """Return the gradient, scaled down to the norm `max_norm` if its norm is larger.
 
-    Where its length is not finite it stays as it is: what is scaled to 0 would hide from
-    the checks that training has diverged.
-
-    Parameters
-    ----------
-    gradient : array of shape (n_parameters,)
-    max_norm : float > 0, or None for a gradient that stays as it is
+    A gradient whose norm is not finite stays unchanged: scaling it to 0 would hide
+    divergence from the checks. None as `max_norm` is no clipping.
 
     References
     ----------
@@ -125,10 +120,10 @@ def clipped(gradient, max_norm):
     """
     if max_norm is None:
         return gradient
-    # float64, in which no square of a float32 overflows and few digits of the sum are lost.
+    # In the widest float: no square of a float32 overflows, and the sum loses few digits.
     xp, wide = namespace(gradient), widened(gradient)
     norm = xp.sqrt(xp.sum(wide * wide))
-    # No number is read and compared here, for which the host would wait for the device.
+    # Computed on the device: reading a number would make the host wait for it.
     is_longer = (norm > max_norm) & xp.isfinite(norm)
     limit = xp.full_like(norm, max_norm)
     return gradient * as_type(limit / xp.where(is_longer, norm, limit), gradient.dtype)

@@ -1,17 +1,18 @@
-"""From fitted layers to predictions, by the fastest way there is."""
+"""Predictions from fitted layers, by compiled kernels if they support the data."""
 
-from ..arrays import namespace, sigmoid, softmax
+from ..arrays import Rows, namespace, sigmoid, softmax
 from ..objective.network import forward
+from ..types import Layer
 from . import compiled
 
 
 def both_classes(logits):
-    """Return the probabilities (n, 2) of two classes between which one logit decides."""
+    """Return the probabilities (n, 2) of two classes from one logit (n, 1)."""
     xp = namespace(logits)
     return sigmoid(xp.concat([-logits, logits], axis=1))
 
 
-# What can be asked for: a function of the logits (n_samples, n_outputs).
+# Kinds of output: functions of the logits (n_samples, n_outputs).
 OUTPUTS = {
     "logits": lambda logits: logits,
     "binary": both_classes,
@@ -20,28 +21,17 @@ OUTPUTS = {
 }
 
 
-def predict(layers, X, activations, output):
-    """Return what the network predicts, and whether X was found to be finite.
+def predict(layers: list[Layer], X: Rows, activations: tuple, output: str):
+    """Return the network's output, and whether X is finite, or None if not checked.
 
-    Parameters
-    ----------
-    layers : list of Layer
-        Input side first.
-    X : array or CSR matrix of shape (n_samples, n_features)
-    activations : tuple of str
-        One for each hidden layer.
-    output : a key of OUTPUTS
-
-    Returns
-    -------
-    predicted : array of shape (n_samples, n_outputs), with 2 columns if 'binary'
-    finite : bool, or None if nobody looked
+    `output` is a key of OUTPUTS; the result has shape (n_samples, n_outputs), or 2 columns
+    for 'binary'. The other arguments are those of `network.forward`.
     """
     if compiled.supports_layers(layers, X, activations):
         return compiled.predict(layers, X, activations, output)
     return OUTPUTS[output](forward(layers, X, activations).logits), None
 
 
-def looks_for_finite(layers):
-    """Say whether `predict` will look at it, in passing: only kernels do."""
+def checks_finite(layers: list[Layer]) -> bool:
+    """Return whether `predict` checks if X is finite: only the kernels do."""
     return compiled.supports_depth(len(layers))

@@ -1,38 +1,40 @@
-"""The records of training in epochs: how steps are taken, and what they leave behind."""
+"""Records of training in epochs: its settings, and its memory between steps."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..arrays import as_type
+from ..stopping import StoppingRule
+from .schedules import Schedule
 
 
 @dataclass(frozen=True)
 class EpochSettings:
-    """How training in epochs takes its steps: fixed while it runs."""
+    """Settings of training in epochs."""
 
     optimizer: Any  # of optimizers.py
-    schedule: Any  # schedules.Schedule
-    stopping_rule: Any  # stopping.StoppingRule
-    batch_size: int  # rows a step; more than there are means all
+    schedule: Schedule
+    stopping_rule: StoppingRule
+    batch_size: int  # rows per step; all of them if there are fewer
     shuffle: bool = True
-    average_from: int = 0  # first step whose theta is averaged; 0 = no averaging
-    early_stopping: bool = False  # whether the validation score decides, not the objective
-    max_gradient_norm: float | None = None  # longer gradients are clipped; None: none are
-    dropout: tuple = ()  # part of each hidden layer's units left out of a step; () = none
+    average_from: int = 0  # first step whose theta enters the average; 0: no average
+    early_stopping: bool = False  # whether the stopping rule judges validation scores
+    max_gradient_norm: float | None = None  # maximum; None: no clipping
+    dropout: tuple = ()  # rate of each hidden layer; (): no dropout
     dropout_key: int = 0  # of the masks; see dropout.py
 
 
 @dataclass(frozen=True)
 class EpochMemory:
-    """What training in epochs remembers from step to step."""
+    """Memory of training in epochs between steps."""
 
-    slots: tuple  # the optimizer's memory, vectors of shape (n_parameters,)
-    n_slot_updates: int = 0  # steps since the slots began at zero
-    average: Any = None  # (n_parameters,) in float64, mean of `n_averaged` thetas
+    slots: tuple  # the optimizer's state, vectors of shape (n_parameters,)
+    n_slot_updates: int = 0  # steps since the slots were zero
+    average: Any = None  # (n_parameters,) in float64, the mean of `n_averaged` thetas
     n_averaged: int = 0
 
     def averaged(self, theta):
-        """Return the average once it has begun, before that theta."""
+        """Return the average if there is one, else theta."""
         return as_type(self.average, theta.dtype) if self.n_averaged else theta
 
     def converted(self, converter):
@@ -43,5 +45,5 @@ class EpochMemory:
 
 
 def zero_slots(settings, theta):
-    """Return the optimizer's memory before its first step."""
+    """Return the optimizer's slots before its first step."""
     return tuple(0 * theta for _ in range(settings.optimizer.n_slots))

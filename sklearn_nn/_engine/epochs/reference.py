@@ -1,26 +1,35 @@
-"""One epoch as the textbook writes it: the specification, in any array library.
+"""One epoch as in a textbook: the specification, in any array library.
 
 for each batch:
     objective, gradient = J(theta), dJ/dtheta on the batch
-    gradient            = clipped to a greatest length, where there is one
-    theta               = its weights decayed, where the penalty is a decay
+    gradient            = clipped to the maximum norm, if there is one
+    theta               = its weights decayed, if the penalty is a decay
     theta, slots        = optimizer.step(theta, slots, gradient, learning_rate)
-    average             = mean of the thetas so far, where one is asked for
+    average             = mean of theta over the steps, if averaging is on
 """
 
 from dataclasses import replace
 
-from ..arrays import moved_to, namespace, widened, widest_float
+from ..arrays import Vector, moved_to, namespace, widened, widest_float
 from ..objective import dropout, network
+from ..objective.problem import Problem
 from ..rows import batches
+from ..types import Dataset, TrainingState
 from .optimizers import clipped
-from .records import EpochMemory
+from .records import EpochMemory, EpochSettings
 
 
-def run_epoch(problem, settings, state, data, order, learning_rates):
+def run_epoch(
+    problem: Problem,
+    settings: EpochSettings,
+    state: TrainingState,
+    data: Dataset,
+    order: Vector | None,
+    learning_rates: list,
+):
     """Return the state after one pass over the data, and the epoch's objective.
 
-    A pure function: what is random or scheduled comes in as arrays.
+    A pure function: random orders and learning rates are arguments.
 
     Parameters
     ----------
@@ -44,7 +53,7 @@ def run_epoch(problem, settings, state, data, order, learning_rates):
     average, n_averaged = memory.average, memory.n_averaged
     proximal, order = proximal_step(problem), moved_to(data.y, order)
     sizes = problem.architecture.layer_sizes
-    # Stays on the device: to read a number there, the host waits for all steps before.
+    # Stays on the device: reading a number would wait for all earlier steps.
     total = 0.0
     steps = zip(batches(data, order, settings.batch_size), learning_rates, strict=True)
     for k, (batch, learning_rate) in enumerate(steps, start=1):
@@ -70,29 +79,29 @@ def run_epoch(problem, settings, state, data, order, learning_rates):
 
 
 def objective_and_gradient(problem, theta, batch, masks=None):
-    """Return J(theta) on the rows of `batch`, a number, and dJ/dtheta (n_parameters,).
+    """Return J(theta) on the rows of `batch`, a number, and its gradient (n_parameters,).
 
     J = 1/n sum_i w_i loss(y_i, f(x_i)) + penalty(W); intercepts are not penalised. The
-    gradient is that of J without its l1 part, which is taken by the proximal step, and
-    without decay. `masks` are those of dropout.
+    gradient leaves out the l1 part of J, which the proximal step takes, and the decay.
+    `masks` are those of dropout.
     """
     xp, architecture = namespace(theta), problem.architecture
     layers = architecture.layers(theta)
-    passed = network.forward(layers, batch.X, architecture.activations, masks)
-    values, delta = problem.loss.value_and_gradient(passed.logits, batch.y)
+    cache = network.forward(layers, batch.X, architecture.activations, masks)
+    values, delta = problem.loss.value_and_gradient(cache.logits, batch.y)
     if batch.sample_weight is not None:
         values = values * batch.sample_weight
         delta = delta * batch.sample_weight[:, None]
     delta = delta / batch.n_samples
-    gradients = network.backward(layers, passed, delta, architecture.activations)
-    # float64, because a float32 sum over many rows loses digits.
+    gradients = network.backward(layers, cache, delta, architecture.activations)
+    # In the widest float, because a float32 sum over many rows loses digits.
     loss = xp.sum(values, dtype=widest_float(values)) / batch.n_samples
     objective = loss + problem.penalty.value(theta[: architecture.n_weights])
     return objective, flat_gradient(problem, layers, gradients)
 
 
 def flat_gradient(problem, layers, gradients):
-    """Return the gradients of all layers plus the penalty's as one vector like theta."""
+    """Return the gradient of all layers and of the penalty, in the order of theta."""
     weights, intercepts, xp = [], [], namespace(gradients[0].intercept)
     for layer, gradient in zip(layers, gradients, strict=True):
         weight = problem.penalty.add_gradient(gradient.weight, layer.weight)
@@ -103,7 +112,7 @@ def flat_gradient(problem, layers, gradients):
 
 
 def decayed(problem, theta, learning_rate):
-    """Return theta with its weights decayed; it stays where the penalty is no decay."""
+    """Return theta with its weights decayed, or theta itself without decay."""
     if not problem.penalty.decay:
         return theta
     n_weights = problem.architecture.n_weights
@@ -112,7 +121,7 @@ def decayed(problem, theta, learning_rate):
 
 
 def proximal_step(problem):
-    """Return the penalty's proximal step on theta, or None where it has no l1 part."""
+    """Return the penalty's proximal step on theta, or None without an l1 part."""
     if not problem.penalty.l1:
         return None
     n_weights = problem.architecture.n_weights
@@ -128,8 +137,9 @@ def proximal_step(problem):
 
 
 def running_mean(mean, value, n):
-    """Return the mean of n values in float64, given that of the first n - 1 and the n-th.
+    """Return the mean of n values from that of the first n - 1 and the n-th.
 
-    In float32 the n-th value's share would be lost to rounding where n is large.
+    In the widest float: in float32, rounding would lose the n-th value's share if n is
+    large.
     """
     return widened(value) if n == 1 else mean + (value - mean) / n

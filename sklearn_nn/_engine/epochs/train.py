@@ -1,57 +1,56 @@
-"""Training in epochs, in words and symbols.
+"""Training in epochs.
 
-Minimise over theta, the weights W and intercepts b of a network f in one vector,
+The objective is a function of theta, all weights W and intercepts b of a network f:
 
     J(theta) = 1/n sum_i w_i loss(f(x_i; theta), y_i)  +  alpha * penalty(W)
                          |        |                                 |
                      losses.py  network.py                     penalties.py
 
-by repeated steps along the gradient of J on a batch of rows,
+Each step follows the gradient of J on a mini-batch of rows:
 
     theta_{t+1}, slots_{t+1} = optimizer.step(theta_t, slots_t, grad J_batch, rate_t)
                                optimizers.py                              schedules.py
 
-This file prepares each epoch: it draws the order of the rows and the learning rates, has
-the epoch run (or many tiny ones) by compiled.py or reference.py, and checks that the
-numbers are finite. loop.py says when to go on.
+This file prepares each epoch: it draws the order of the rows, computes the learning rates,
+runs the epoch (or several tiny ones) by compiled.py or reference.py, and checks that the
+numbers are finite. loop.py decides when to stop.
 """
 
 from dataclasses import replace
-
-import numpy as np
+from math import ceil
 
 from .. import loop
+from ..generators import generator_at
+from ..objective.problem import Problem
 from ..rows import lay_out
+from ..types import Dataset, TrainingRun, TrainingState
 from . import compiled, divergence, reference
-from .records import EpochMemory, zero_slots
+from .records import EpochMemory, EpochSettings, zero_slots
 from .schedules import Steps
 
-# A tiny epoch takes less time than the Python around it. So several are run in one call,
-# until this many multiplications, about a millisecond, come together.
-WORK_TOGETHER, MOST_TOGETHER = 2e7, 1000
+# Tiny epochs take less time than the Python around them. So one call runs several, with at
+# most this many multiplications, about a millisecond, and at most this many epochs.
+WORK_PER_CALL, MAX_EPOCHS_PER_CALL = 2e7, 1000
 
 
-def train(problem, settings, state, data, n_epochs, validate=None, monitor=None):
-    """Return the TrainingRun of at most `n_epochs` epochs; see `loop.run`.
-
-    Parameters
-    ----------
-    problem : Problem
-    settings : EpochSettings
-    state : TrainingState
-        With an EpochMemory.
-    data : Dataset
-    n_epochs, validate, monitor
-        As in `loop.run`.
-    """
+def train_in_epochs(
+    problem: Problem,
+    settings: EpochSettings,
+    state: TrainingState,
+    data: Dataset,
+    n_epochs: int,
+    validate=None,
+    monitor=None,
+) -> TrainingRun:
+    """Train from a state with an EpochMemory, in memory; see `loop.run`."""
     training = EpochTraining(problem, settings, data)
     return loop.run(training, state, n_epochs, validate, monitor)
 
 
-def resumed_memory(memory, settings, theta, forgets_average, forgets_slots):
-    """Return the EpochMemory that training from `theta` goes on with.
+def resumed_memory(memory, settings, theta, forgets_average, forgets_slots) -> EpochMemory:
+    """Return the EpochMemory to resume with from `theta`.
 
-    That of another method is of no use: then, as at the start, it is empty.
+    It is empty at the start and if another method trained before.
     """
     if not isinstance(memory, EpochMemory):
         return EpochMemory(zero_slots(settings, theta))
@@ -63,7 +62,7 @@ def resumed_memory(memory, settings, theta, forgets_average, forgets_slots):
 
 
 class EpochTraining:
-    """Epochs on rows in memory, as loop.py drives them."""
+    """Epochs on rows in memory, as the Training that `loop.run` drives."""
 
     def __init__(self, problem, settings, data):
         data = lay_out(data, settings.batch_size)
@@ -72,27 +71,28 @@ class EpochTraining:
         self.early_stopping = settings.early_stopping
         self.null_loss = problem.null_loss
         self.limit = divergence.DIVERGED * self.null_loss
-        self.most_together = epochs_together(problem, settings, data)
+        self.epochs_per_call = epochs_per_call(problem, settings, data)
         self.start, self.completed = None, None  # TrainingStates
-        self.rng, self.n_drawn = None, 0  # of orders, where they are drawn
+        self.rng, self.n_drawn = None, 0  # of orders, if they are drawn
 
     def begin(self, state):
-        """Set the generator of orders to where the state has it."""
+        """Set the generator of orders to the state's."""
         self.start = state
-        self.rng, self.n_drawn = generator(self.settings, self.data, state.random_state), 0
+        self.rng = generator_of_orders(self.settings, self.data, state.random_state)
+        self.n_drawn = 0
 
-    def arrived(self, state):
+    def reason_to_end(self, state):
         """Return None: only the stopping rule ends training in epochs."""
         return
 
     def advance(self, state, n_most):
-        """Return an Advance of at most `n_most` epochs; raise ValueError on divergence.
+        """Train for at most `n_most` epochs; raise ValueError if training diverges.
 
-        If a later epoch of several diverges, only the first is returned: one by one, the
-        loop comes to exactly the epoch that does.
+        If one of several epochs diverges, only the first is returned. So the loop reaches
+        the diverging epoch one by one, and the error names it.
         """
         problem, settings, data = self.problem, self.settings, self.data
-        n_epochs = min(n_most, self.most_together)
+        n_epochs = min(n_most, self.epochs_per_call)
         self.n_drawn += n_epochs
         order = draw_order(settings, data, self.rng)
         rates = learning_rates(settings, state, data, n_epochs)
@@ -104,8 +104,8 @@ class EpochTraining:
         divergence.check_epoch(new, objectives[-1], self.limit, last_rates[-1])
         return loop.Advance(new, objectives, last_rates)
 
-    def complete(self, state):
-        """Return the state with its `random_state` read from the generator of orders.
+    def complete_state(self, state):
+        """Return the state with the present `random_state` of the generator of orders.
 
         Reading it takes as long as an epoch of few rows.
         """
@@ -113,8 +113,7 @@ class EpochTraining:
             return state
         n_epochs = state.epoch - self.start.epoch
         if n_epochs < self.n_drawn:
-            # The order of an epoch that was not finished is drawn again when training
-            # goes on.
+            # An unfinished epoch draws its order again when training resumes.
             self.begin(self.start)
             while self.n_drawn < n_epochs:
                 self.n_drawn += 1
@@ -130,7 +129,7 @@ class EpochTraining:
 
 
 def run_epochs(problem, settings, state, data, order, rates):
-    """Return the new state and the objective of each epoch, by the fastest way there is."""
+    """Return the new state and the objective of each epoch, by kernels if possible."""
     if compiled.supports(problem, settings, data):
         return compiled.run_epochs(problem, settings, state, data, order, rates)
     # Python floats: a NumPy scalar would turn float32 parameters into float64.
@@ -139,40 +138,36 @@ def run_epochs(problem, settings, state, data, order, rates):
     return state, [objective]
 
 
-def epochs_together(problem, settings, data):
-    """Return how many epochs a call of `run_epochs` may run: one unless they are tiny."""
+def epochs_per_call(problem, settings, data) -> int:
+    """Return the number of epochs per call of `run_epochs`: one unless they are tiny."""
     if draws_order(settings, data) or not compiled.supports(problem, settings, data):
         return 1
     work = n_batches(settings, data) * compiled.work_of_step(problem, settings, data)
-    return max(1, min(MOST_TOGETHER, int(WORK_TOGETHER / work)))
+    return max(1, min(MAX_EPOCHS_PER_CALL, int(WORK_PER_CALL / work)))
 
 
 def draws_order(settings, data):
-    """Say whether the order of the rows is drawn: not where one batch holds them all."""
+    """Return whether the order of rows is random: not if one batch has all rows."""
     return settings.shuffle and settings.batch_size < data.n_samples
 
 
-def generator(settings, data, random_state):
-    """Return the generator of orders, in this state; None where none is drawn."""
-    if not draws_order(settings, data):
-        return None
-    rng = np.random.RandomState(0)
-    rng.set_state(random_state)
-    return rng
+def generator_of_orders(settings, data, random_state):
+    """Return the generator of orders in this state, or None if no order is drawn."""
+    return generator_at(random_state) if draws_order(settings, data) else None
 
 
 def draw_order(settings, data, rng):
-    """Return the order of the rows in an epoch; None is that of the data."""
+    """Return the order of the rows in an epoch; None for that of the data."""
     return rng.permutation(data.n_samples) if draws_order(settings, data) else None
 
 
-def n_batches(settings, data):
+def n_batches(settings, data) -> int:
     """Return the number of batches of an epoch."""
-    return -(-data.n_samples // settings.batch_size)  # rounded up
+    return ceil(data.n_samples / settings.batch_size)
 
 
 def learning_rates(settings, state, data, n_epochs):
-    """Return the learning rate of each step (float64) of the coming epochs."""
+    """Return the learning rate of each step of the next epochs, in float64."""
     n = n_batches(settings, data)
     steps = Steps(n_epochs * n, state.step, state.epoch, n)
     return settings.schedule.learning_rates(steps, state.progress.rate_factor)

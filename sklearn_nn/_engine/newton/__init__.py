@@ -1,1 +1,1 @@
-"""Training without a learning rate: Newton steps for rows in memory, and for a stream."""
+"""Training without a learning rate: Newton steps on rows in memory, and on a stream."""

@@ -1,57 +1,68 @@
-"""The quadratic model of a Newton step: what it is made of, and what it promises.
+"""The quadratic model of a Newton step, and the decrease that it predicts.
 
-See steps.py, whose steps these are. All points are in standardised coordinates.
+steps.py takes the steps. All points are in standardised coordinates.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from . import quadratic
+from ..arrays import Matrix, Vector
+from ..generators import generator_at
+from ..objective.problem import Problem
+from . import conjugate_gradients
 from .coordinates import Coordinates
-from .passes import Evaluation
+from .linear_passes import Evaluation, LinearRows
 
-# How exactly models are solved, with H in products over the rows, or as a matrix.
-LOOSE, LOOSE_MATRIX = 0.1, 1e-3
-MOST_PRODUCTS = 1000
-# Part of the curvature at the start in the damping.
-SPREAD_PART = 0.1
-# Up to so many rows steps cost so little that the last ones are taken whatever `tol` is.
+# Smallest forcing term of conjugate gradients, for Hessian products and for a matrix, whose
+# products are cheaper.
+FORCING_TERM, FORCING_TERM_OF_MATRIX = 0.1, 1e-3
+MAX_PRODUCTS = 1000
+# Part of the curvature at theta = 0 that enters the damping.
+NULL_CURVATURE_PART = 0.1
+# With at most so many rows a step costs so little that training ignores `tol` and ends at
+# rounding error.
 FEW_ROWS = 1000
-# Relative rounding of an objective, in units of the dtype's eps.
+# Relative rounding error of an objective, in units of eps of the data type.
 ROUNDINGS = 64
 
 
 @dataclass(frozen=True)
-class Search:
-    """What stays the same while a run goes on."""
+class NewtonProblem:
+    """A Problem with all that stays the same during a run."""
 
-    problem: Any  # Problem
-    tol: float  # relative gap to end at; 0 goes on to where rounding ends it
-    rounding: float  # relative rounding of an objective
-    rows: Any  # passes.Rows: all of them
+    problem: Problem
+    tol: float  # relative gap to end at; 0: end at rounding error
+    rounding: float  # relative rounding error of an objective
+    rows: LinearRows  # all of them
     rng_state: tuple  # from which each sample is drawn
     coordinates: Coordinates
-    l2: Any  # (n_features + 1, n_outputs), in the coordinates, as l1
-    l1: Any  # None where there is none
-    sizes: tuple  # of samples, the last one n_samples
-    spread: Any  # (n_features + 1, n_outputs), the diagonal of H at zero
+    l2: Matrix  # (n_features + 1, n_outputs), in the coordinates, as is l1
+    l1: Matrix | None  # None without an l1 part
+    sample_sizes: tuple  # increasing, the last one n_samples
+    null_diagonal: Matrix  # (n_features + 1, n_outputs), of the Hessian at theta = 0
 
-    def sample(self, n_samples):
-        """Return that many of the rows, the same for the same number."""
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return self.sample_sizes[-1]
+
+    def sample(self, n_samples: int) -> LinearRows:
+        """Return `n_samples` of the rows, the same ones in each call."""
         return sample_of(self.rows, n_samples, self.rng_state)
 
-    def penalty(self, point):
-        """Return the penalty of a point."""
+    def penalty(self, point: Matrix) -> float:
+        """Return the penalty at a point."""
         value = 0.5 * float(np.sum(self.l2 * point * point))
         return value if self.l1 is None else value + float(np.sum(self.l1 * abs(point)))
 
-    def trained(self, values):
-        """Return values (n_features + 1, n_outputs) without what is not determined.
+    def project(self, values: Matrix) -> Matrix:
+        """Set components to 0 along which the objective is constant, and return `values`.
 
-        That is the intercepts if they are not trained, and what all logits of a softmax
-        have in common, unless a penalty determines it.
+        These are intercepts that are not trained, and changes that a softmax's outputs
+        share, unless a penalty depends on them.
         """
         if not self.problem.architecture.fit_intercept:
             values[-1] = 0.0
@@ -60,131 +71,140 @@ class Search:
             shared -= shared.mean(axis=1, keepdims=True)
         return values
 
-    def determined(self, matrix):
-        """Return H, regular also in what is not determined."""
+    def regularised(self, matrix: Matrix) -> Matrix:
+        """Return the Hessian, made regular along directions that `project` removes."""
         if self.problem.architecture.fit_intercept and self.l2.shape[1] == 1:
             return matrix
         n = len(matrix)
 
         def project(columns):
-            return self.trained(columns.reshape((*self.l2.shape, n))).reshape((n, n))
+            return self.project(columns.reshape((*self.l2.shape, n))).reshape((n, n))
 
         of_feature = np.max(np.diagonal(matrix).reshape(self.l2.shape), axis=1)
-        rest = (np.eye(n) - project(np.eye(n))) * of_feature.repeat(self.l2.shape[1])
-        return project(project(matrix.copy()).T.copy()) + rest
+        removed = (np.eye(n) - project(np.eye(n))) * of_feature.repeat(self.l2.shape[1])
+        return project(project(matrix.copy()).T.copy()) + removed
 
 
-def sample_of(rows, n_samples, rng_state):
-    """Return that many of the rows, drawn from this state of a generator."""
-    rng = np.random.RandomState(0)
-    rng.set_state(rng_state)
-    return rows.sample(n_samples, rng)
+class Evaluated(NamedTuple):
+    """A point, and the objective and its derivatives there on a sample of the rows."""
 
-
-class Place(NamedTuple):
-    """A point, and what the rows of a sample say of it."""
-
-    point: Any
+    point: Matrix
     objective: float
     evaluation: Evaluation
-    rows: Any
-    n_rows: int  # asked for often, and counted by `rows` each time
+    rows: LinearRows
+    n_rows: int  # stored, because `rows.n_samples` counts blocks in each call
+
+    def rounding(self, newton: NewtonProblem) -> float:
+        """Return the size of the objective's rounding error."""
+        return newton.rounding * abs(self.objective)
 
 
 class Curvature(NamedTuple):
-    """H at a place: as a matrix in the order of theta, or as products."""
+    """The Hessian at a point: a matrix in the order of theta, or its products."""
 
-    matrix: Any  # (n_parameters, n_parameters), or None
-    product: Any  # direction -> H direction, or None
-    diagonal: Any  # > 0
-
-
-class Promise(NamedTuple):
-    """What the model of a place promises."""
-
-    point: Any
-    decrease: float
+    matrix: Matrix | None  # (n_parameters, n_parameters)
+    product: Callable | None  # direction -> Hessian times direction
+    diagonal: Matrix  # > 0
 
 
-def determined(diagonal, l2):
-    """Return how many parameters the rows determine, not the penalty.
+class ModelMinimum(NamedTuple):
+    """The minimum of the quadratic model."""
 
-    The trace of H (H + l2)^-1 by its diagonal; with l1 all parameters may be needed.
+    point: Matrix
+    predicted_decrease: float
+
+
+def sample_of(rows: LinearRows, n_samples: int, rng_state: tuple) -> LinearRows:
+    """Return `n_samples` of the rows, drawn by a generator in this state."""
+    return rows.sample(n_samples, generator_at(rng_state))
+
+
+def effective_dimension(diagonal: Matrix, l2: Matrix) -> float:
+    """Return the number of parameters that the rows determine, and not the penalty.
+
+    The trace of H (H + l2)^-1, by the diagonal of H. An l1 part is ignored.
     """
     return float(np.sum(diagonal / np.maximum(diagonal + l2, np.finfo(np.float64).tiny)))
 
 
-def look(search, rows, theta):
-    """Return the Place of theta (n_parameters,) on these rows."""
-    point = search.coordinates.point_of(theta)
-    evaluation = rows.evaluate(search.coordinates, point)
-    objective = evaluation.loss + search.penalty(point)
-    search.trained(evaluation.gradient)
-    return Place(point, objective, evaluation, rows, rows.n_samples)
+def evaluate_at(newton: NewtonProblem, rows: LinearRows, theta: Vector) -> Evaluated:
+    """Evaluate the objective at theta (n_parameters,) on these rows."""
+    point = newton.coordinates.point_of(theta)
+    evaluation = rows.evaluate(newton.coordinates, point)
+    objective = evaluation.loss + newton.penalty(point)
+    newton.project(evaluation.gradient)
+    return Evaluated(point, objective, evaluation, rows, rows.n_samples)
 
 
-def curvature_at(search, place, n_samples, damping):
-    """Return the Curvature, from about that many rows.
+def curvature_at(
+    newton: NewtonProblem, evaluated: Evaluated, n_samples: int, damping: float
+) -> Curvature:
+    """Return the Curvature at the point, from about `n_samples` rows.
 
-    Where the diagonal on the place's rows is much larger, a feature is rare in the smaller
-    sample: the difference is added, so that no coordinate seems flat that is not. (Any
-    difference would make H larger by chance, and the gap would seem smaller than it is.)
+    If the diagonal on all of the point's rows is more than twice as large, the feature is
+    rare in the smaller sample. Then the difference is added, so that no coordinate seems
+    flat by mistake. (Smaller differences are chance. Adding them would make H larger, and
+    the estimated gap smaller than the true one.)
     """
-    rows, evaluation = place.rows, place.evaluation
-    if 2 * n_samples < place.n_rows:
-        rows = search.sample(n_samples)
-        evaluation = rows.evaluate(search.coordinates, place.point)
-    missing = place.evaluation.diagonal - evaluation.diagonal
+    rows, evaluation = evaluated.rows, evaluated.evaluation
+    if 2 * n_samples < evaluated.n_rows:
+        rows = newton.sample(n_samples)
+        evaluation = rows.evaluate(newton.coordinates, evaluated.point)
+    missing = evaluated.evaluation.diagonal - evaluation.diagonal
     missing = np.where(missing > evaluation.diagonal, missing, 0.0)
-    added = missing + search.l2 + damping * SPREAD_PART * search.spread
+    added = missing + newton.l2 + damping * NULL_CURVATURE_PART * newton.null_diagonal
     diagonal = evaluation.diagonal + added
-    # A coordinate without curvature, or with that of rounding, has no gradient either: any
-    # number will do that is much larger.
-    flat = np.where(diagonal > curvature_of_rounding(search)[:, None], 0.0, 1.0)
+    # A coordinate whose curvature is 0 or a rounding error has no gradient either: any
+    # curvature that is much larger will do.
+    flat = np.where(diagonal > curvature_of_rounding(newton)[:, None], 0.0, 1.0)
     added, diagonal = added + flat, diagonal + flat
-    asked = search.coordinates, evaluation.proba, damping
-    matrix = rows.hessian(*asked)
+    arguments = newton.coordinates, evaluation.proba, damping
+    matrix = rows.hessian(*arguments)
     if matrix is not None:
         matrix[np.diag_indices_from(matrix)] += added.reshape(-1)
         return Curvature(matrix, None, diagonal)
 
     def product(direction):
-        loss = rows.hessian_product(*asked, direction)
-        return search.trained(loss + added * direction)
+        of_loss = rows.hessian_product(*arguments, direction)
+        return newton.project(of_loss + added * direction)
 
     return Curvature(None, product, diagonal)
 
 
-def curvature_of_rounding(search):
-    """Return the largest diagonal of H that a constant column can seem to have."""
-    centre, scale = search.coordinates
-    seen = search.rounding * np.abs(centre) / scale
-    return np.append(seen, 0.0) ** 2
+def curvature_of_rounding(newton: NewtonProblem) -> Vector:
+    """Return the largest diagonal of H that rounding errors give to a constant column."""
+    centre, scale = newton.coordinates
+    deviation = newton.rounding * np.abs(centre) / scale
+    return np.append(deviation, 0.0) ** 2
 
 
-def promise(search, place, curvature):
-    """Return what the model of a place promises."""
+def minimise_model(
+    newton: NewtonProblem, evaluated: Evaluated, curvature: Curvature
+) -> ModelMinimum:
+    """Return the minimum of the quadratic model, and the decrease that it predicts."""
     matrix, product, diagonal = curvature
-    gradient = place.evaluation.gradient + search.l2 * place.point
-    if matrix is not None and search.l1 is None:
-        solution = quadratic.solve(search.determined(matrix), place.point, gradient)
+    gradient = evaluated.evaluation.gradient + newton.l2 * evaluated.point
+    if matrix is not None and newton.l1 is None:
+        regular = newton.regularised(matrix)
+        solution = conjugate_gradients.solve_directly(regular, evaluated.point, gradient)
         if solution is not None:
-            return Promise(solution.point, solution.decrease)
+            return ModelMinimum(solution.point, solution.decrease)
     if matrix is not None:
 
         def product(direction):
             moved = matrix @ direction.reshape(-1)
-            return search.trained(moved.reshape(direction.shape))
+            return newton.project(moved.reshape(direction.shape))
 
-    model = quadratic.Quadratic(place.point, gradient, product, diagonal, search.l1)
-    loose = LOOSE if matrix is None else LOOSE_MATRIX
-    objective = max(place.objective, np.finfo(np.float64).tiny)
-    enough = search.tol * objective
-    solution = quadratic.minimise(model, objective, enough, loose, MOST_PRODUCTS)
-    move = search.trained(solution.point - place.point)
-    return Promise(place.point + move, solution.decrease)
-
-
-def rounding(search, place):
-    """Return the size of an objective's rounding errors."""
-    return search.rounding * abs(place.objective)
+    model = conjugate_gradients.Quadratic(
+        evaluated.point, gradient, product, diagonal, newton.l1
+    )
+    objective = max(evaluated.objective, np.finfo(np.float64).tiny)
+    solution = conjugate_gradients.minimise_quadratic(
+        model,
+        objective=objective,
+        final_decrease=newton.tol * objective,
+        forcing_term=FORCING_TERM if matrix is None else FORCING_TERM_OF_MATRIX,
+        max_products=MAX_PRODUCTS,
+    )
+    move = newton.project(solution.point - evaluated.point)
+    return ModelMinimum(evaluated.point + move, solution.decrease)

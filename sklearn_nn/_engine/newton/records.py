@@ -1,42 +1,44 @@
-"""The records of Newton's method: when it ends, and what its steps leave behind."""
+"""Records of Newton's method: its settings, and its memory between steps."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from ..arrays import Matrix, Vector
 from ..objective.penalties import Penalty
+from ..stopping import StoppingRule
 from .coordinates import Coordinates
 
 
 @dataclass(frozen=True)
 class NewtonSettings:
-    """How Newton's method runs."""
+    """Settings of Newton's method."""
 
-    tol: float  # relative gap (J - J*) / J* to end at; 0 and less: as rounding allows
-    n_first_rows: int  # of the first sample, at least
-    stopping_rule: Any = None  # of validation scores; None without early stopping
+    tol: float  # relative gap (J - J*) / J* to end at; <= 0: end at rounding error
+    min_sample_size: int  # rows of the first sample, at least
+    stopping_rule: StoppingRule | None = None  # of validation scores, for early stopping
 
 
 class KnownRows(NamedTuple):
-    """What a stream that goes on from a model needs to know of the rows behind it."""
+    """Summary of the rows behind a model, with which a stream can resume."""
 
-    coordinates: Coordinates  # in which they are standardised
-    diagonal: Any  # (n_features + 1, n_outputs), of the mean loss's Hessian there
+    coordinates: Coordinates  # in which the rows are standardised
+    diagonal: Matrix  # (n_features + 1, n_outputs), of the Hessian of the mean loss
     n_rows: int
     penalty: Penalty  # with which the model was fitted
 
 
 @dataclass(frozen=True)
 class NewtonMemory:
-    """What Newton's method remembers from step to step."""
+    """Memory of Newton's method between steps."""
 
-    n_sampled: int = 0  # rows of the sample of the next step; 0: none taken yet
-    n_curvature: int = 0  # rows of its Hessian
-    damping: float = 0.1  # what is added to it
-    promised: float = np.inf  # decrease that was promised for the last step
+    sample_size: int = 0  # rows of the next step's sample; 0: no step yet
+    n_hessian_rows: int = 0  # rows of its Hessian
+    damping: float = 0.1
+    predicted_decrease: float = np.inf  # of the last step
     rows: KnownRows | None = None  # None before the first step
 
-    def averaged(self, theta):
-        """Return theta: steps are not averaged."""
+    def averaged(self, theta: Vector) -> Vector:
+        """Return theta: Newton steps are not averaged."""
         return theta

@@ -1,25 +1,25 @@
 """Newton steps on growing random samples: the optimum without a learning rate.
 
-For J of epochs/train.py, of a model without hidden layer, each step goes to the minimum of
+For J of epochs/train.py and a model without hidden layer, each step goes to the minimum of
 
     m(x) = L(x_t) + g (x - x_t) + 1/2 (x - x_t) H (x - x_t) + penalty(x)
 
-with L the loss, J without its penalty, and its g and H at x_t, in standardised coordinates
-(coordinates.py), made by model.py. Its minimum is found by conjugate gradients
-(quadratic.py), which need H only in products with vectors, each of them one pass over the
-rows (passes.py); or, where features are few, with H as a matrix.
+where L is the loss, J without its penalty, and g and H are its gradient and Hessian at x_t,
+in standardised coordinates (coordinates.py). model.py builds m. Conjugate gradients
+(conjugate_gradients.py) minimise it. They need products of H with vectors, each of which is
+one pass over the rows (linear_passes.py). With few features, H is a matrix instead.
 
-The first steps are taken on a small random sample of the rows, further ones on samples
-several times as large, the last on all: a sample of m rows determines the optimum up to
-about (parameters / 2 m) nats, and no step should be more exact than that. H is taken on a
-smaller sample than g throughout, if the rows are many. What m promises to gain estimates
-how far J is from its optimum (half of the squared Newton decrement): that ends training.
+Samples grow. The first steps use a small random sample of the rows, later steps samples
+several times as large, and the last steps all rows. A sample of m rows determines the
+optimum only up to about (parameters / 2 m) nats, and steps need not be more accurate. If
+there are many rows, H is computed on fewer of them than g. The decrease that m predicts,
+half of the squared Newton decrement, estimates the gap J - J*, and so ends training.
 
-Far from the optimum H is too small: a row that is surely wrong bends the loss by p (1 - p),
-nearly 0, though a step will take it to where it bends by 1/4. Levenberg and Marquardt's
-remedy is a damping, which grows where J fell less than was promised and fades where it did
-not. What it multiplies are (p - y) (p - y)^T of each row, of the size of H on average but
-largest for wrong rows, and a tenth of the curvature that all features had at the start.
+Steps are damped. Far from the optimum H is too small: the curvature of a confidently wrong
+row is p (1 - p), nearly 0, but a step leads to where it is 1/4. So the damping of Levenberg
+and Marquardt grows if J fell less than predicted, and shrinks if not. It multiplies two
+terms: (p - y) (p - y)^T of each row, which has the same mean as H but is largest for wrong
+rows; and a tenth of the curvature of each feature at theta = 0.
 
 References
 ----------
@@ -41,338 +41,365 @@ S. Boyd and L. Vandenberghe, "Convex Optimization", 2004, section 9.5: the decre
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import loop
+from ..arrays import Matrix, Vector
 from ..epochs import divergence
+from ..objective.problem import Problem
 from ..stopping import EndedBy
+from ..types import TrainingRun, TrainingState
+from .linear_passes import LinearRows
 from .model import (
     FEW_ROWS,
     ROUNDINGS,
     Curvature,
-    Place,
-    Search,
+    Evaluated,
+    ModelMinimum,
+    NewtonProblem,
     curvature_at,
-    determined,
-    look,
-    promise,
-    rounding,
+    effective_dimension,
+    evaluate_at,
+    minimise_model,
     sample_of,
 )
-from .records import KnownRows, NewtonMemory
+from .records import KnownRows, NewtonMemory, NewtonSettings
 
-# Each sample is so many times as large as the one before.
+# Ratio of the sizes of successive samples.
 GROWTH = 5
-# Rows that a sample needs for each parameter that they determine, to be worth a step, and
-# to stand in for all rows in H; the part of them, and the number, that H is never below.
-ROWS_TO_LEARN, ROWS_TO_CURVE, CURVATURE_PART = 30, 20, 0.1
-FEWEST_TO_CURVE = 2000
-# From so many rows the deviations of features are taken on a sample.
-ROWS_TO_SCALE = 10_000
-# A sample's optimum is found to this part of the objective; it is no better known.
+# Rows per effective parameter that a sample needs to be worth a step, and that H needs; and
+# the minimum rows of H: a part of the sample's, and a number.
+ROWS_PER_PARAMETER, HESSIAN_ROWS_PER_PARAMETER = 30, 20
+MIN_HESSIAN_PART, MIN_HESSIAN_ROWS = 0.1, 2000
+# Scales of features are estimated on so many rows.
+ROWS_FOR_SCALES = 10_000
+# Relative gap to end at on a sample, whose optimum is not known better.
 SAMPLE_TOL = 1e-2
-# The estimate of the gap may be too small by this factor.
+# The estimated gap may be too small by this factor.
 SAFETY = 4
-# Parts of the promised decrease: below the first a step is not taken, below the second
-# damping grows, above the third it shrinks.
+# Actual decrease / predicted decrease: a step with less than SUFFICIENT is rejected, with
+# less than POOR it raises the damping, with more than GOOD it lowers the damping.
 SUFFICIENT, POOR, GOOD = 1e-4, 0.25, 0.75
-# The factors by which it does, and where it ends.
-GROWING, SHRINKING, LEAST_DAMPING, MOST_DAMPING = 4.0, 10.0, 1e-8, 1e8
-RAISED_DAMPING = 1e-2  # its first value after it has ended
-# Up to here a promise is about that of H alone; and what is enough on a sample.
+# The factors of these changes, and the bounds of the damping; below the lower one it is 0.
+RAISE, LOWER, MIN_DAMPING, MAX_DAMPING = 4.0, 10.0, 1e-8, 1e8
+RAISED_FROM_ZERO = 1e-2  # damping after it was 0
+# A decrease predicted with at most so much damping counts as that of H alone: on all rows,
+# and on a sample.
 WEAK_DAMPING, WEAK_ON_SAMPLE = 1e-5, 0.1
-# A step that leaves more than this part of the promised decrease: H needs more rows.
+# If a step predicts more than this part of the last predicted decrease, H needs more rows.
 SLOW = 0.5
-# Below this part of the loss of knowing nothing a loss without a penalty is taken as 0.
-NOTHING_LEFT = 1e-8
+# A loss without penalty counts as 0 below this part of the null loss.
+ZERO_LOSS = 1e-8
 
 
 class Position(NamedTuple):
-    """Where a run is between two steps."""
+    """The start of a step: parameters, evaluated on a sample, and the Hessian there."""
 
-    theta: Any  # (n_parameters,)
-    place: Place
-    n_curvature: int  # rows of H
+    theta: Vector  # (n_parameters,)
+    evaluated: Evaluated
+    n_hessian_rows: int
     damping: float
     curvature: Curvature
-    before: float = np.inf  # what was promised for the last step on these rows
+    last_decrease: float = np.inf  # that was predicted for the last step on these rows
+
+    @property
+    def has_sampled_hessian(self) -> bool:
+        """Whether H uses a sample of the rows of g, of at most half of them."""
+        return 2 * self.n_hessian_rows < self.evaluated.n_rows
 
 
-def begin(problem, settings, rows, state):
-    """Return the Search."""
+def newton_problem_of(
+    problem: Problem, settings: NewtonSettings, rows: LinearRows, rng_state: tuple
+) -> NewtonProblem:
+    """Return the NewtonProblem of a run: coordinates, penalties in them, sample sizes."""
     n, architecture = rows.n_samples, problem.architecture
-    some = sample_of(rows, max(ROWS_TO_SCALE, settings.n_first_rows), state.random_state)
+    some = sample_of(rows, max(ROWS_FOR_SCALES, settings.min_sample_size), rng_state)
     coordinates = some.standardised(centred=architecture.fit_intercept)
     n_outputs = architecture.layer_sizes[-1]
     scale = coordinates.scale[:, None].repeat(n_outputs, axis=1)
     no_penalty = np.zeros((1, n_outputs))  # on intercepts
     l2 = np.vstack([problem.penalty.l2 / scale / scale, no_penalty])
     l1 = np.vstack([problem.penalty.l1 / scale, no_penalty]) if problem.penalty.l1 else None
-    spread = some.evaluate(coordinates, np.zeros(l2.shape)).diagonal
-    fewest = max(settings.n_first_rows, ROWS_TO_LEARN * determined(spread, l2))
+    null_diagonal = some.evaluate(coordinates, np.zeros(l2.shape)).diagonal
+    n_needed = ROWS_PER_PARAMETER * effective_dimension(null_diagonal, l2)
     sizes = [n]
-    while sizes[0] / GROWTH >= fewest:
+    while sizes[0] / GROWTH >= max(settings.min_sample_size, n_needed):
         sizes.insert(0, int(sizes[0] / GROWTH))
-    tol = 0.0 if n <= FEW_ROWS else max(settings.tol, 0.0)
-    relative = ROUNDINGS * float(np.finfo(rows.dtype).eps)
-    drawn = state.random_state
-    scales = coordinates, l2, l1, tuple(sizes), spread
-    return Search(problem, tol, relative, rows, drawn, *scales)
+    return NewtonProblem(
+        problem=problem,
+        tol=0.0 if n <= FEW_ROWS else max(settings.tol, 0.0),
+        rounding=ROUNDINGS * float(np.finfo(rows.dtype).eps),
+        rows=rows,
+        rng_state=rng_state,
+        coordinates=coordinates,
+        l2=l2,
+        l1=l1,
+        sample_sizes=tuple(sizes),
+        null_diagonal=null_diagonal,
+    )
 
 
-def first_position(search, state):
-    """Return where a run begins: on the first sample, or where an earlier run was."""
+def first_position(newton: NewtonProblem, state: TrainingState) -> Position:
+    """Return the Position of a new run, or the one where an earlier run ended."""
     memory = state.memory
-    n_sampled = min(memory.n_sampled, search.sizes[-1])
-    if not n_sampled:  # parameters from elsewhere are worth all rows
-        n_sampled = search.sizes[-1] if state.epoch else search.sizes[0]
-    how = memory.damping, memory.n_curvature, memory.promised
-    return position_on(search, state.theta, n_sampled, *how)
+    sample_size = min(memory.sample_size, newton.n_samples)
+    if not sample_size:  # parameters of another method are worth all rows
+        sample_size = newton.n_samples if state.epoch else newton.sample_sizes[0]
+    hessian = memory.damping, memory.n_hessian_rows
+    return position_on(
+        newton, state.theta, sample_size, *hessian, memory.predicted_decrease
+    )
 
 
-def position_on(search, theta, n_sampled, damping, n_curvature=0, promised=np.inf):
-    """Return the Position of theta on a sample."""
-    place = look(search, search.sample(n_sampled), theta)
-    divergence.check_objective(place.objective)
-    if not n_curvature:
-        needed = ROWS_TO_CURVE * determined(place.evaluation.diagonal, search.l2)
-        part = min(CURVATURE_PART * n_sampled, search.rows.n_at_hand)
-        n_curvature = int(max(part, needed, FEWEST_TO_CURVE))
-    return position_at(search, theta, place, n_curvature, damping, promised)
+def position_on(
+    newton, theta, sample_size, damping, n_hessian_rows=0, last_decrease=np.inf
+) -> Position:
+    """Return the Position at theta on a sample of this size."""
+    evaluated = evaluate_at(newton, newton.sample(sample_size), theta)
+    divergence.check_objective(evaluated.objective)
+    if not n_hessian_rows:
+        diagonal = evaluated.evaluation.diagonal
+        needed = HESSIAN_ROWS_PER_PARAMETER * effective_dimension(diagonal, newton.l2)
+        part = min(MIN_HESSIAN_PART * sample_size, newton.rows.max_sample_size)
+        n_hessian_rows = int(max(part, needed, MIN_HESSIAN_ROWS))
+    return position_at(newton, theta, evaluated, n_hessian_rows, damping, last_decrease)
 
 
-def position_at(search, theta, place, n_curvature, damping, before=np.inf):
-    """Return the Position at a place."""
-    n_curvature = min(n_curvature, place.n_rows)
-    curvature = curvature_at(search, place, n_curvature, damping)
-    return Position(theta, place, n_curvature, damping, curvature, before)
+def position_at(
+    newton, theta, evaluated, n_hessian_rows, damping, last_decrease=np.inf
+) -> Position:
+    """Return the Position at theta, where the objective has been evaluated."""
+    n_rows = min(n_hessian_rows, evaluated.n_rows)
+    curvature = curvature_at(newton, evaluated, n_rows, damping)
+    return Position(theta, evaluated, n_rows, damping, curvature, last_decrease)
 
 
-def enough(search, position, nothing):
-    """Return the decrease below which these rows have taught what they can."""
-    objective = position.place.objective
-    if position.place.n_rows < search.sizes[-1]:
-        return SAMPLE_TOL * max(objective, 0.1 * nothing)
-    return search.tol * objective / SAFETY
+def rebuild_model(newton, position, n_hessian_rows=None, damping=None) -> Position:
+    """Return the Position at the same theta with other rows of H, or another damping."""
+    n_rows = position.n_hessian_rows if n_hessian_rows is None else n_hessian_rows
+    damping = position.damping if damping is None else damping
+    return position_at(newton, position.theta, position.evaluated, n_rows, damping)
 
 
-def end_of(search, position, decrease, nothing):
-    """Return the EndedBy if training ends here, or None.
+def decrease_within(tol: float, objective: float) -> float:
+    """Return the predicted decrease up to which the relative gap is safely below `tol`."""
+    return max(tol, 0.0) * objective / SAFETY
 
-    `decrease` is what the next step promises, `nothing` the loss of knowing nothing.
+
+def forcing_tolerance(newton: NewtonProblem, position: Position, null_loss) -> float:
+    """Return the predicted decrease below which a step on these rows is not worthwhile."""
+    objective = position.evaluated.objective
+    if position.evaluated.n_rows < newton.n_samples:
+        return SAMPLE_TOL * max(objective, 0.1 * null_loss)
+    return decrease_within(newton.tol, objective)
+
+
+def end_of(newton: NewtonProblem, position: Position, decrease, null_loss):
+    """Return why training should end here, as EndedBy, or None.
+
+    `decrease` is predicted for the next step.
     """
-    objective, noise = position.place.objective, rounding(search, position.place)
-    penalty, tol = search.problem.penalty, search.tol
-    if position.place.n_rows < search.sizes[-1]:
+    evaluated, penalty = position.evaluated, newton.problem.penalty
+    objective, rounding = evaluated.objective, evaluated.rounding(newton)
+    if evaluated.n_rows < newton.n_samples:
         return None
-    if decrease <= tol * objective / SAFETY:
+    if decrease <= decrease_within(newton.tol, objective):
         return EndedBy.STOPPING_RULE
-    # As exact as numbers are: gradients are more exact than objectives, so that decreases
-    # below an objective's rounding still mean something while they fall.
-    falls = decrease < position.before / 4 and decrease * objective > noise * noise
-    if decrease <= noise and not falls:
+    # At rounding error. Gradients are more accurate than objectives: a decrease below the
+    # objective's rounding error is meaningful as long as it keeps falling.
+    falls = decrease < position.last_decrease / 4
+    falls = falls and decrease * objective > rounding * rounding
+    if decrease <= rounding and not falls:
         return EndedBy.STOPPING_RULE
-    is_fitted = objective <= max(tol, NOTHING_LEFT) * nothing
-    # A row on the wrong side costs at least log 2.
-    all_right = objective * search.sizes[-1] < np.log(2)
+    is_fitted = objective <= max(newton.tol, ZERO_LOSS) * null_loss
+    # A misclassified row has a loss of at least log 2.
+    all_right = objective * newton.n_samples < np.log(2)
     if is_fitted and all_right and not (penalty.l1 or penalty.l2):
         return EndedBy.SEPARABLE
     return None
 
 
-def settle(search, position, nothing):
-    """Return the Position from which a step is worth taking, and the Promise of it.
+def refine_model(newton: NewtonProblem, position: Position, null_loss):
+    """Return a Position from which a step is worthwhile, and the ModelMinimum there.
 
-    That is on a larger sample where this one has taught what it can, and with more rows
-    in H where the last step left more than it should.
+    If a step on this sample is not worthwhile, take a larger one. If the last step left
+    more decrease than it should, take more rows for H.
     """
     while True:
-        place, n_rows = position.place, position.place.n_rows
-        promised = promise(search, position.place, position.curvature)
-        divergence.check_objective(promised.decrease)
-        is_settled = promised.decrease <= enough(search, position, nothing)
-        is_slow = promised.decrease > max(SLOW * position.before, rounding(search, place))
-        is_last = n_rows == search.sizes[-1]
+        evaluated, n_rows = position.evaluated, position.evaluated.n_rows
+        minimum = minimise_model(newton, evaluated, position.curvature)
+        decrease = minimum.predicted_decrease
+        divergence.check_objective(decrease)
+        is_converged = decrease <= forcing_tolerance(newton, position, null_loss)
+        is_slow = decrease > max(SLOW * position.last_decrease, evaluated.rounding(newton))
+        is_last = n_rows == newton.n_samples
         weak = WEAK_DAMPING if is_last else WEAK_ON_SAMPLE
-        if is_settled and position.damping > weak:
-            # Only H itself says how near the optimum is.
-            position = again(search, position, damping=0.0)
-        elif is_settled and not is_last:
-            larger = min(size for size in search.sizes if size > n_rows)
-            position = position_on(search, position.theta, larger, position.damping)
-        elif is_slow and is_sampled(position):
-            position = again(search, position, n_curvature=GROWTH * position.n_curvature)
+        if is_converged and position.damping > weak:
+            # Only the undamped H tells how near the optimum is.
+            position = rebuild_model(newton, position, damping=0.0)
+        elif is_converged and not is_last:
+            larger = min(size for size in newton.sample_sizes if size > n_rows)
+            position = position_on(newton, position.theta, larger, position.damping)
+        elif is_slow and position.has_sampled_hessian:
+            n_hessian_rows = GROWTH * position.n_hessian_rows
+            position = rebuild_model(newton, position, n_hessian_rows=n_hessian_rows)
         else:
-            return position, promised
+            return position, minimum
 
 
-def again(search, position, n_curvature=None, damping=None):
-    """Return the Position at the same place with another H."""
-    return position_at(
-        search,
-        position.theta,
-        position.place,
-        position.n_curvature if n_curvature is None else n_curvature,
-        position.damping if damping is None else damping,
-    )
+def step(newton: NewtonProblem, position: Position, minimum: ModelMinimum):
+    """Return the Position after a step, damped more and more until J falls sufficiently.
 
-
-def step(search, position, promised):
-    """Return the Position after a step, with more damping where J would not fall enough.
-
-    None if it never does, which is rounding's doing.
+    None if it never does, because of rounding errors.
     """
-    noise = rounding(search, position.place)
-    while position.damping <= MOST_DAMPING:
-        theta = theta_at(search, promised.point, position.theta)
-        new = look(search, position.place.rows, theta)
-        decrease, damping = position.place.objective - new.objective, position.damping
-        if decrease >= SUFFICIENT * promised.decrease - noise:
-            before = np.inf if damping > WEAK_ON_SAMPLE else promised.decrease
-            kept = decrease / promised.decrease if promised.decrease > noise else 1.0
-            how = next_curvature(position, kept)
-            return position_at(search, theta, new, *how, before)
-        if promised.decrease <= noise:
+    rounding = position.evaluated.rounding(newton)
+    while position.damping <= MAX_DAMPING:
+        theta = theta_at(newton, minimum.point, position.theta)
+        evaluated = evaluate_at(newton, position.evaluated.rows, theta)
+        decrease = position.evaluated.objective - evaluated.objective
+        predicted = minimum.predicted_decrease
+        if decrease >= SUFFICIENT * predicted - rounding:
+            last_decrease = np.inf if position.damping > WEAK_ON_SAMPLE else predicted
+            ratio = decrease / predicted if predicted > rounding else 1.0
+            n_hessian_rows, damping = next_hessian(position, ratio)
+            return position_at(
+                newton, theta, evaluated, n_hessian_rows, damping, last_decrease
+            )
+        if predicted <= rounding:
             return None
-        position = again(search, position, *next_curvature(position, 0.0))
-        promised = promise(search, position.place, position.curvature)
+        position = rebuild_model(newton, position, *next_hessian(position, 0.0))
+        minimum = minimise_model(newton, position.evaluated, position.curvature)
     return None
 
 
-def theta_at(search, point, before):
+def theta_at(newton: NewtonProblem, point: Matrix, last_theta: Vector) -> Vector:
     """Return the theta (n_parameters,) of a point, in the dtype of the rows.
 
-    The mean of a softmax's intercepts, which changes nothing, stays what it was `before`.
+    The mean of a softmax's intercepts has no effect; it stays that of `last_theta`.
     """
     n_outputs = point.shape[1]
-    theta = search.coordinates.theta_of(point)
+    theta = newton.coordinates.theta_of(point)
     if n_outputs > 1:
-        theta[-n_outputs:] += before[-n_outputs:].mean() - theta[-n_outputs:].mean()
-    return theta.astype(search.rows.dtype)
+        theta[-n_outputs:] += last_theta[-n_outputs:].mean() - theta[-n_outputs:].mean()
+    return theta.astype(newton.rows.dtype)
 
 
-def next_curvature(position, kept):
-    """Return the rows of H and the damping after a step that brought the part `kept` of
-    what was promised.
+def next_hessian(position: Position, ratio: float):
+    """Return the rows of H and the damping after a step.
+
+    `ratio` is its actual decrease / predicted decrease.
     """
-    n_curvature, damping = position.n_curvature, position.damping
-    if kept > GOOD:
-        damping = damping / SHRINKING if damping > LEAST_DAMPING else 0.0
-    elif kept < POOR and is_sampled(position):
-        n_curvature *= GROWTH
-    elif kept < POOR:
-        damping = max(RAISED_DAMPING, GROWING * damping)
-    return n_curvature, damping
+    n_hessian_rows, damping = position.n_hessian_rows, position.damping
+    if ratio > GOOD:
+        damping = damping / LOWER if damping > MIN_DAMPING else 0.0
+    elif ratio < POOR and position.has_sampled_hessian:
+        n_hessian_rows *= GROWTH
+    elif ratio < POOR:
+        damping = max(RAISED_FROM_ZERO, RAISE * damping)
+    return n_hessian_rows, damping
 
 
-def is_sampled(position):
-    """Say whether H is taken on fewer rows than g: not where it would be most of them."""
-    return 2 * position.n_curvature < position.place.n_rows
+def train_with_newton(
+    problem: Problem,
+    settings: NewtonSettings,
+    state: TrainingState,
+    rows: LinearRows,
+    n_steps: int,
+    validate=None,
+    monitor=None,
+) -> TrainingRun:
+    """Train a model without hidden layer with at most `n_steps` steps; see `loop.run`.
 
-
-def minimise(problem, settings, state, rows, n_steps, validate=None, monitor=None):
-    """Return the TrainingRun of at most `n_steps` steps; see `loop.run`.
-
-    Parameters
-    ----------
-    problem : Problem
-        Without hidden layer.
-    settings : NewtonSettings
-    state : TrainingState
-        With a NewtonMemory.
-    rows : passes.Rows, or what answers as they do
-    n_steps, validate, monitor
-        As in `loop.run`.
-
-    Returns
-    -------
-    TrainingRun
-        Its curve holds the objective before each step, of the sample it was taken on.
+    The state needs a NewtonMemory. The curve holds the objective before each step, on the
+    sample of the step.
     """
     training = NewtonTraining(problem, settings, rows)
     return loop.run(training, state, n_steps, validate, monitor)
 
 
-def resumed_memory(memory, *others):
-    """Return the NewtonMemory that training goes on with, empty after another method.
+def resumed_memory(memory, *unused) -> NewtonMemory:
+    """Return the NewtonMemory to resume with, empty if another method trained before.
 
-    What others there are (`epochs.train.resumed_memory` has them all) has no say.
+    `unused` are arguments that `epochs.train.resumed_memory` needs.
     """
     return memory if isinstance(memory, NewtonMemory) else NewtonMemory()
 
 
 class NewtonTraining:
-    """Newton steps on the rows, as loop.py drives them."""
+    """Newton steps, as the Training that `loop.run` drives."""
 
     def __init__(self, problem, settings, rows):
         self.problem, self.settings, self.rows = problem, settings, rows
         self.stopping_rule = settings.stopping_rule
         self.early_stopping = settings.stopping_rule is not None
         self.null_loss = problem.null_loss
-        self.search = None
-        self.position, self.promised = None, None  # from which a step is worth taking
-        self.taken = None  # the Position after the last step
+        self.newton = None  # NewtonProblem
+        self.position, self.minimum = None, None  # of the next step, or the last one
+        self.next_position = None  # after the last step, not refined
 
     @np.errstate(**loop.QUIET)
     def begin(self, state):
-        """Look where the first step is to be taken from."""
-        self.search = begin(self.problem, self.settings, self.rows, state)
-        self.settle(first_position(self.search, state))
+        """Find the Position of the first step."""
+        self.newton = newton_problem_of(
+            self.problem, self.settings, self.rows, state.random_state
+        )
+        self.refine(first_position(self.newton, state))
 
-    def settle(self, position):
-        """Find the Position from which a step is worth taking, and what it promises."""
-        settled = settle(self.search, position, self.null_loss)
-        self.position, self.promised = settled
+    def refine(self, position):
+        """Find a Position from which a step is worthwhile, from this one on."""
+        refined = refine_model(self.newton, position, self.null_loss)
+        self.position, self.minimum = refined
 
     @np.errstate(**loop.QUIET)
-    def arrived(self, state):
-        """Return the EndedBy if the model promises too little for another step, or None.
+    def reason_to_end(self, state):
+        """Return EndedBy if the predicted decrease is too small for a step, or None.
 
-        After a step, first look for where the next is worth taking: on more rows, maybe.
+        Only a refined Position predicts it, so this refines the one after the last step.
         """
         if state.theta is not self.position.theta:
-            self.settle(self.taken)
-        decrease = self.promised.decrease
-        return end_of(self.search, self.position, decrease, self.null_loss)
+            self.refine(self.next_position)
+        decrease = self.minimum.predicted_decrease
+        return end_of(self.newton, self.position, decrease, self.null_loss)
 
     def advance(self, state, n_most):
-        """Return the Advance of a step, or of the end if the objective does not fall."""
-        search, position = self.search, self.position
-        self.taken = step(search, position, self.promised)
-        objective = position.place.objective
-        if self.taken is not None:
-            new = state_at(state, self.taken, objective)
+        """Return the Advance of one step, or of the end if no step lowers the objective."""
+        position = self.position
+        self.next_position = step(self.newton, position, self.minimum)
+        objective = position.evaluated.objective
+        if self.next_position is not None:
+            new = state_after(state, self.next_position, objective)
             return loop.Advance(new, [objective])
-        near = max(self.settings.tol, 0.0) * objective / SAFETY
-        is_exact = self.promised.decrease <= max(rounding(search, position.place), near)
+        within_tol = decrease_within(self.settings.tol, objective)
+        rounding = position.evaluated.rounding(self.newton)
+        is_exact = self.minimum.predicted_decrease <= max(rounding, within_tol)
         ended_by = EndedBy.STOPPING_RULE if is_exact else EndedBy.STALLED
         return loop.Advance(state, [objective], None, ended_by)
 
-    def complete(self, state):
-        """Return the state with what is known of the rows where it has come to."""
-        return with_known_rows(self.search, state, self.position_of(state))
+    def complete_state(self, state):
+        """Return the state with the KnownRows at its theta."""
+        return with_known_rows(self.newton, state, self.position_of(state))
 
     def position_of(self, state):
-        """Return the Position of this state's theta."""
-        is_before = self.taken is None or state.theta is self.position.theta
-        return self.position if is_before else self.taken
+        """Return the Position at this state's theta."""
+        is_before_step = self.next_position is None or state.theta is self.position.theta
+        return self.position if is_before_step else self.next_position
 
     def finish(self, state, curves):
         """Return the objective at the end, and the estimate of its relative gap.
 
-        The gap is that before the last step where nobody has looked since: training was
-        stopped from outside.
+        If something else ended training right after a step, the gap is that before the
+        step, an upper estimate.
         """
-        objective = self.position.place.objective
-        gap = self.promised.decrease / objective if objective else 0.0
-        return self.position_of(state).place.objective, gap
+        objective = self.position.evaluated.objective
+        gap = self.minimum.predicted_decrease / objective if objective else 0.0
+        return self.position_of(state).evaluated.objective, gap
 
 
-def state_at(state, position, objective):
-    """Return the TrainingState one step after `state`."""
-    lower = position.place.objective
+def state_after(state: TrainingState, position: Position, objective_before: float):
+    """Return the TrainingState after a step from `state` to the position."""
+    objective = position.evaluated.objective
     return replace(
         state,
         theta=position.theta,
@@ -380,19 +407,21 @@ def state_at(state, position, objective):
         epoch=state.epoch + 1,
         memory=replace(
             state.memory,
-            n_sampled=position.place.n_rows,
-            n_curvature=position.n_curvature,
+            sample_size=position.evaluated.n_rows,
+            n_hessian_rows=position.n_hessian_rows,
             damping=position.damping,
-            promised=position.before,
+            predicted_decrease=position.last_decrease,
         ),
         progress=state.progress._replace(
-            best=min(objective, lower), last_improvement=objective - lower
+            best=min(objective_before, objective),
+            last_improvement=objective_before - objective,
         ),
     )
 
 
-def with_known_rows(search, state, position):
-    """Return the state with what a stream that goes on from it needs to know."""
-    diagonal, n_rows = position.place.evaluation.diagonal, position.place.n_rows
-    known = KnownRows(search.coordinates, diagonal, n_rows, search.problem.penalty)
+def with_known_rows(newton: NewtonProblem, state: TrainingState, position: Position):
+    """Return the state with the KnownRows that a stream resumes with."""
+    evaluated = position.evaluated
+    diagonal, penalty = evaluated.evaluation.diagonal, newton.problem.penalty
+    known = KnownRows(newton.coordinates, diagonal, evaluated.n_rows, penalty)
     return replace(state, memory=replace(state.memory, rows=known))

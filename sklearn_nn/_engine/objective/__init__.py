@@ -1,1 +1,1 @@
-"""What is minimised: a network, its activations, losses and penalties."""
+"""The objective: network, activations, losses and penalties."""

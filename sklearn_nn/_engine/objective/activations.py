@@ -1,4 +1,4 @@
-"""Hidden activations: f(z), and f'(z) written through the output a = f(z) or through z."""
+"""Hidden activations: f(z), and f'(z) as a function of the output a = f(z), or of z."""
 
 from collections.abc import Callable
 from math import pi, sqrt
@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 from ..arrays import as_type, log1pexp, namespace, normal_cdf, sigmoid
 
-# Slope of 'leaky_relu' below 0: of Maas et al., and since then everybody's default.
+# Slope of 'leaky_relu' below 0, of Maas et al., and the default of other libraries.
 LEAK = 0.01
 
 
 class Activation(NamedTuple):
-    """A function and how it multiplies what comes back through it."""
+    """A function and its derivative."""
 
     function: Callable  # z -> a
-    multiply_derivative: Callable  # (delta, kept) -> delta * f'(z)
-    keeps_input: bool = False  # whether `kept` is z; else it is a = f(z)
+    multiply_derivative: Callable  # (delta, saved) -> delta * f'(z)
+    saves_input: bool = False  # whether `saved` is z; else it is a = f(z)
 
 
 def identity(z):
@@ -35,14 +35,14 @@ def relu(z):
 
 
 def leaky_relu(z):
-    """Return z, and below 0 a hundredth of it (Maas, Hannun and Ng 2013)."""
+    """Return z, or 0.01 z below 0 (Maas, Hannun and Ng 2013)."""
     return namespace(z).maximum(z, LEAK * z)
 
 
 def elu(z):
-    """Return z, and below 0 exp(z) - 1 (Clevert, Unterthiner and Hochreiter 2016)."""
+    """Return z, or exp(z) - 1 below 0 (Clevert, Unterthiner and Hochreiter 2016)."""
     xp = namespace(z)
-    # The branch that is not taken is computed too, and must not overflow.
+    # `where` computes both branches, and the one not taken must not overflow.
     return xp.where(z > 0, z, xp.expm1(xp.minimum(z, xp.zeros_like(z))))
 
 
@@ -72,12 +72,12 @@ def multiply_tanh_derivative(delta, a):
 
 
 def multiply_relu_derivative(delta, a):
-    """f' = 1 where a > 0, and 0 at the kink, as in MLPClassifier."""
+    """f' = 1 if a > 0, else 0; at the kink 0, as in MLPClassifier."""
     return delta * as_type(a > 0, delta.dtype)
 
 
 def multiply_leaky_relu_derivative(delta, a):
-    """f' = 1 where a > 0, and 0.01 at the kink, as below it."""
+    """f' = 1 if a > 0, else 0.01; at the kink 0.01."""
     xp = namespace(a)
     return delta * xp.where(a > 0, xp.ones_like(a), LEAK * xp.ones_like(a))
 
@@ -88,7 +88,7 @@ def multiply_softplus_derivative(delta, a):
 
 
 def multiply_elu_derivative(delta, a):
-    """f' = exp(z) = a + 1 where a < 0, else 1."""
+    """f' = exp(z) = a + 1 if a < 0, else 1."""
     xp = namespace(a)
     return delta * (1 + xp.minimum(a, xp.zeros_like(a)))
 
@@ -112,6 +112,6 @@ ACTIVATIONS = {
     "leaky_relu": Activation(leaky_relu, multiply_leaky_relu_derivative),
     "softplus": Activation(log1pexp, multiply_softplus_derivative),
     "elu": Activation(elu, multiply_elu_derivative),
-    "silu": Activation(silu, multiply_silu_derivative, keeps_input=True),
-    "gelu": Activation(gelu, multiply_gelu_derivative, keeps_input=True),
+    "silu": Activation(silu, multiply_silu_derivative, saves_input=True),
+    "gelu": Activation(gelu, multiply_gelu_derivative, saves_input=True),
 }

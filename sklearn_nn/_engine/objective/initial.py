@@ -1,4 +1,4 @@
-"""Where training of a network begins: how the parameters of each layer are drawn."""
+"""Initial parameters of a network: how each layer is drawn."""
 
 from itertools import pairwise
 
@@ -35,22 +35,11 @@ INITS = {"auto": mlp_classifier, "glorot": glorot, "he": he}
 
 
 def initial_theta(layer_sizes, activations, rng, dtype, init="auto"):
-    """Draw theta, layer after layer.
+    """Draw theta (n_parameters,), layer after layer, in this dtype.
 
-    Parameters
-    ----------
-    layer_sizes : tuple of int
-        (n_features, *hidden_layer_sizes, n_outputs).
-    activations : tuple of str
-        One for each layer. The output layer has none of its own; MLPClassifier draws it
-        like the hidden ones.
-    rng : numpy.random.RandomState
-    dtype : dtype of the returned vector
-    init : a key of INITS
-
-    Returns
-    -------
-    ndarray of shape (n_parameters,)
+    `layer_sizes` are those of the Architecture. `activations` has one name for each layer.
+    The output layer has no activation; its name only says how to draw it, as in
+    MLPClassifier. `init` is a key of INITS.
 
     References
     ----------

@@ -1,8 +1,8 @@
 """Losses: functions of logits and labels, one value per sample, never of probabilities.
 
-A loss belongs to an output activation, because only together do they have a simple and
-stable gradient with respect to the logits. A confident error costs |logit| nats, where a
-loss of clipped probabilities stops at 36 (scikit-learn issue #16117).
+Each loss is combined with an output activation, because only together they have a simple
+and stable gradient with respect to the logits. The loss of a confident error is |logit|
+nats; a loss of clipped probabilities stops at 36 (scikit-learn issue #16117).
 """
 
 from collections.abc import Callable
@@ -36,8 +36,8 @@ def binary_cross_entropy(logits, y):
         0 or 1, in the dtype of the logits.
     """
     xp = namespace(logits)
-    # log1pexp(-z) for y = 1 and log1pexp(z) for y = 0: equal to log1pexp(z) - y z, but
-    # without cancellation where the prediction is right and sure.
+    # log1pexp(-z) if y = 1, else log1pexp(z). Equal to log1pexp(z) - y z, but without
+    # cancellation if the prediction is right and confident.
     values = log1pexp((1 - 2 * y) * logits)
     return xp.sum(values, axis=1), sigmoid(logits) - y
 
@@ -60,7 +60,7 @@ def binary_squared_error(logits, y):
     """Return 1/2 (p - y)^2 with p = sigmoid(logit), summed over outputs, and its gradient.
 
     Shapes as in `binary_cross_entropy`. By the chain rule the gradient is
-    (p - y) p (1 - p); 1 - p is taken as sigmoid(-logit), which is exact where p is near 1.
+    (p - y) p (1 - p); 1 - p is computed as sigmoid(-logit), accurate even if p is near 1.
     """
     xp = namespace(logits)
     proba = sigmoid(logits)
@@ -83,18 +83,18 @@ def categorical_squared_error(logits, y):
 
 
 def binary_curvature(proba, change):
-    """Return p (1 - p) dz: how the gradient p - y changes where logits change by dz."""
+    """Return p (1 - p) dz: the change of the gradient p - y if logits change by dz."""
     return proba * (1 - proba) * change
 
 
 def categorical_curvature(proba, change):
-    """Return p (dz - sum_j p_j dz_j), the same for the softmax's p - one_hot(y)."""
+    """Return p (dz - sum_j p_j dz_j): the change of p - one_hot(y) for dz."""
     xp = namespace(proba)
     return proba * (change - xp.sum(proba * change, axis=1, keepdims=True))
 
 
 def one_hot(y, logits):
-    """Return y (n,) as rows of zeros with a one, in the shape and dtype of `logits`."""
+    """Return y (n,) one-hot encoded, in the shape and dtype of `logits`."""
     xp = namespace(logits)
     classes = xp.arange(logits.shape[1], dtype=y.dtype, device=y.device)
     return as_type(y[:, None] == classes, logits.dtype)

@@ -1,23 +1,23 @@
-"""Penalties on the weights: l2 by its gradient or by decay, l1 by a proximal step."""
+"""Penalties on the weights: l2 in the gradient or as decay, l1 by a proximal step."""
 
 from dataclasses import dataclass
 
-from ..arrays import namespace, widened
+from ..arrays import Vector, namespace, widened
 
 
 @dataclass(frozen=True)
 class Penalty:
     """(l2 + decay) / 2 * ||w||^2 + l1 * ||w||_1.
 
-    Every penalty of the package is one of these, with its strength `alpha` inside. `decay`
-    is an l2 that the optimizer does not see: no moment scales or remembers it.
+    Every penalty of the package has this form, with its strength `alpha` inside. `decay` is
+    an l2 penalty outside the gradient: the optimizer's moments do not scale it.
     """
 
     l2: float = 0.0
     l1: float = 0.0
     decay: float = 0.0
 
-    def value(self, weights):
+    def value(self, weights: Vector):
         """Return the penalty of `weights` (n_weights,), a number on their device."""
         xp, value = namespace(weights), 0.0
         if self.l2 or self.decay:
@@ -27,40 +27,45 @@ class Penalty:
         return value
 
     def add_gradient(self, gradient, weight):
-        """Return `gradient` plus that of the smooth part, l2 * w; shapes as `weight`."""
+        """Return `gradient` plus l2 * weight, that of the smooth part."""
         return gradient + self.l2 * weight if self.l2 else gradient
 
     def decayed(self, weights, learning_rate):
-        """Return weights (n_weights,) that have gone the part learning_rate * decay to 0.
+        """Return weights (n_weights,) times 1 - learning_rate * decay.
 
         References
         ----------
         I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019,
-        algorithm 2, https://arxiv.org/abs/1711.05101. Their lambda, which only the
-        schedule multiplies, is `decay` times the peak of the learning rate: so PyTorch
-        has it.
+        algorithm 2, https://arxiv.org/abs/1711.05101. Only the schedule multiplies their
+        lambda. Here, as in PyTorch, the learning rate multiplies `decay`: lambda is `decay`
+        times the peak of the rate.
         """
         return weights * (1 - learning_rate * self.decay)
 
     def proximal(self, weights, step_size):
         """Return argmin_u l1 * ||u||_1 + ||u - w||^2 / (2 * step_size), by coordinate.
 
-        Soft thresholding: w moves towards 0 by step_size * l1 and stops there. A step
-        along a subgradient would never reach 0 exactly.
+        Soft thresholding: w moves towards 0 by step_size * l1, and stops at 0. A step along
+        a subgradient would never reach 0 exactly.
 
         Parameters
         ----------
         weights : array of shape (n_weights,)
         step_size : float or array of shape (n_weights,)
-            The step that the gradient was multiplied with.
+            By which the gradient was multiplied.
 
         References
         ----------
         N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.2.
         """
-        xp = namespace(weights)
-        excess = xp.abs(weights) - step_size * self.l1
-        return xp.sign(weights) * xp.maximum(excess, xp.zeros_like(excess))
+        return soft_threshold(weights, step_size * self.l1)
+
+
+def soft_threshold(x, threshold):
+    """Return x moved towards 0 by `threshold`, stopping at 0."""
+    xp = namespace(x)
+    excess = xp.abs(x) - threshold
+    return xp.sign(x) * xp.maximum(excess, xp.zeros_like(excess))
 
 
 PENALTIES = {

@@ -1,96 +1,126 @@
-"""One pass over the rows of a linear model: all that a second-order method asks of them.
+"""Passes over the rows of a linear model: the sums that second-order methods need.
 
-With rows u_i in standardised coordinates, logits z_i = u_i V + c and the loss's gradient
-d_i and curvature C_i with respect to z_i, weights of mean 1 (all sums are over i, / n):
+With rows u_i in standardised coordinates, logits z_i = u_i V + c, the gradient d_i and the
+curvature C_i of the loss with respect to z_i, and weights w_i of mean 1 (sums over i, / n):
 
     loss        sum w_i loss(z_i, y_i)
     gradient    sum w_i u_i^T d_i                            (n_features + 1, n_outputs)
-    diagonal    sum w_i (u_i^2)^T max(p_i (1 - p_i), d_i^2)  a bound of the Hessian's
+    diagonal    sum w_i (u_i^2)^T max(p_i (1 - p_i), d_i^2)  bounds the Hessian's
     product     sum w_i u_i^T (C_i + damping d_i d_i^T) (u_i D + e)
-                the Hessian, with damping, times a direction (D, e)
+                the damped Hessian times a direction (D, e)
 
-A row's last element, for the intercept, is 1. The Hessian's own diagonal has p_i (1 - p_i),
-which is near 0 for a row that is surely wrong, though much is to be gained there; d_i^2 is
-near 1 then, and both are the same on average where the model is right.
+The last element of a row is 1, for the intercept. The diagonal has max(...) because
+p_i (1 - p_i) is near 0 for a confidently wrong row, which has much to gain. d_i^2 is near 1
+there, and both have the same mean if the model is right.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.sparse import issparse
 
+from ..arrays import Matrix, Rows
 from ..epochs import compiled
-from ..objective.losses import one_hot
+from ..objective.losses import Loss, one_hot
 from ..rows import batches, copy_of_rows
-from .coordinates import standardised
+from ..types import Dataset
+from .coordinates import Coordinates, standardised
 
-# Rows of a block: a copy of that many in standardised coordinates is all that is made.
+# Rows that are copied to standardised coordinates at once.
 ROWS_AT_ONCE = 1024
-# A Hessian with more features is never made.
-MOST_FEATURES = 1500
-# Nor one of sparse rows with more values each: they have many pairs.
-MOST_STORED = 50
-# Nor one of more parameters than these of a softmax: it has a block for two outputs each.
-MOST_SOFTMAX = 150
+# A Hessian matrix is formed for at most so many features, so many stored values in a
+# sparse row (the number of their pairs is what costs), and so many parameters of a softmax
+# (it has a block for each pair of outputs).
+MAX_FEATURES, MAX_STORED_VALUES, MAX_SOFTMAX_PARAMETERS = 1500, 50, 150
 
 
 class Evaluation(NamedTuple):
-    """What one pass says of a point."""
+    """Result of one pass at a point."""
 
     loss: float  # mean, nats per sample
-    gradient: Any  # (n_features + 1, n_outputs), float64
-    diagonal: Any  # (n_features + 1, n_outputs), a bound of the loss's Hessian's
-    proba: Any  # (n_samples, n_outputs), from which products with the Hessian follow
+    gradient: Matrix  # (n_features + 1, n_outputs), float64
+    diagonal: Matrix  # (n_features + 1, n_outputs), bounds that of the loss's Hessian
+    proba: Any  # (n_samples, n_outputs), for Hessian products; ClusterRows has its own kind
+
+
+class LinearRows(Protocol):
+    """What Newton's method asks of the rows, wherever they are."""
+
+    loss: Loss
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+
+    @property
+    def max_sample_size(self) -> int:
+        """Maximum size of a sample that costs less than a pass over all rows."""
+
+    @property
+    def dtype(self):
+        """Data type of X, which bounds the accuracy of sums."""
+
+    def sample(self, n_samples: int, rng) -> "LinearRows":
+        """Return about `n_samples` of the rows, spread evenly over their order."""
+
+    def standardised(self, centred: bool) -> Coordinates:
+        """Return Coordinates in which the rows have variance about 1."""
+
+    def evaluate(self, coordinates: Coordinates, point: Matrix) -> Evaluation:
+        """Return the Evaluation at a point (n_features + 1, n_outputs)."""
+
+    def hessian_product(self, coordinates, proba, damping, direction) -> Matrix:
+        """Return the damped Hessian, at the point with `proba`, times a direction."""
+
+    def hessian(self, coordinates, proba, damping) -> Matrix | None:
+        """Return the damped Hessian (n_parameters, n_parameters), or None if too large."""
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The rows of a Dataset, as `steps.minimise` asks about them.
+class LocalRows:
+    """LinearRows in the memory of this process."""
 
-    Whatever has these methods can stand in its place, wherever its rows are.
-    """
-
-    data: Any  # Dataset
-    loss: Any  # losses.Loss with a curvature
+    data: Dataset
+    loss: Loss  # with a curvature
 
     @property
-    def n_samples(self):
+    def n_samples(self) -> int:
         """Number of rows."""
         return self.data.n_samples
 
     @property
-    def n_at_hand(self):
-        """Number of rows that a sample may have if it is to cost less than all of them."""
+    def max_sample_size(self) -> int:
+        """Number of rows: any sample costs less than all of them."""
         return self.n_samples
 
     @property
     def dtype(self):
-        """Of the numbers in the rows, which bounds how exact sums over them are."""
+        """Data type of X."""
         return self.data.X.dtype
 
-    def sample(self, n_samples, rng):
-        """Return about so many of the rows as Rows: one from each of equal parts.
+    def sample(self, n_samples: int, rng) -> "LocalRows":
+        """Return `n_samples` of the rows, one from each of that many equal parts.
 
-        Rows that lie in an order (sorted by label, say) are all the better represented.
+        So rows sorted by label, say, are represented evenly.
         """
         if n_samples >= self.n_samples:
             return self
-        places = (np.arange(n_samples) + rng.uniform(size=n_samples)) / n_samples
-        index = np.minimum((places * self.n_samples).astype(np.int64), self.n_samples - 1)
+        positions = (np.arange(n_samples) + rng.uniform(size=n_samples)) / n_samples
+        index = (positions * self.n_samples).astype(np.int64)
+        index = np.minimum(index, self.n_samples - 1)
         rows = index if self.data.rows is None else self.data.rows[index]
         weight = self.data.sample_weight
         weight = None if weight is None else weight[index]
         data = self.data._replace(y=self.data.y[index], sample_weight=weight, rows=rows)
-        return Rows(data, self.loss)
+        return LocalRows(data, self.loss)
 
-    def standardised(self, centred):
-        """Return Coordinates in which these rows have about variance 1."""
-        everything = copy_of_rows(self.data, slice(0, self.n_samples))
-        return standardised(everything, centred)
+    def standardised(self, centred: bool) -> Coordinates:
+        """Return Coordinates in which the rows have variance about 1."""
+        return standardised(copy_of_rows(self.data, slice(0, self.n_samples)), centred)
 
-    def evaluate(self, coordinates, point):
-        """Return the Evaluation of a point (n_features + 1, n_outputs)."""
+    def evaluate(self, coordinates: Coordinates, point: Matrix) -> Evaluation:
+        """Return the Evaluation at a point (n_features + 1, n_outputs)."""
         if compiled.supports_passes(self.loss, self.data):
             sums = compiled.evaluate(self.loss, self.data, coordinates, point)
         else:
@@ -99,34 +129,33 @@ class Rows:
         total = self.total_weight()
         return Evaluation(loss / total, gradient / total, diagonal / total, proba)
 
-    def hessian_product(self, coordinates, proba, damping, direction):
-        """Return the damped Hessian, at the point of `proba`, times a direction."""
+    def hessian_product(self, coordinates, proba, damping, direction) -> Matrix:
+        """Return the damped Hessian, at the point with `proba`, times a direction."""
         supported = compiled.supports_passes(self.loss, self.data)
         product = compiled.hessian_product if supported else hessian_product
         total = self.total_weight()
         return product(self.loss, self.data, coordinates, proba, damping, direction) / total
 
-    def hessian(self, coordinates, proba, damping):
-        """Return the damped Hessian as a matrix (n_parameters, n_parameters), or None.
+    def hessian(self, coordinates, proba, damping) -> Matrix | None:
+        """Return the damped Hessian (n_parameters, n_parameters), or None if too large.
 
-        There is one where it takes no longer than some twenty products, of which most
-        steps need more: for one output of rows with few values, for several of few
-        features.
+        It is formed only if it costs less than about 20 Hessian products: most steps need
+        more of them.
         """
         X = self.data.X
         n_values = X.nnz / X.shape[0] if issparse(X) else X.shape[1]
-        most = MOST_STORED if issparse(X) else MOST_FEATURES
+        max_values = MAX_STORED_VALUES if issparse(X) else MAX_FEATURES
         if proba.shape[1] > 1:
-            if (X.shape[1] + 1) * proba.shape[1] > MOST_SOFTMAX:
+            if (X.shape[1] + 1) * proba.shape[1] > MAX_SOFTMAX_PARAMETERS:
                 return None
             matrix = softmax_hessian(self.data, coordinates, proba, damping)
-        elif X.shape[1] <= MOST_FEATURES and n_values <= most:
+        elif X.shape[1] <= MAX_FEATURES and n_values <= max_values:
             matrix = hessian(self.loss, self.data, coordinates, proba, damping)
         else:
             return None
         return matrix / self.total_weight()
 
-    def total_weight(self):
+    def total_weight(self) -> float:
         """Return the sum of the rows' weights."""
         weight = self.data.sample_weight
         return float(self.n_samples if weight is None else weight.sum(dtype=np.float64))
@@ -160,12 +189,12 @@ def hessian_product(loss, data, coordinates, proba, damping, direction):
     direction = direction.astype(data.X.dtype)
     for batch in batches(data, None, ROWS_AT_ONCE):
         U = coordinates.rows(batch.X)
-        moved = U @ direction[:-1] + direction[-1]
+        logit_change = U @ direction[:-1] + direction[-1]
         p = proba[start : start + batch.n_samples]
-        change = loss.curvature(p, moved)
+        change = loss.curvature(p, logit_change)
         if damping:
             error = p - (batch.y if batch.y.ndim == 2 else one_hot(batch.y, p))
-            along = (error * moved).sum(axis=1, keepdims=True)
+            along = (error * logit_change).sum(axis=1, keepdims=True)
             change = change + damping * error * along
         if batch.sample_weight is not None:
             change = change * batch.sample_weight[:, None]
@@ -187,16 +216,16 @@ def hessian(loss, data, coordinates, proba, damping):
         r = root[start : start + batch.n_samples]
         U = coordinates.rows(batch.X)
         U = np.hstack([(U.toarray() if issparse(U) else U) * r, r])
-        total += U.T @ U  # of one array, so that BLAS computes one half
+        total += U.T @ U  # a product with itself: BLAS computes only one half
         start += batch.n_samples
     return total
 
 
 def softmax_hessian(data, coordinates, proba, damping):
-    """Return the same for several outputs, in the order of theta: feature, then output.
+    """Return the Hessian for several outputs, in the order of theta: feature, then output.
 
-    Its block for outputs k and l is U^T diag(C_kl + damping d_k d_l) U, where the softmax
-    has C_kl = p_k (1 if k = l, else 0) - p_k p_l.
+    The block of outputs k and l is U^T diag(C_kl + damping d_k d_l) U. The softmax has
+    C_kl = p_k (1 if k = l, else 0) - p_k p_l.
     """
     n_features, n_outputs = data.X.shape[1], proba.shape[1]
     shape = n_features + 1, n_outputs, n_features + 1, n_outputs
@@ -221,6 +250,6 @@ def softmax_hessian(data, coordinates, proba, damping):
     return total.reshape((n_parameters, n_parameters))
 
 
-def sums_over_rows(U, values):
+def sums_over_rows(U: Rows, values: Matrix) -> Matrix:
     """Return [U, 1]^T values, of shape (n_features + 1, n_outputs), in float64."""
     return np.vstack([U.T @ values, values.sum(axis=0, dtype=np.float64)])

@@ -1,0 +1,210 @@
+"""The minimum of a quadratic function with an l1 part, which each Newton step needs.
+
+    m(x) = g (x - x0) + 1/2 (x - x0) H (x - x0) + sum_j l1_j |x_j|
+
+Without l1 this is the method of conjugate gradients. With it, m is quadratic on each face,
+the set of points with the same zeros and the same signs. There are three kinds of step:
+
+- a conjugate-gradient step on the face;
+- if a coordinate would change its sign, a proximal step, which sets coordinates to 0;
+- a step off the face, for coordinates at 0 that the gradient pulls away from 0.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from ..arrays import Matrix
+from ..objective.penalties import soft_threshold
+
+# The minimisation takes at least MIN_STEPS steps. It ends when the later half of its steps
+# brought less than the forcing term times the decrease, at most MAX_FORCING_TERM.
+MIN_STEPS, MAX_FORCING_TERM = 8, 0.3
+# The forcing term if the decrease is so small that training ends.
+FINAL_FORCING_TERM = 1e-2
+
+
+class Quadratic(NamedTuple):
+    """The function m, around a point of any shape."""
+
+    start: Matrix  # x0
+    gradient: Matrix  # g, of the smooth part at x0
+    product: Callable  # direction -> H direction
+    diagonal: Matrix  # of H, > 0
+    l1: Matrix | None  # >= 0, or None without an l1 part
+
+
+class Solution(NamedTuple):
+    """An approximate minimum."""
+
+    point: Matrix
+    decrease: float  # of m since the start
+    n_products: int
+
+
+class Iterate(NamedTuple):
+    """A point on the way to the minimum."""
+
+    x: Matrix
+    gradient: Matrix  # of the smooth part
+    decrease: float  # of m since the start
+    direction: Matrix | None = None  # of the last conjugate step
+    product: Matrix | None = None  # H times this direction
+
+
+def solve_directly(matrix, start, gradient) -> Solution | None:
+    """Return the exact Solution for a matrix H without an l1 part.
+
+    None if H is numerically singular; conjugate gradients still work then.
+    """
+    unit = 1 / np.sqrt(np.diagonal(matrix))  # equal scales lose fewer digits
+    try:
+        factor = cho_factor(matrix * unit * unit[:, None], check_finite=False)
+    except LinAlgError:
+        return None
+    slope = gradient.reshape(-1)
+    move = -unit * cho_solve(factor, unit * slope, check_finite=False)
+    decrease = -0.5 * float(slope @ move)
+    return Solution(start + move.reshape(start.shape), decrease, 0)
+
+
+def minimise_quadratic(
+    model: Quadratic, objective, final_decrease, forcing_term, max_products
+) -> Solution:
+    """Return an approximate Solution.
+
+    Parameters
+    ----------
+    model : Quadratic
+    objective : float > 0
+        Objective at the start, with 0 as its lower bound. The ratio decrease / objective
+        tells how far the start is from the optimum. The smaller it is, the better m
+        approximates the objective, and the more accurately m is minimised: until the later
+        half of the steps brought less than this part of the decrease.
+    final_decrease : float
+        If the decrease is smaller, training ends; then it must be accurate.
+    forcing_term : float
+        Smallest part for any larger decrease.
+    max_products : int
+        Maximum number of products with H.
+
+    References
+    ----------
+    M. Hestenes and E. Stiefel, "Methods of conjugate gradients for solving linear
+    systems", 1952; preconditioned with the diagonal.
+
+    S. Nash and A. Sofer, "Assessing a search direction within a truncated-Newton method",
+    Operations Research Letters 9, 1990: the stopping rule, by the decrease of the last
+    steps.
+
+    Z. Dostal, "Box constrained quadratic programming with proportioning and projections",
+    SIAM J. Optimization 7, 1997: steps on and off faces, chosen by the free and the chopped
+    gradient. Zeros of the l1 part take the place of bounds.
+    """
+    iterate = Iterate(model.start, model.gradient, 0.0)
+    step_size, n_products, decreases = 1.0, 0, [0.0]
+    while n_products < max_products:
+        free, chopped = split_gradient(model, iterate)
+        free_size = float(np.sum(free * free / model.diagonal))
+        chopped_size = float(np.sum(chopped * chopped / model.diagonal))
+        if not free_size + chopped_size > 0:
+            break
+        if chopped_size > free_size:
+            iterate = step_off_face(model, iterate, chopped, chopped_size)
+            n_products += 1
+        else:
+            iterate, crosses = step_on_face(model, iterate, free)
+            n_products += 1
+            if crosses:
+                iterate, step_size, n_tried = proximal_step(model, iterate, step_size)
+                n_products += n_tried
+        last_decrease = iterate.decrease - decreases[-1]
+        decreases.append(iterate.decrease)
+        if not last_decrease > 0:  # no further progress: rounding error
+            break
+        n_steps, decrease = len(decreases) - 1, iterate.decrease
+        if decrease > objective:  # more than the objective can fall
+            break
+        part = min(MAX_FORCING_TERM, max(forcing_term, decrease / objective))
+        part = FINAL_FORCING_TERM if decrease <= final_decrease else part
+        if n_steps >= MIN_STEPS and decrease - decreases[n_steps // 2] < part * decrease:
+            break
+    return Solution(iterate.x, iterate.decrease, n_products)
+
+
+def split_gradient(model: Quadratic, iterate: Iterate):
+    """Return the free gradient of m, on the face, and the chopped one, of its zeros."""
+    if model.l1 is None:
+        return iterate.gradient, np.zeros(1)
+    at_zero = (iterate.x == 0) & (model.l1 > 0)
+    on_face = iterate.gradient + model.l1 * np.sign(iterate.x)
+    free = np.where(at_zero, 0.0, on_face)
+    chopped = np.where(at_zero, soft_threshold(iterate.gradient, model.l1), 0.0)
+    return free, chopped
+
+
+def step_off_face(model: Quadratic, iterate: Iterate, chopped, size) -> Iterate:
+    """Return the minimum along the negative chopped gradient, scaled by the diagonal."""
+    direction = chopped / model.diagonal
+    product = model.product(direction)
+    length = size / float(np.sum(direction * product))
+    return Iterate(
+        iterate.x - length * direction,
+        iterate.gradient - length * product,
+        iterate.decrease + 0.5 * length * size,
+    )
+
+
+def step_on_face(model: Quadratic, iterate: Iterate, free):
+    """Return the Iterate after a conjugate step, and whether a coordinate reached 0."""
+    direction = free / model.diagonal
+    if iterate.direction is not None:
+        # Conjugate to the last direction: p_k = z_k - p_{k-1} (z_k H p_{k-1}) / (p H p).
+        curvature = float(np.sum(iterate.direction * iterate.product))
+        overlap = float(np.sum(direction * iterate.product))
+        direction = direction - overlap / curvature * iterate.direction
+    product = model.product(direction)
+    slope = float(np.sum(free * direction))
+    curvature = float(np.sum(direction * product))
+    length, crosses = slope / curvature if curvature > 0 else np.inf, False
+    if model.l1 is not None:
+        towards_zero = (iterate.x * direction > 0) & (model.l1 > 0)
+        divisor = np.where(towards_zero, direction, 1.0)
+        lengths = np.where(towards_zero, iterate.x / divisor, np.inf)
+        crosses = bool(np.min(lengths) < length)
+        if crosses:
+            length = float(np.min(lengths))
+    # Along a direction without curvature, m may fall until a coordinate reaches 0.
+    if not length < np.inf:
+        return iterate, False
+    x = iterate.x - length * direction
+    if crosses:
+        x = np.where(lengths <= length, 0.0, x)
+    gradient = iterate.gradient - length * product
+    decrease = iterate.decrease + length * slope - 0.5 * length * length * curvature
+    return Iterate(x, gradient, decrease, direction, product), crosses
+
+
+def proximal_step(model: Quadratic, iterate: Iterate, step_size):
+    """Return the Iterate after a proximal step, its step size and the number of products.
+
+    x <- soft_threshold(x - s gradient / diagonal, s l1 / diagonal). The step size s is
+    reduced until diagonal / s bounds the curvature along the step.
+    """
+    n_products = 0
+    while True:
+        scale = step_size / model.diagonal
+        x = soft_threshold(iterate.x - scale * iterate.gradient, scale * model.l1)
+        move = x - iterate.x
+        product, n_products = model.product(move), n_products + 1
+        curvature = float(np.sum(move * product))
+        bound = float(np.sum(move * move * model.diagonal))
+        if not step_size * curvature > (1 + 1e-9) * bound:
+            break
+        step_size = 0.9 * bound / curvature
+    slope = float(np.sum(iterate.gradient * move))
+    change = float(np.sum(model.l1 * (np.abs(x) - np.abs(iterate.x))))
+    decrease = iterate.decrease - slope - 0.5 * curvature - change
+    return Iterate(x, iterate.gradient + product, decrease), step_size, n_products
