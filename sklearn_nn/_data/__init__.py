@@ -1,1 +1,1 @@
-"""From what users pass to what the engine takes: arrays, labels and weights."""
+"""Validation and encoding of user input: arrays, labels and weights."""

@@ -1,8 +1,8 @@
-"""Arrays of other libraries than NumPy, where scikit-learn's `array_api_dispatch` is on.
+"""Arrays of other libraries than NumPy, if scikit-learn's `array_api_dispatch` is on.
 
-Everything follows X: fitted attributes and predictions are arrays of its library, on its
-device. Labels and weights are looked at on the host, as ndarrays, and moved to X then.
-Where the setting is off, all that comes is made an ndarray, as everywhere in scikit-learn.
+Fitted attributes and predictions have the library and the device of X. Labels and weights
+are validated on the host, as ndarrays, and then moved to the device of X. If the setting is
+off, all input is converted to ndarrays, as in all of scikit-learn.
 """
 
 import numpy as np
@@ -19,31 +19,31 @@ from .._engine.arrays import (
     widest_float,
 )
 
-FLOATS = (np.float64, np.float32)  # float32 is kept, everything else becomes float64
-# What stands for NumPy where the library of an array is asked for.
+FLOATS = (np.float64, np.float32)  # float32 stays; other types become float64
+# An ndarray, to use where an array tells library and device.
 NUMPY = np.empty(0)
 
 
 def is_foreign(array):
-    """Say whether `array` is of another library, and scikit-learn is to keep it so."""
+    """Return whether `array` is of another library and array_api_dispatch is on."""
     if isinstance(array, np.ndarray) or not get_config()["array_api_dispatch"]:
         return False
-    # PyTorch's have no namespace of their own, nor have data frames.
+    # Tensors of PyTorch have no __array_namespace__; neither have data frames.
     return hasattr(array, "__dlpack__") and not isinstance(array, np.generic)
 
 
 def like(X):
-    """Return X if it is foreign, else an ndarray: an array to move others to."""
+    """Return X if it is foreign, else an ndarray: other arrays follow the result."""
     return X if is_foreign(X) else NUMPY
 
 
 def on_host(array):
-    """Return `array` as an ndarray if it is foreign, else as it is."""
+    """Return `array` as an ndarray if it is foreign, else unchanged."""
     return to_numpy(array) if is_foreign(array) else array
 
 
 def own(array):
-    """Return a fitted attribute as the array that it is, or else as an ndarray."""
+    """Return a fitted attribute as an array: an edited one may be a list, say."""
     if isinstance(array, np.ndarray) or is_foreign(array):
         return array
     return to_numpy(array) if hasattr(array, "__dlpack__") else np.asarray(array)
@@ -56,18 +56,13 @@ def copied(array):
     return namespace(array).asarray(array, copy=True)
 
 
-def floats_of(X, kept=None):
+def floats_of(X, fitted=None):
     """Return the dtypes that X may have, in its library; others become the first.
 
-    Parameters
-    ----------
-    X
-        As the user passed it.
-    kept : array or None
-        Of the numbers of a model that goes on, whose dtype decides.
+    With parameters `fitted` of a resumed model, X gets their dtype.
     """
-    if kept is not None:
-        name = numpy_dtype(kept).name
+    if fitted is not None:
+        name = numpy_dtype(fitted).name
         return getattr(namespace(X), name) if is_foreign(X) else np.dtype(name)
     if not is_foreign(X):
         return FLOATS
@@ -76,12 +71,12 @@ def floats_of(X, kept=None):
 
 
 def labels_at(like, labels):
-    """Return labels in the library and on the device of `like` if they are numbers."""
+    """Return numeric labels in the library and on the device of `like`."""
     return moved_to(like, labels) if labels.dtype.kind in "biuf" else labels
 
 
 def labels_of(classes, indices):
-    """Return the labels with these indices: where the classes are, or on the host."""
+    """Return the labels with these indices, on the host unless both are together."""
     if type(indices) is np.ndarray and type(classes) is np.ndarray:
         return classes[indices]
     if are_together(classes, indices):
@@ -90,17 +85,9 @@ def labels_of(classes, indices):
 
 
 def check_same_place(estimator, X, fitted, method):
-    """Raise ValueError unless X is of the library and on the device of the model.
+    """Raise ValueError unless the user's X has the library and device of the model.
 
-    Parameters
-    ----------
-    estimator : estimator
-    X
-        As the user passed it.
-    fitted : array
-        One of the estimator's attributes.
-    method : str
-        That X was passed to.
+    `fitted` is one of the fitted attributes, and `method` the name of the method called.
     """
     if isinstance(X, np.ndarray) and isinstance(fitted, np.ndarray):
         return
@@ -118,7 +105,7 @@ def check_same_place(estimator, X, fitted, method):
 
 
 def place_name(array):
-    """Return the library and the device of an array in words."""
+    """Return the name of an array's library and device."""
     return (
         library(array)
         if library(array) == "numpy"

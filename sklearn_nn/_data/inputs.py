@@ -1,4 +1,4 @@
-"""From what users pass to the engine's Dataset; validation is scikit-learn's."""
+"""From user input to the engine's Dataset, validated by scikit-learn."""
 
 import numpy as np
 from scipy.sparse import issparse
@@ -14,22 +14,10 @@ from .sample_weights import positive_rows
 
 
 def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
-    """Return X as float array or CSR, y as an ndarray of labels or indicators.
+    """Return the user's X as a floating-point array or CSR, and y as labels or indicators.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Its `n_features_in_` and `feature_names_in_` are set if `reset`, else compared.
-    X, y
-        As the user passed them.
-    dtype : dtype or tuple of dtypes
-    reset : bool
-    multilabel_allowed : bool
-
-    Raises
-    ------
-    ValueError
-        As scikit-learn words it.
+    With `reset`, set the estimator's `n_features_in_` and `feature_names_in_`, else compare
+    them. Raise ValueError if X or y is not valid.
     """
     X, y = validate_data(
         estimator,
@@ -44,14 +32,14 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
     check_classification_targets(y)
     if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
         raise ValueError(
-            f"y must hold one label a row, or 0 and 1 in each column (multilabel); got "
+            f"y must hold one label per row, or 0 and 1 in each column (multilabel); got "
             f"the target type {type_of_target(y)!r} of shape {y.shape}."
         )
     return X, y
 
 
 def validate_validation(estimator, X, y, rows):
-    """Return X_val, beside `rows` to train on if they are foreign, and y_val as ndarray."""
+    """Return X_val, on the device of the training `rows`, and y_val as ndarray."""
     stays_on_host = not array_api.is_foreign(rows)
     if stays_on_host:
         X = array_api.on_host(X)
@@ -65,16 +53,16 @@ def validate_validation(estimator, X, y, rows):
 
 
 def plain_labels(y, warn):
-    """Return labels y as ndarray, of one axis if it has one column."""
+    """Return y as ndarray, with one axis if it has one column."""
     y = y.toarray() if issparse(y) else np.asarray(y)
     return column_or_1d(y, warn=warn) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def validate_rows(estimator, X, dtype, ensure_all_finite):
-    """Return X, to predict for, as array or CSR of this dtype.
+    """Return rows to predict as an array or CSR of this dtype.
 
-    scikit-learn's validation takes longer than predicting a row. It is left out where it
-    would find nothing: for plain arrays, whose values are looked at later.
+    scikit-learn's validation takes longer than the prediction of a row. It is skipped for
+    plain arrays if the caller checks later that values are finite.
     """
     if not ensure_all_finite and is_plain(estimator, X, dtype):
         return X
@@ -89,7 +77,7 @@ def validate_rows(estimator, X, dtype, ensure_all_finite):
 
 
 def is_plain(estimator, X, dtype):
-    """Say whether X is an ndarray as the model wants it, and has nothing to be named."""
+    """Return whether X is an ndarray that needs no validation but of its values."""
     return (
         type(X) is np.ndarray
         and X.dtype == dtype
@@ -102,25 +90,18 @@ def is_plain(estimator, X, dtype):
 
 
 def make_dataset(X, y, weight, rows, encoding):
-    """Return the encoded Dataset of the given rows, with weights not yet scaled.
+    """Return the encoded Dataset of these rows of X, with unscaled weights.
 
-    Parameters
-    ----------
-    X : array or CSR of shape (n, n_features)
-    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        Of the `rows`.
-    weight : ndarray of shape (n_samples,) or None
-        Of the `rows`; rows of weight 0 (by class_weight) are left out here.
-    rows : ndarray of shape (n_samples,) or None
-    encoding : Encoding
+    `y` and `weight` (or None) belong to the `rows` (n_samples,) of X (n, n_features), all
+    of them if None. Rows of weight 0 (by class_weight) are left out.
     """
     data = Dataset(X, encoding.encode(y, numpy_dtype(X)), weight, rows)
     positions = None if weight is None else positive_rows(weight)
     return data if positions is None else view_of_rows(data, positions)
 
 
-def beside_rows(data):
-    """Return `data`, whose y, weights and rows are on the host, all where its X is."""
+def beside_rows(data: Dataset) -> Dataset:
+    """Return `data` with y, weights and row numbers moved to the device of X."""
     if issparse(data.X):
         return data
     return Dataset(data.X, *(moved_to(data.X, array) for array in data[1:]))

@@ -1,4 +1,4 @@
-"""Labels: which there are, how losses see them, and the way back."""
+"""Class labels: encoding for the losses, and decoding."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,27 +12,20 @@ from . import array_api
 
 @dataclass(frozen=True)
 class Encoding:
-    """How labels become what a loss compares logits with, and back.
+    """Conversion of labels to the targets of a loss, and back."""
 
-    Parameters
-    ----------
-    classes : ndarray of shape (n_classes,)
-        Sorted labels; for multilabel y the column numbers.
-    multilabel : bool
-    """
-
-    classes: Any
+    classes: Any  # ndarray (n_classes,): sorted labels; for multilabel y the column numbers
     multilabel: bool = False
 
     @property
-    def n_outputs(self):
-        """Number of logits: one decides between two classes."""
+    def n_outputs(self) -> int:
+        """Number of logits; two classes have one."""
         binary = len(self.classes) == 2 and not self.multilabel
         return 1 if binary else len(self.classes)
 
     @property
-    def out_activation(self):
-        """'softmax' where exactly one class is right, else 'logistic' for each output."""
+    def out_activation(self) -> str:
+        """'softmax' for exclusive classes, unless there are two; else 'logistic'."""
         binary = len(self.classes) == 2
         return "logistic" if self.multilabel or binary else "softmax"
 
@@ -41,17 +34,17 @@ class Encoding:
         return np.setdiff1d(y, self.classes)
 
     def class_indices(self, y):
-        """Return the position of each label of y (n,) in `classes`."""
+        """Return the index of each label of y (n,) in `classes`."""
         unseen = self.unseen(y)
         if len(unseen):
             raise ValueError(
                 f"y has the labels {unseen.tolist()}, which are not among the classes "
-                f"{self.classes.tolist()}. Name all classes in the first call."
+                f"{self.classes.tolist()}. Pass all classes in the first call."
             )
         return np.searchsorted(self.classes, y)
 
     def encode(self, y, dtype):
-        """Return y as the losses take it: see `Dataset.y`."""
+        """Return y encoded for the losses; see `Dataset.y`."""
         if self.multilabel != (y.ndim == 2) or (
             self.multilabel and y.shape[1] != self.n_outputs
         ):
@@ -74,37 +67,32 @@ class Encoding:
 
     def decide(self, logits):
         """Return the most probable class indices (n,) or indicators, from logits (n, k)."""
-        xp = np if type(logits) is np.ndarray else namespace(logits)  # the usual, sooner
+        xp = np if type(logits) is np.ndarray else namespace(logits)  # saves time
         if self.out_activation == "softmax":
             return xp.argmax(logits, axis=1)
         is_likely = (logits if self.multilabel else logits[:, 0]) > 0
         return as_type(is_likely, xp.int64)
 
     def labels(self, targets):
-        """Return as labels what `decide` returns, or indicators as they are."""
+        """Return the labels of class indices from `decide`; indicators stay unchanged."""
         return targets if self.multilabel else self.classes[targets]
 
     def targets(self, encoded):
-        """Return what `decide` should have returned for encoded labels."""
+        """Return encoded labels as class indices or indicators, like those of `decide`."""
         if self.multilabel or self.out_activation == "softmax":
             return encoded.astype(int)
         return encoded[:, 0].astype(int)
 
 
-def encoding_of(y):
+def encoding_of(y) -> Encoding:
     """Return the Encoding of the labels in y (n,), or of indicators (n, n_outputs)."""
     if y.ndim == 2:
         return Encoding(np.arange(y.shape[1]), multilabel=True)
     return Encoding(np.unique(y))
 
 
-def common_encoding(encodings):
-    """Return the Encoding of all labels that the blocks of a y have.
-
-    Parameters
-    ----------
-    encodings : list of Encoding, one for each block
-    """
+def common_encoding(encodings: list[Encoding]) -> Encoding:
+    """Return the Encoding of the labels of all blocks, from one Encoding for each."""
     first = encodings[0]
     n_columns = {len(e.classes) if e.multilabel else 1 for e in encodings}
     if len(n_columns) > 1 or len({e.multilabel for e in encodings}) > 1:
@@ -115,40 +103,35 @@ def common_encoding(encodings):
     if first.multilabel:
         return first
     if len({isinstance(e.classes[0], str) for e in encodings}) > 1:
-        raise ValueError("Some blocks of y have strings as labels, others have numbers.")
+        raise ValueError(
+            "All blocks of y must have labels of the same kind; got strings in some and "
+            "numbers in others."
+        )
     return Encoding(np.unique(np.concatenate([e.classes for e in encodings])))
 
 
-def check_same_classes(encoding, kept):
-    """Raise ValueError unless a warm start has the classes of the first fit."""
-    same_kind = encoding.multilabel == kept.multilabel
-    if same_kind and np.array_equal(encoding.classes, kept.classes):
+def check_same_classes(encoding: Encoding, fitted: Encoding):
+    """Raise ValueError unless y has the classes of the fitted model (warm start)."""
+    same_kind = encoding.multilabel == fitted.multilabel
+    if same_kind and np.array_equal(encoding.classes, fitted.classes):
         return
     raise ValueError(
         f"warm_start=True needs the same classes in every fit: y has "
         f"{encoding.classes.tolist()}, the model was fitted with "
-        f"{kept.classes.tolist()}. Set warm_start=False, or use partial_fit for data "
-        "that comes in chunks."
+        f"{fitted.classes.tolist()}. Set warm_start=False, or use partial_fit for data "
+        "in chunks."
     )
 
 
-def partial_fit_encoding(y, classes, kept):
-    """Return the Encoding for a chunk of labels y: made in the first call, then kept.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-    classes : array-like of shape (n_classes,) or None
-    kept : Encoding or None
-        None in the first call.
-    """
+def partial_fit_encoding(y, classes, fitted: Encoding | None) -> Encoding:
+    """Return the Encoding of a chunk: of `classes` in the first call, then the fitted."""
     if classes is None:
-        if kept is None:
+        if fitted is None:
             raise ValueError(
-                "The first call to partial_fit needs classes, all labels that will ever "
-                f"come; this call has the labels {encoding_of(y).classes.tolist()}."
+                "The first call to partial_fit needs classes, all labels that may occur in "
+                f"any call; this call has the labels {encoding_of(y).classes.tolist()}."
             )
-        return kept
+        return fitted
     classes = unique_labels(array_api.on_host(classes))
     given = Encoding(classes, multilabel=y.ndim == 2)
     if given.multilabel and not np.array_equal(given.classes, np.arange(y.shape[1])):
@@ -156,10 +139,10 @@ def partial_fit_encoding(y, classes, kept):
             f"For multilabel y, classes are the column numbers {list(range(y.shape[1]))}; "
             f"got {given.classes.tolist()}."
         )
-    if kept is not None and not np.array_equal(given.classes, kept.classes):
+    if fitted is not None and not np.array_equal(given.classes, fitted.classes):
         raise ValueError(
             f"classes={given.classes.tolist()} are not those of the first call, "
-            f"{kept.classes.tolist()}, which are fixed. Leave classes out, or begin with "
-            "a new estimator."
+            f"{fitted.classes.tolist()}, which are fixed. Omit classes, or use a new "
+            "estimator."
         )
-    return given if kept is None else kept
+    return given if fitted is None else fitted

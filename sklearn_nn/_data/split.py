@@ -1,28 +1,14 @@
-"""The split into training and validation rows, in which no class may get lost."""
+"""The split into training and validation rows, each with all classes."""
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
 
 def split_validation(data, encoding, fraction, rng):
-    """Split off validation rows, stratified unless multilabel.
+    """Return positions of training and validation rows, stratified unless multilabel.
 
-    Parameters
-    ----------
-    data : Dataset
-    encoding : Encoding
-    fraction : float in (0, 1)
-    rng : numpy.random.RandomState
-
-    Returns
-    -------
-    training, validation : ndarray of int
-        Positions among the samples of `data`.
-
-    Raises
-    ------
-    ValueError
-        If a class would be missing from either part.
+    `fraction` in (0, 1) is the validation part. Raise ValueError if a part would lack a
+    class.
     """
     positions = np.arange(data.n_samples)
     if encoding.multilabel:
@@ -38,7 +24,7 @@ def split_validation(data, encoding, fraction, rng):
 
 
 def split_positions(positions, stratify, fraction, rng):
-    """Return the sorted training and the validation positions."""
+    """Return the training and the validation positions, sorted."""
     training, validation = train_test_split(
         positions, test_size=fraction, stratify=stratify, random_state=rng
     )
@@ -46,13 +32,13 @@ def split_positions(positions, stratify, fraction, rng):
 
 
 def check_splittable(counts, classes, fraction):
-    """Raise ValueError if a class has one row, or the parts cannot hold all classes."""
+    """Raise ValueError if a class has only one row, or a part is too small."""
     single = classes[counts == 1]
     if len(single):
         raise ValueError(
-            f"early_stopping needs at least 2 rows of each class, one to learn from and "
-            f"one to validate with; the classes {single.tolist()} have 1 row. Add rows, "
-            "leave these classes out, or set early_stopping=False."
+            f"early_stopping needs at least 2 rows of each class, one to train on and one "
+            f"to validate with; the classes {single.tolist()} have 1 row. Add rows, remove "
+            "these classes, or set early_stopping=False."
         )
     n_classes, n_validation = np.sum(counts > 0), np.ceil(fraction * counts.sum())
     if min(n_validation, counts.sum() - n_validation) < n_classes:
@@ -60,7 +46,7 @@ def check_splittable(counts, classes, fraction):
 
 
 def fraction_message(counts, classes, fraction):
-    """Return what to say where a part of the split would lose a class."""
+    """Return the error message if a part of the split would lack a class."""
     smallest = np.min(counts[counts > 0])
     rare = classes[counts == smallest].tolist()
     lower = np.ceil(1e4 / smallest) / 1e4  # rounded so that both bounds work as printed

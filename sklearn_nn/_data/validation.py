@@ -1,4 +1,4 @@
-"""Validation rows: held out or the user's own, and how good a model is on them."""
+"""Validation rows, held out or the user's own: loss and score of a model on them."""
 
 from contextlib import contextmanager
 from math import isnan
@@ -8,22 +8,23 @@ from typing import Any, NamedTuple
 from sklearn.metrics import accuracy_score, check_scoring
 from sklearn.utils.validation import check_consistent_length
 
-from .._engine.arrays import namespace, to_numpy, widened
+from .._engine.arrays import Rows, namespace, to_numpy, widened
 from .._engine.epochs import prediction
 from .._engine.rows import copy_of_rows
-from .._engine.types import Validation
+from .._engine.types import Dataset, Validation
 from . import array_api, inputs, sample_weights
+from .labels import Encoding
 
 
-class Given(NamedTuple):
-    """Validation rows as a user passes them to `fit`."""
+class ValidationRows(NamedTuple):
+    """Validation rows as the user passes them to `fit`."""
 
     X: Any = None
     y: Any = None
     sample_weight: Any = None
 
-    def is_complete(self):
-        """Say whether there are such rows; raise ValueError if there is a part of them."""
+    def are_given(self) -> bool:
+        """Return whether there are rows; raise ValueError if X or y is missing."""
         if self.X is None and self.y is None and self.sample_weight is None:
             return False
         for name, value in (("X_val", self.X), ("y_val", self.y)):
@@ -35,12 +36,12 @@ class Given(NamedTuple):
         return True
 
 
-NO_ROWS = Given()
+NO_ROWS = ValidationRows()
 
 
 @contextmanager
 def naming_validation_rows():
-    """Say of which arrays a ValueError speaks: scikit-learn's words are of X."""
+    """Add to a ValueError of scikit-learn, which names X, that it is X_val."""
     try:
         yield
     except ValueError as error:
@@ -48,36 +49,28 @@ def naming_validation_rows():
         raise ValueError(text) from error
 
 
-def given_dataset(estimator, given, encoding, rows):
-    """Return the user's validation rows as a Dataset.
+def validation_dataset(
+    estimator, validation_rows: ValidationRows, encoding: Encoding, rows: Rows
+) -> Dataset:
+    """Return the user's validation rows as a Dataset, on the device of the training `rows`.
 
-    Parameters
-    ----------
-    estimator : estimator
-        That has seen the training rows: X_val must have their features.
-    given : Given
-        Its weights count as they are: class weights are for training.
-    encoding : Encoding
-    rows : array or CSR
-        The training rows: X_val is put beside them.
-
-    Raises
-    ------
-    ValueError
-        If they are not valid, or y_val has a label that is not among the classes.
+    Class weights do not apply to them. Raise ValueError if they are not valid, have other
+    features than the estimator, or labels that are not among the classes.
     """
     with naming_validation_rows():
-        X, y = inputs.validate_validation(estimator, given.X, given.y, rows)
+        X, y = inputs.validate_validation(
+            estimator, validation_rows.X, validation_rows.y, rows
+        )
         check_consistent_length(X, y)
-        y, weight, places = sample_weights.drop_weightless(y, given.sample_weight)
+        y, weight, kept = sample_weights.drop_weightless(y, validation_rows.sample_weight)
     unseen = [] if encoding.multilabel or y.ndim == 2 else encoding.unseen(y)
     if len(unseen):
         raise ValueError(
-            f"y_val has the labels {unseen.tolist()}, which are not among those to learn, "
-            f"{encoding.classes.tolist()}. Leave these rows out of X_val and y_val, or add "
-            "rows with these labels to X and y."
+            f"y_val has the labels {unseen.tolist()}, which are not among the classes "
+            f"{encoding.classes.tolist()} of y. Remove these rows from X_val and y_val, or "
+            "add rows with these labels to X and y."
         )
-    data = inputs.make_dataset(X, y, weight, places, encoding)
+    data = inputs.make_dataset(X, y, weight, kept, encoding)
     return copy_of_rows(data, slice(0, data.n_samples))
 
 
@@ -85,18 +78,18 @@ def checked_score(score, scoring):
     """Return a score as a float; raise ValueError if it is not a number."""
     if not isinstance(score, Real) or isnan(score):
         raise ValueError(
-            f"scoring={scoring!r} must give a number for the validation rows; got "
-            f"{score!r}. Choose a score that is one number, and defined for these rows."
+            f"scoring={scoring!r} must return a number for the validation rows; got "
+            f"{score!r}. Choose a score that is defined for these rows."
         )
     return float(score)
 
 
 class Validator:
-    """How good a model is on validation rows, as a function of theta."""
+    """Loss and score on the validation rows, as a function of theta."""
 
     def __init__(self, problem, data, score):
         self.problem = problem
-        self.data = data  # of rows in order, weights as they are
+        self.data = data  # rows in order, with unscaled weights
         self.score = score  # theta, logits, loss -> float
 
     def __call__(self, theta):
@@ -123,16 +116,8 @@ class Validator:
 def validator(problem, data, encoding, scoring, model_at):
     """Return the callable theta -> Validation.
 
-    Parameters
-    ----------
-    problem : Problem
-    data : Dataset
-        The validation rows, labels and weights on the host.
-    encoding : Encoding
-    scoring : 'loss', the name of a scorer, a callable (estimator, X, y) -> float or None
-        None is accuracy.
-    model_at : callable theta -> estimator
-        That predicts with theta.
+    `data` are the validation rows, with labels and weights on the host. `scoring` is that
+    of the estimators. `model_at` is a callable theta -> fitted estimator.
     """
     targets, weight = encoding.targets(data.y), data.sample_weight
 
@@ -143,7 +128,7 @@ def validator(problem, data, encoding, scoring, model_at):
     def minus_loss(theta, logits, loss):
         return -loss
 
-    # Few of scikit-learn's metrics take arrays of other libraries: they see the host's.
+    # Few of scikit-learn's metrics support other array libraries: scorers get ndarrays.
     X, labels = array_api.on_host(data.X), encoding.labels(targets)
     weights = {} if weight is None else {"sample_weight": weight}
 
