@@ -1,1 +1,1 @@
-"""What a model keeps, and how it is stored: checkpoints, curves, pickles and arrays."""
+"""Storage of models: checkpoints, curves, pickles and arrays."""

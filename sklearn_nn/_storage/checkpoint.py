@@ -1,53 +1,52 @@
-"""What a fitted model keeps, so that training can go on where it stopped."""
+"""Checkpoints: the part of a fitted model from which training resumes."""
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from .._data.labels import Encoding
 from .._data.sample_weights import WeightScale
-from .._engine.arrays import are_equal, are_together, moved_to
+from .._engine.arrays import Vector, are_equal, are_together, moved_to
 from .._engine.epochs.records import EpochMemory
 from .._engine.stopping import EndedBy
 from .._engine.types import Architecture, Progress, TrainingState
 from .._parameters import constructor_parameters, has_cycle
 
-# Parameters that only say how long to train and what to print: the path stays the same.
-# But `max_iter` is the length of a cycle of learning rates.
+# Parameters that do not change the path of training, only its length and what is printed.
+# (But a cycle of learning rates has the length `max_iter`.)
 NOT_THE_PATH = ("max_iter", "verbose")
-# Types of which a copy is the same; to ask for one takes as long as much of a tiny fit.
-UNCHANGEABLE = (int, float, str, bool, type(None))
+# Types that need no copy, which takes a large part of the time of a tiny fit.
+IMMUTABLE = (int, float, str, bool, type(None))
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that the next call needs and that fitted attributes do not show."""
+    """Everything that the next call needs and that is not in fitted attributes."""
 
     state: TrainingState
-    shown_theta: Any  # (n_parameters,), what was last made attributes
-    parameters: dict  # of the constructor at the last call; see `path_parameters`
-    ended_by: str  # value of the last call's EndedBy; MAX_ITER's after partial_fit
+    model_theta: Vector  # (n_parameters,), that the fitted attributes were set to
+    parameters: dict  # of the constructor in the last call; see `path_parameters`
+    ended_by: str  # value of the last call's EndedBy; after partial_fit that of MAX_ITER
     weight_scale: WeightScale  # of all rows seen
     split_random_state: tuple  # from which each validation split is drawn
     encoding: Encoding
     architecture: Architecture
 
-    def moved_to(self, like):
-        """Return the checkpoint with its arrays in the library of `like`, on its device."""
+    def moved_to(self, like) -> "Checkpoint":
+        """Return the checkpoint with its arrays in the library, on the device of `like`."""
         if are_together(like, self.state.theta):
             return self
         return self.__sklearn_array_api_convert__(lambda array: moved_to(like, array))
 
     def __sklearn_array_api_convert__(self, converter):
-        """Return the checkpoint with its arrays converted, as scikit-learn asks for.
+        """Return the checkpoint with its arrays converted.
 
-        By `sklearn.utils._array_api.move_estimator_to` (1.9).
+        For `sklearn.utils._array_api.move_estimator_to` of scikit-learn 1.9.
         """
         state, best = self.state, self.state.progress.best_theta
         memory = state.memory
-        if isinstance(memory, EpochMemory):  # others stay on the host
+        if isinstance(memory, EpochMemory):  # other memories stay on the host
             memory = memory.converted(converter)
         state = replace(
             state,
@@ -57,24 +56,24 @@ class Checkpoint:
                 best_theta=None if best is None else converter(best)
             ),
         )
-        return replace(self, state=state, shown_theta=converter(self.shown_theta))
+        return replace(self, state=state, model_theta=converter(self.model_theta))
 
-    def after_split(self, random_state):
-        """Return the checkpoint with `random_state`, which the split has led to.
+    def after_split(self, random_state) -> "Checkpoint":
+        """Return the checkpoint with the `random_state` after the split.
 
-        Only when training begins: later splits are the first one again, and the order
-        of rows goes on from where it was.
+        Only at the start of training. Later calls repeat the first split, and the
+        generator of orders continues.
         """
         if self.state.epoch:
             return self
         return replace(self, state=replace(self.state, random_state=random_state))
 
 
-def first_checkpoint(theta, random_state, parameters, encoding, architecture):
-    """Return the checkpoint of a model that has not been trained: all begins at `theta`."""
+def first_checkpoint(theta, random_state, parameters, encoding, architecture) -> Checkpoint:
+    """Return the checkpoint of a new model with initial parameters `theta`."""
     return Checkpoint(
         state=TrainingState(theta=theta, random_state=random_state),
-        shown_theta=theta,
+        model_theta=theta,
         parameters=parameters,
         ended_by=EndedBy.MAX_ITER.value,
         weight_scale=WeightScale(),
@@ -84,13 +83,13 @@ def first_checkpoint(theta, random_state, parameters, encoding, architecture):
     )
 
 
-def path_parameters(estimator):
-    """Return the parameters that decide which path training takes, as copies."""
+def path_parameters(estimator) -> dict:
+    """Return copies of the constructor parameters that determine the path of training."""
     not_the_path = ("verbose",) if has_cycle(estimator) else NOT_THE_PATH
     return {
         name: value
-        # A copied generator or scorer would no longer be the same, which is its identity.
-        if type(value) in UNCHANGEABLE
+        # Generators and scorers are compared by identity, so they are not copied.
+        if type(value) in IMMUTABLE
         or isinstance(value, np.random.RandomState)
         or callable(value)
         else copy.deepcopy(value)
@@ -99,9 +98,9 @@ def path_parameters(estimator):
     }
 
 
-def changed_parameters(before, now):
-    """Return the names of the parameters that are not what they were, or were not there."""
-    if before is now:  # a model that begins
+def changed_parameters(before: dict, now: dict) -> set:
+    """Return the names of the parameters that have changed or are new."""
+    if before is now:  # of a new model
         return set()
     return {
         name
@@ -111,43 +110,36 @@ def changed_parameters(before, now):
 
 
 def are_same(one, other):
-    """Say whether two values of a parameter mean the same."""
+    """Return whether two values of a parameter are equal."""
     if one is other:
         return True
     if isinstance(one, str) or isinstance(other, str):
-        # NumPy 2.0 fails to compare a string with a number.
+        # NumPy 2.0 cannot compare a string with a number.
         return isinstance(one, str) and isinstance(other, str) and one == other
     return np.array_equal(one, other)
 
 
-def resumed_state(checkpoint, method, settings, theta, parameters):
-    """Return the state from which the next call goes on (or the first begins).
+def resumed_state(
+    checkpoint: Checkpoint, method, settings, theta: Vector, parameters: dict
+) -> TrainingState:
+    """Return the state from which the call starts or resumes.
 
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-    method : Method
-        Of the coming call. Where another one has trained so far, its memory begins anew.
-    settings : EpochSettings, NewtonSettings or LBFGSSettings
-        Of the coming call.
-    theta : array of shape (n_parameters,)
-        What the fitted attributes hold now; if a user has edited them, training goes on
-        from there.
-    parameters : dict
-        `path_parameters` of the coming call.
+    Method, settings and parameters (`path_parameters`) are those of the call; the memory is
+    empty if another method trained before. `theta` is in the fitted attributes now: if the
+    user has edited them, training resumes there.
     """
     state, progress = checkpoint.state, checkpoint.state.progress
     changed = changed_parameters(checkpoint.parameters, parameters)
-    is_edited = not are_equal(theta, checkpoint.shown_theta)
-    counters_go_on = checkpoint.ended_by == EndedBy.MAX_ITER.value and not changed
-    # Early stopping has shown its best parameters, and that search is over.
-    is_best = progress.best_theta is not None and not counters_go_on
+    is_edited = not are_equal(theta, checkpoint.model_theta)
+    keeps_counters = checkpoint.ended_by == EndedBy.MAX_ITER.value and not changed
+    # After early stopping has ended, training resumes from the best parameters.
+    is_best = progress.best_theta is not None and not keeps_counters
     if not is_edited:
         theta = progress.best_theta if is_best else state.theta
-    if is_edited or not counters_go_on:
+    if is_edited or not keeps_counters:
         progress = Progress(rate_factor=resumed_rate_factor(checkpoint, changed))
     forgets_average = is_edited or is_best or "average" in changed
-    # Intercepts that are no longer trained must not be moved by old gradients.
+    # Old gradients in the slots must not move intercepts that are no longer trained.
     forgets_slots = not changed.isdisjoint({"solver", "fit_intercept"})
     memory = method.resumed_memory(
         state.memory, settings, theta, forgets_average, forgets_slots
@@ -156,7 +148,7 @@ def resumed_state(checkpoint, method, settings, theta, parameters):
 
 
 def resumed_rate_factor(checkpoint, changed):
-    """Return the factor of 'adaptive': kept unless at its end, or the rate is another."""
+    """Return the factor of 'adaptive': 1 after its end, and if the rate has changed."""
     if checkpoint.ended_by == EndedBy.STOPPING_RULE.value:
         return 1.0
     if not changed.isdisjoint({"solver", "learning_rate", "learning_rate_init"}):

@@ -1,21 +1,22 @@
-"""The curves of a model over all calls, which grow without being copied."""
+"""The curves of a model over all calls, extended without copying."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from .._engine.arrays import Matrix
 from .._engine.types import Curves
 
-# Room left behind the last epoch, at least.
+# Minimum number of free entries of a new buffer.
 ROOM = 8
 
 
 class Buffer:
-    """Numbers of epochs, one row for each of Curves, and from which epoch on it is free.
+    """Values of epochs, one row for each of Curves, and the first free epoch.
 
-    Two threads may train two copies of a model, whose histories share a buffer. So the
-    number of the first free epoch is alone in a list: to pop it is atomic, and who finds
-    the list empty does without. A lock would not outlive a fork.
+    Copies of a model share a buffer, and threads may train them in parallel. So the first
+    free epoch is the only item of a list: popping it is atomic, and a thread that finds the
+    list empty makes its own buffer. (A lock would not survive a fork.)
     """
 
     def __init__(self, values, first_free):
@@ -23,7 +24,7 @@ class Buffer:
         self.first_free = [first_free]
 
     def takes(self, start, stop):
-        """Return whether the epochs from `start` to `stop` were free, and take them."""
+        """Reserve the epochs from `start` to `stop`; return False if they are not free."""
         try:
             first_free = self.first_free.pop()
         except IndexError:
@@ -34,48 +35,48 @@ class Buffer:
 
 
 def empty_buffer():
-    """Return the Buffer of no epoch."""
+    """Return a Buffer without an epoch."""
     return Buffer(np.empty((len(Curves._fields), 0)), 0)
 
 
 @dataclass(frozen=True)
 class History:
-    """What each epoch of a model came to: its first `n_epochs` of a buffer.
+    """Values of each epoch of a model: the first `n_epochs` of a buffer.
 
-    A history is a value. The next one shares its buffer and writes behind the last epoch,
-    so that a call costs the same however many epochs there were before. Who comes second,
-    be it a copy of the model or the model itself after a call that failed, finds the place
-    taken and goes on in a buffer of its own.
+    A history is immutable. Its extension shares the buffer and writes behind the last
+    epoch, so that the cost of a call does not depend on the number of earlier epochs. A
+    second extension (of a copy of the model, or after a failed call) finds these entries
+    taken and copies the values to its own buffer.
     """
 
     buffer: Buffer = field(default_factory=empty_buffer)
     n_epochs: int = 0
 
     @classmethod
-    def of(cls, values):
+    def of(cls, values: Matrix) -> "History":
         """Return the History with these values (n_curves, n_epochs)."""
         n_epochs = values.shape[1]
         return cls(Buffer(values, n_epochs), n_epochs)
 
-    def extended(self, curves):
-        """Return the History with the epochs of a run behind its own."""
+    def extended(self, curves: Curves) -> "History":
+        """Return the History with the epochs of a run appended."""
         start, stop = self.n_epochs, self.n_epochs + len(curves.objectives)
         if start == stop:
             return self
         buffer = self.buffer
         if not buffer.takes(start, stop):
-            # Longer by a constant factor: on average each epoch is copied a constant
-            # number of times.
+            # It grows by a constant factor, so that on average each epoch is copied a
+            # constant number of times.
             room = stop + max(ROOM, start // 2)
             buffer = Buffer(np.empty((len(Curves._fields), room)), stop)
             buffer.values[:, :start] = self.values()
         buffer.values[:, start:stop] = curves
         return History(buffer, stop)
 
-    def values(self):
-        """Return all numbers (n_curves, n_epochs), a view."""
+    def values(self) -> Matrix:
+        """Return all values (n_curves, n_epochs), as a view."""
         return self.buffer.values[:, : self.n_epochs]
 
-    def curve(self, name):
-        """Return one of the curves as a list, NaN where an epoch has no value."""
+    def curve(self, name: str) -> list:
+        """Return one of the curves as a list, with NaN for missing values."""
         return self.values()[Curves._fields.index(name)].tolist()

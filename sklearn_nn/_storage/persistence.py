@@ -1,8 +1,8 @@
-"""How models are stored and come back: pickles, and flat dicts of arrays.
+"""Storage of models: pickles, and flat dicts of arrays.
 
-What is stored is made of plain containers, numbers, strings and arrays (plain.py), and
-says which format it has. So a model of one release loads in the next, whose records and
-constructors may have gained fields and parameters, or says why not.
+A stored model consists of plain containers, numbers, strings and arrays (plain.py), and
+states its format. So later releases, whose records and constructors may have more fields
+and parameters, can load it, or raise an error that says why not.
 """
 
 import copy
@@ -20,7 +20,8 @@ from scipy.sparse import csr_matrix
 from .._data.labels import Encoding
 from .._data.sample_weights import WeightScale
 from .._engine.epochs.records import EpochMemory
-from .._engine.newton import stream
+from .._engine.generators import generator_at
+from .._engine.newton import experts
 from .._engine.newton.coordinates import Coordinates
 from .._engine.newton.records import KnownRows, NewtonMemory
 from .._engine.objective.activations import ACTIVATIONS
@@ -32,11 +33,11 @@ from .checkpoint import NOT_THE_PATH, Checkpoint
 from .history import History
 from .plain import from_arrays, plain, rebuilt, to_arrays
 
-# To be raised when what was stored before can no longer be read. The first release has 1.
+# Increase it when earlier formats can no longer be read. The first release has 1.
 FORMAT = 1
-# What the methods of training remember.
-MEMORIES = (EpochMemory, NewtonMemory, stream.StreamMemory)
-# All that a checkpoint may consist of.
+# The memory records of the training methods.
+MEMORIES = (EpochMemory, NewtonMemory, experts.StreamMemory)
+# All records that a checkpoint may contain.
 RECORDS = (
     Checkpoint,
     TrainingState,
@@ -49,17 +50,16 @@ RECORDS = (
     Encoding,
     WeightScale,
 )
-# A class that has lost or renamed a field gets a function here instead, which takes the
-# fields as they were stored.
+# If a class loses or renames a field, replace it here by a function of the stored fields.
 READERS = {record.__name__: record for record in RECORDS}
-# What a field of a record may be, by its annotation: NumPy's numbers, too.
+# Types of a field of a record, by its annotation; numbers may be NumPy's.
 KINDS = {int: Integral, float: Real, Any: object}
-# Where a pickle says which format it has.
+# Key of the format in a pickle.
 ORIGIN = "_sklearn_nn_origin"
 
 
 def state_of(estimator):
-    """Return what `get_state` does; the estimator is fitted."""
+    """Return the result of `get_state` for a fitted estimator."""
     learned = {
         "fitted": fitted_attributes(estimator),
         "checkpoint": estimator._checkpoint,
@@ -71,7 +71,7 @@ def state_of(estimator):
 
 
 def restore(estimator, state):
-    """Make the estimator the model of `state_of`, or raise ValueError and leave it."""
+    """Restore the estimator from `state_of`, or raise ValueError and change nothing."""
     check(estimator)
     restored = copy.copy(estimator)
     for name in fitted_attributes(estimator):
@@ -86,22 +86,22 @@ def restore(estimator, state):
             check_consistent(restored, learned["history"])
             restored._history = History.of(learned["history"])
     except (ValueError, TypeError, AttributeError, LookupError) as error:
-        # A state that was cut or edited may fail anywhere.
+        # A truncated or edited state may fail anywhere.
         raise ValueError(
             f"The state does not fit {type(estimator).__name__}: {reason(error)}. Expected "
-            "what get_state of an estimator with the same class and parameters "
-            "returned; the estimator is as it was."
+            "the result of get_state of an estimator with the same class and parameters. "
+            "The estimator is unchanged."
         ) from error
     vars(estimator).clear()
     vars(estimator).update(vars(restored))
 
 
 def to_pickle(attributes):
-    """Return the attributes of an estimator as a pickle has them: in plain containers."""
+    """Return the attributes of an estimator for a pickle, in plain containers."""
     state = dict(attributes)
     if "_history" in state:
         state["_history"] = state["_history"].values().copy()
-    # A sparse matrix, too, is to skops a class that has to be trusted.
+    # skops would not trust a sparse matrix without asking the user.
     made_plain = [
         name
         for name, value in state.items()
@@ -113,12 +113,12 @@ def to_pickle(attributes):
 
 
 def from_pickle(state, estimator_class):
-    """Return the attributes of an estimator from what `to_pickle` has returned."""
+    """Return the attributes of an estimator from the result of `to_pickle`."""
     state = dict(state)
     if ORIGIN not in state:
         raise ValueError(
-            f"This is no pickle of {estimator_class.__name__}: it does not say in which "
-            "format it is. Expected what pickle.dumps of an estimator returned."
+            f"This is not a pickle of {estimator_class.__name__}: it does not state its "
+            "format. Expected the result of pickle.dumps of an estimator."
         )
     origin = state.pop(ORIGIN)
     check_format(origin["format"], origin["version"])
@@ -133,7 +133,7 @@ def from_pickle(state, estimator_class):
 
 @contextmanager
 def naming_release(version):
-    """Add to an error which release has stored the model, if it is not this one."""
+    """Add to an error which release stored the model, if it was another one."""
     try:
         yield
     except (ValueError, TypeError, AttributeError, LookupError) as error:
@@ -141,12 +141,12 @@ def naming_release(version):
             raise
         raise ValueError(
             f"{reason(error)}. The model was stored by sklearn_nn {version}, and this is "
-            f"sklearn_nn {__version__}: load it with the former, or train anew."
+            f"sklearn_nn {__version__}: load it with the former, or train a new model."
         ) from error
 
 
 def fitted_attributes(estimator):
-    """Return {name: value} of what scikit-learn takes for fitted attributes."""
+    """Return {name: value} of the attributes that are fitted by scikit-learn's rule."""
     return {
         name: value
         for name, value in vars(estimator).items()
@@ -166,24 +166,24 @@ def own_objects(estimator):
 def new_parameters(known, estimator_class):
     """Return {name: default} of the constructor parameters that are not in `known`.
 
-    They came with a later release, in which the default does what was done before.
+    They were added by a later release, whose defaults keep the earlier behaviour.
     """
     missing = estimator_class._parameter_constraints.keys() - known.keys()
-    if not missing:  # reading a signature takes long
+    if not missing:  # reading a signature is slow
         return {}
     parameters = inspect.signature(estimator_class).parameters
     return {name: p.default for name, p in parameters.items() if name in missing}
 
 
 def with_new_parameters(checkpoint, estimator_class):
-    """Return the checkpoint with all parameters that decide the path."""
+    """Return the checkpoint with all parameters that determine the path."""
     new = new_parameters(checkpoint.parameters, estimator_class)
     new = {name: value for name, value in new.items() if name not in NOT_THE_PATH}
     return replace(checkpoint, parameters={**new, **checkpoint.parameters})
 
 
 def check_format(stored_format, version):
-    """Raise ValueError if a newer release has stored in a way that is not known here."""
+    """Raise ValueError if the format is newer than this release can read."""
     if stored_format > FORMAT:
         raise ValueError(
             f"The model was stored by sklearn_nn {version} in format {stored_format}; this "
@@ -193,7 +193,7 @@ def check_format(stored_format, version):
 
 
 def checked_origin(origin, class_name):
-    """Return the release that a state is of; raise ValueError if it does not fit here."""
+    """Return the release that stored a state; raise ValueError for another class."""
     stored_class, stored_format, version = np.asarray(origin).tolist()
     check_format(int(stored_format), version)
     if stored_class != class_name:
@@ -202,9 +202,9 @@ def checked_origin(origin, class_name):
 
 
 def check_consistent(estimator, history):
-    """Raise ValueError unless all arrays have the shapes that belong together.
+    """Raise ValueError unless all arrays have consistent shapes and types.
 
-    `history` are the values of the estimator's curves.
+    `history` holds the values of the estimator's curves.
     """
     checkpoint, n_features = estimator._checkpoint, estimator.n_features_in_
     architecture, encoding = checkpoint.architecture, checkpoint.encoding
@@ -216,42 +216,42 @@ def check_consistent(estimator, history):
     check_equal("number of activations", len(architecture.activations), n_activations)
     unknown = set(architecture.activations) - set(ACTIVATIONS)
     if unknown:
-        raise ValueError(f"it has the activations {unknown}, which are not known here")
+        raise ValueError(f"it has the unknown activations {unknown}")
     check_equal("classes_", list(estimator.classes_), list(encoding.classes))
-    architecture.flatten(estimator._layers())  # raises if the shapes are others
+    architecture.flatten(estimator._layers())  # raises if shapes differ
     state = checkpoint.state
-    check_vectors(architecture, state.theta, checkpoint.shown_theta)
+    check_vectors(architecture, state.theta, checkpoint.model_theta)
     check_vectors(architecture, state.progress.best_theta)
     check_memory(state.memory, architecture)
     for random_state in (state.random_state, checkpoint.split_random_state):
-        np.random.RandomState(0).set_state(random_state)  # raises if it is none
+        generator_at(random_state)  # raises if it is not one
     shape = np.shape(history)
     check_equal("shape of the curves", shape, (len(Curves._fields), *shape[-1:]))
     check_equal("dtype of the curves", history.dtype, np.float64)
 
 
 def check_vectors(architecture, *vectors):
-    """Raise ValueError unless all that are not None are like theta."""
+    """Raise ValueError unless all vectors that are not None have the shape of theta."""
     for vector in vectors:
         if vector is not None:
             shape = (architecture.n_parameters,)
-            check_equal("shape of a vector of parameters", vector.shape, shape)
-            check_equal("kind of its numbers", vector.dtype.kind, "f")
+            check_equal("shape of a parameter vector", vector.shape, shape)
+            check_equal("kind of its dtype", vector.dtype.kind, "f")
 
 
 def check_memory(memory, architecture):
-    """Raise ValueError unless what a method remembers is of a model of this shape."""
+    """Raise ValueError unless a method's memory belongs to a model of this shape."""
     if memory is None:
         return
     if not isinstance(memory, MEMORIES):
-        raise ValueError(f"it has a memory of no method, {memory!r}")
+        raise ValueError(f"it has an unknown memory, {memory!r}")
     check_kinds(memory)
     n_features, n_outputs = architecture.layer_sizes[0], architecture.layer_sizes[-1]
     if isinstance(memory, EpochMemory):
         check_vectors(architecture, *memory.slots, memory.average)
         return
-    if isinstance(memory, stream.StreamMemory):
-        arrays, wanted = memory, stream.begin(n_features, n_outputs)
+    if isinstance(memory, experts.StreamMemory):
+        arrays, wanted = memory, experts.empty_memory(n_features, n_outputs)
     elif memory.rows is None:
         return
     else:
@@ -260,15 +260,14 @@ def check_memory(memory, architecture):
         one, all_parameters = np.zeros(n_features), np.zeros((n_features + 1, n_outputs))
         wanted = (one, one, all_parameters)
     shapes = [[np.shape(array) for array in each] for each in (arrays, wanted)]
-    check_equal("shapes of what is known of rows", *shapes)
+    check_equal("shapes of the memory's arrays", *shapes)
 
 
 @cache
 def kinds_of(record_class):
     """Return {field: (classes that its value may have, their name)} of a record.
 
-    Annotations may be strings. One that is not understood is an error: a field that is not
-    checked would be found too late.
+    An annotation that cannot be checked is an error, so that no field is left unchecked.
     """
 
     def kinds(annotation):
@@ -290,22 +289,22 @@ def kinds_of(record_class):
 
 
 def check_kinds(*records):
-    """Raise ValueError unless numbers, strings and tuples stand where they should."""
+    """Raise ValueError unless all fields of the records have the annotated types."""
     for record in records:
         for name, (kinds, wanted) in kinds_of(type(record)).items():
             value = getattr(record, name)
             if not isinstance(value, kinds):
-                raise ValueError(f"{name} should be {wanted}, and it is {value!r}")
+                raise ValueError(f"{name} should be {wanted}, but is {value!r}")
 
 
 def check_equal(name, given, wanted):
-    """Raise ValueError unless a state has what belongs there."""
+    """Raise ValueError unless the two values are equal."""
     if given != wanted:
-        raise ValueError(f"the {name} should be {wanted}, and it has {given}")
+        raise ValueError(f"the {name} should be {wanted}, but it has {given}")
 
 
 def reason(error):
-    """Return what went wrong with a state, in words; a KeyError only has the key."""
+    """Return the error's message without its full stop; of a KeyError, make one."""
     if isinstance(error, KeyError):
         return f"it lacks {error.args[0]!r}"
     return str(error).rstrip(".")

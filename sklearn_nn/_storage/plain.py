@@ -1,7 +1,8 @@
-"""Our records as plain containers, and back: what is stored outlives the classes.
+"""Conversion of records to plain containers and back, so that a stored model does not
+depend on the package's classes.
 
 A plain value is None, a bool, a number, a string, an array, a list of plain values, or a
-dict with one tag and what it stands for:
+dict with one tag:
 
     {"record": class name, "fields": {name: plain value}}     a dataclass or NamedTuple
     {"tuple": [plain values]}
@@ -9,7 +10,7 @@ dict with one tag and what it stands for:
     {"floats": array}                                         a list of floats
     {"csr": [data, indices, indptr], "shape": [rows, columns]}  a sparse matrix
 
-A field that a record has gained since is left to its default when the record is read.
+If a record has gained a field since it was stored, the field gets its default.
 """
 
 import json
@@ -21,31 +22,21 @@ from scipy.sparse import csr_matrix, issparse
 from .._engine.arrays import to_numpy
 
 PLAIN = (type(None), bool, int, float, str)
-STRUCTURE = "structure"  # the name of what says how the arrays of a flat dict belong
+STRUCTURE = "structure"  # key of the JSON text in a flat dict of arrays
 
 
-def as_it_is(value, name):
-    """Return the value: for a store that takes whatever Python can hold."""
+def unchanged(value, name):
+    """Return the value: for a store, like pickle, that takes any Python object."""
     return value
 
 
-def plain(value, records, leaf=as_it_is, name=""):
-    """Return a value as a plain one.
+def plain(value, records, leaf=unchanged, name=""):
+    """Convert a value to a plain one.
 
-    Parameters
-    ----------
-    value : any
-    records : tuple of classes
-        The dataclasses and NamedTuples that may be in it.
-    leaf : callable (value, name) -> plain value
-        For arrays and all else that is no container.
-    name : str
-        Of the value, to which those of its parts are appended after a dot.
-
-    Raises
-    ------
-    TypeError
-        If a class of this package is not among the records.
+    `records` are the dataclasses and NamedTuples that it may contain; any other class of
+    the package raises TypeError. `leaf` is a callable (value, name) -> plain value, for
+    arrays and all other values that are not containers. The name of a part follows `name`
+    and a dot.
     """
 
     def part(value, key):
@@ -55,7 +46,7 @@ def plain(value, records, leaf=as_it_is, name=""):
     if kind in PLAIN:
         return value
     if kind in records:
-        # An instance out of an old pickle may lack fields that its class now has.
+        # An instance from an old pickle may lack new fields of its class.
         fields = vars(value) if is_dataclass(value) else value._asdict()
         parts = {key: part(field, key) for key, field in fields.items()}
         return {"record": kind.__name__, "fields": parts}
@@ -72,29 +63,23 @@ def plain(value, records, leaf=as_it_is, name=""):
         pairs = [[part(key, "keys"), part(item, key)] for key, item in value.items()]
         return {"dict": pairs}
     if kind.__module__.startswith("sklearn_nn."):
-        raise TypeError(f"{kind.__name__} is to be stored; add it to the known records.")
+        raise TypeError(
+            f"{kind.__name__} cannot be stored; add it to RECORDS of persistence.py."
+        )
     return leaf(value, name)
 
 
 def unknown_tag(tagged):
-    """Raise ValueError: no part of a plain value has other tags."""
+    """Raise ValueError for a dict with an unknown tag."""
     raise ValueError(f"expected a known tag, got {sorted(tagged)}.")
 
 
 def rebuilt(value, readers, leaf=unknown_tag):
-    """Return what `plain` has made plain.
+    """Convert a plain value back.
 
-    Parameters
-    ----------
-    value : plain value
-    readers : dict of class name -> callable (**fields) -> record
-    leaf : callable dict -> value
-        The way back for tags that only the caller knows.
-
-    Raises
-    ------
-    ValueError
-        If a record is not known, lacks a field, or has one that is not known.
+    `readers` is a dict of class name -> callable (**fields) -> record. Raise ValueError if
+    a record is unknown, lacks a field, or has an unknown one. `leaf` is a callable dict ->
+    value, for tags that only the caller knows.
     """
 
     def part(value):
@@ -119,41 +104,27 @@ def rebuilt(value, readers, leaf=unknown_tag):
 
 
 def record_of(name, fields, readers):
-    """Return the record of a class with the fields that were stored."""
+    """Return the record of this class name with the stored fields."""
     if name not in readers:
-        raise ValueError(f"{name} is no record; expected one of {', '.join(readers)}.")
+        raise ValueError(f"{name} is not a record; expected one of {', '.join(readers)}.")
     try:
         return readers[name](**fields)
-    except TypeError as error:  # a field too few or too many, as Python says
+    except TypeError as error:  # a missing or unknown field
         raise ValueError(f"{name} was stored with other fields: {error}.") from error
 
 
 def to_arrays(value, records, own):
-    """Return a value as a flat dict of arrays that need no pickle.
+    """Convert a value to a flat dict of copied arrays that need no pickle.
 
-    Parameters
-    ----------
-    value : any
-    records : tuple of classes
-    own : dict of str -> object
-        What is not stored but named, if it is found: generators and functions, which are
-        what they are by identity. `from_arrays` puts its own in their places.
-
-    Returns
-    -------
-    dict of str -> ndarray
-        Copies, each array under the name of its place ('checkpoint.state.theta'), and
-        under 'structure' the rest as JSON. An array in two places is there once.
-
-    Raises
-    ------
-    TypeError
-        If there is something that no array can hold.
+    Each array gets its name ('checkpoint.state.theta'), and the rest is JSON under
+    'structure'. An array that occurs twice is stored once. `own` is a dict of generators
+    and functions, which are compared by identity: they are only named, and `from_arrays`
+    inserts its own. Raise TypeError if arrays cannot hold a value.
     """
     arrays, names = {}, {}
 
     def stored(array, name):
-        # The array is kept beside its name: an id is unique only while it lives.
+        # Keeps the array alive, because only then its id is unique.
         first_name, _ = names.setdefault(id(array), (name, array))
         if first_name == name:
             arrays[name] = np.array(to_numpy(array))
@@ -168,44 +139,34 @@ def to_arrays(value, records, own):
         if isinstance(value, np.ndarray) and value.dtype == object:
             items = plain(value.ravel().tolist(), records, leaf, name)
             return {"objects": items, "shape": list(value.shape)}
-        # Arrays of other libraries too, by what the array API has for their exchange.
+        # Arrays of any library of the array API.
         if hasattr(value, "__dlpack__"):
             return {"array": stored(value, name)}
         if isinstance(value, np.generic):
             return {"number": stored(value, name)}
-        if isinstance(value, (dict, list, tuple)):  # of a class of the user's
+        if isinstance(value, (dict, list, tuple)):  # of a user's subclass
             kind = next(k for k in (dict, list, tuple) if isinstance(value, k))
             return plain(kind(value), records, leaf, name)
         raise TypeError(
-            f"{name} is a {type(value).__name__}, which cannot be kept in an array. Pickle "
-            "the estimator, or set what it is to numbers, strings or arrays."
+            f"{name} is a {type(value).__name__}, which arrays cannot hold. Pickle the "
+            "estimator, or replace the value by numbers, strings or arrays."
         )
 
     structure = plain(value, records, leaf)
-    # ASCII, as one number a character would take four bytes.
+    # As bytes: a NumPy string takes four bytes per character.
     return {**arrays, STRUCTURE: np.array(json.dumps(structure).encode())}
 
 
 def from_arrays(arrays, readers, own):
-    """Return what `to_arrays` has made flat; arrays are copied.
+    """Convert the result of `to_arrays`, or an open file of np.savez, back; copy arrays.
 
-    Parameters
-    ----------
-    arrays : mapping of str -> array
-        Also an open file of np.savez.
-    readers : dict of class name -> callable (**fields) -> record
-    own : dict of str -> object
-
-    Raises
-    ------
-    ValueError, KeyError, TypeError
-        If it is not such a dict.
+    Raise ValueError, KeyError or TypeError for anything else.
     """
     copies = {}
 
     def leaf(tagged):
         if "own" in tagged:
-            # Or what nobody else has, so that it differs from anything.
+            # If there is none, a new object, which differs from all others.
             return own.get(tagged["own"], np.random.RandomState(0))
         if "objects" in tagged:
             objects = np.empty(len(tagged["objects"]), dtype=object)
@@ -213,7 +174,7 @@ def from_arrays(arrays, readers, own):
             return objects.reshape(tagged["shape"])
         if "array" in tagged:
             name = tagged["array"]
-            if name not in copies:  # what was one array is one again
+            if name not in copies:  # an array that occurs twice is copied once
                 copies[name] = np.array(arrays[name])
             return copies[name]
         if "number" in tagged:
