@@ -1,1 +1,1 @@
-"""How training is watched: callbacks, printed lines, and warnings at the end."""
+"""Monitoring of training: callbacks, printed lines, and warnings at the end."""

@@ -1,4 +1,4 @@
-"""What the end of a training run means to a user: nothing, or a warning."""
+"""Warnings at the end of a training run."""
 
 import warnings
 from math import isfinite
@@ -8,31 +8,24 @@ from sklearn.exceptions import ConvergenceWarning
 from .. import _parameters
 from .._engine.stopping import EndedBy
 
-# Steps on mini-batches make the objective noisy; beyond this factor it is no noise.
+# Mini-batches make the objective noisy; a larger factor is not noise.
 CLEARLY_WORSE = 1.1
 
 REASONS = {
     EndedBy.MAX_ITER: "max_iter={max_iter} was reached before convergence",
     EndedBy.MAX_FUN: "max_fun evaluations were made before convergence",
     EndedBy.STALLED: "no lower point was found along the search direction",
-    EndedBy.SEPARABLE: "The rows can be told apart without error, and without a penalty "
-    "there is no optimum: larger coefficients are always better",
+    EndedBy.SEPARABLE: "The classes are separable, and without a penalty there is no "
+    "optimum: larger coefficients are always better",
     EndedBy.STOPPING_RULE: "The stopping rule ended training",
 }
 CYCLE_IS_OVER = "The cycle of learning rates is over"
 
 
 def warn(estimator, method, run, stacklevel):
-    """Warn if training was interrupted, or ended before it should have.
+    """Warn if training was interrupted, or ended before it converged.
 
-    Parameters
-    ----------
-    estimator : GradientClassifier
-    method : Method
-        That has trained it.
-    run : TrainingRun
-    stacklevel : int
-        Of the user's call, seen from here.
+    `stacklevel` is that of the user's call, seen from this function.
     """
     interrupted = interruption(run)
     if interrupted is not None:
@@ -43,7 +36,7 @@ def warn(estimator, method, run, stacklevel):
         estimator.max_iter,
         estimator.tol,
         by_score=method.stops_early(estimator),
-        # A cycle of learning rates was to last so long.
+        # max_iter is the length of the cycle.
         is_cycle=_parameters.has_cycle(estimator) and method.is_stepwise,
     )
     if text is not None:
@@ -59,18 +52,10 @@ def interruption(run):
 
 
 def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):
-    """Return the warning that training has not reached its goal, or None.
+    """Return the warning that training has not converged, or None.
 
-    Parameters
-    ----------
-    run : TrainingRun
-    method : Method
-    max_iter : int
-    tol : float, or None for a user who wants no stopping rule and no warning
-    by_score : bool
-        Whether the stopping rule looked at a validation score, not at the objective.
-    is_cycle : bool
-        Whether `max_iter` was the length of a cycle of learning rates.
+    `by_score` tells whether the stopping rule judged a validation score, and `is_cycle`
+    whether `max_iter` is the length of a cycle of learning rates.
     """
     worse = ends_worse(run)
     if tol is None or run.ended_by in (EndedBy.INTERRUPT, EndedBy.MONITOR):
@@ -90,35 +75,34 @@ def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):
     text += f"by {improvement}, with tol={tol:g}. "
     if worse:
         text += (
-            f"The last {unit}'s objective, {run.last_loss:.3g}, is worse than the first's, "
-            f"{run.curves.objectives[0]:.3g}, and than that of zero logits, "
-            f"{run.null_loss:.3g}: the steps may be too long for these features or "
-            "this alpha. "
+            f"The objective of the last {unit}, {run.last_loss:.3g}, is worse than that of "
+            f"the first, {run.curves.objectives[0]:.3g}, and than the loss of all-zero "
+            f"logits, {run.null_loss:.3g}: the learning rate may be too large for these "
+            "features or this alpha. "
         )
     return text + method.advice
 
 
 def newton_shortfall(run, method, reason, tol):
-    """Return the warning that learning_rate='auto' has not reached its goal."""
+    """Return the warning that learning_rate='auto' has not converged."""
     if run.ended_by is EndedBy.SEPARABLE:
-        loss = f"training has stopped at a loss of {run.last_loss:.3g}"
-        return f"{reason}. Set alpha > 0 (with a penalty); {loss}."
+        loss = f"Training stopped at a loss of {run.last_loss:.3g}."
+        return f"{reason}. {loss} Set alpha > 0, with a penalty."
     return (
-        f"{reason}: the objective is estimated to be {run.gap:.3g} of itself above its "
-        f"optimum, with tol={tol:g}. {method.advice}"
+        f"{reason}: the estimated relative gap to the optimum is {run.gap:.3g}, with "
+        f"tol={tol:g}. {method.advice}"
     )
 
 
 def ends_worse(run):
-    """Say whether training has lost what it began with, and what all zeros would give."""
+    """Return whether the last objective is worse than the first and the null loss."""
     if not run.curves.objectives:
         return False
-    began = max(run.null_loss, run.curves.objectives[0])
-    return run.last_loss > CLEARLY_WORSE * began
+    return run.last_loss > CLEARLY_WORSE * max(run.null_loss, run.curves.objectives[0])
 
 
 def last_improvement(run):
-    """Return the last improvement as text; a single epoch has nothing to compare with."""
+    """Return the last improvement as text; a single epoch has none."""
     improvement = run.state.progress.last_improvement
     return (
         f"{improvement:.3g}" if isfinite(improvement) else "an unknown amount (the first)"

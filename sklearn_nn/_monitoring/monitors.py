@@ -1,8 +1,8 @@
-"""Several monitors of training as one."""
+"""Several monitors combined into one."""
 
 
 class MonitorList:
-    """The engine's Monitor that tells all of a list; each of them can stop training."""
+    """The engine's Monitor that calls all monitors of a list; each can stop training."""
 
     def __init__(self, monitors):
         self.monitors = monitors
@@ -18,10 +18,10 @@ class MonitorList:
         return any(wishes)
 
     def n_unwatched(self, epoch):
-        """Return how many epochs after this one none need be told of."""
+        """Return the number of epochs after this one that none needs."""
         return min(monitor.n_unwatched(epoch) for monitor in self.monitors)
 
     def end(self):
-        """Tell all that no epoch follows."""
+        """Call `end` of all monitors."""
         for monitor in self.monitors:
             monitor.end()

@@ -1,4 +1,4 @@
-"""What a user sees during training."""
+"""Lines that are printed during training."""
 
 import sys
 import time
@@ -6,30 +6,30 @@ from math import isnan
 
 
 class Printer:
-    """The engine's Monitor that prints one line an epoch (`verbose`).
+    """The engine's Monitor that prints one line per epoch (`verbose`).
 
     Parameters
     ----------
     verbose : bool or int
-        True thins long runs out: it prints the first hundred epochs, then each tenth up to
-        the thousandth, each hundredth up to the ten thousandth, and so on, and the last.
-        2 and more prints all.
-    stream : file, optional
-        Standard output by default.
+        True prints the first hundred epochs, then every tenth up to the thousandth, every
+        hundredth up to the ten thousandth, and so on, and the last one. 2 or more prints
+        all.
+    stream : file, default=None
+        None is the standard output.
     """
 
     def __init__(self, verbose=True, stream=None):
         self.prints_all = verbose > 1
         self.stream = sys.stdout if stream is None else stream
         self.start = time.perf_counter()
-        self.not_printed = None  # the last epoch, if it was left out
+        self.not_printed = None  # line of the last epoch, if it was skipped
 
     def epoch_begin(self):
-        """Do nothing: a line is printed when an epoch has ended."""
+        """Do nothing; `epoch_end` prints."""
         return False
 
     def epoch_end(self, state, curves):
-        """Print epoch, loss, validation score, learning rate and seconds so far."""
+        """Print epoch, loss, validation score, learning rate, and seconds so far."""
         line = self.line(state.epoch, *(curve[-1] for curve in curves))
         is_due = self.prints_all or state.epoch % interval(state.epoch) == 0
         self.not_printed = None if is_due else line
@@ -38,17 +38,17 @@ class Printer:
         return False
 
     def n_unwatched(self, epoch):
-        """Return how many epochs after this one are not printed, until the next."""
+        """Return the number of epochs after this one that are not printed."""
         step = 1 if self.prints_all else interval(epoch + 1)
         return step - 1 - epoch % step
 
     def end(self):
-        """Print the last epoch if it was left out."""
+        """Print the last epoch if it was skipped."""
         if self.not_printed is not None:
             self.stream.write(self.not_printed)
 
     def line(self, epoch, objective, learning_rate, validation_loss, validation_score):
-        """Return the line of an epoch; what is NaN is left out."""
+        """Return the line of an epoch, without values that are NaN."""
         columns = [f"epoch {epoch:6d}", f"loss {objective:14.8f}"]
         if not isnan(validation_score):
             columns.append(f"validation score {validation_score:8.6f}")
@@ -59,5 +59,5 @@ class Printer:
 
 
 def interval(epoch):
-    """Return how many epochs a line stands for: 1 up to 100, 10 up to 1000, and so on."""
+    """Return the number of epochs per line: 1 up to epoch 100, 10 up to 1000, and so on."""
     return 10 ** max(0, len(str(epoch - 1)) - 2)
