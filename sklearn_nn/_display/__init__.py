@@ -1,1 +1,1 @@
-"""Pictures of models and of their training."""
+"""Plots of models and of their training."""

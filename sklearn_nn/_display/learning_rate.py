@@ -1,19 +1,19 @@
-"""The learning rate range test as a picture."""
+"""A plot of the learning rate range test."""
 
 import numpy as np
 
 from .._checks.learning_rate import learning_rate_range_test
 from .pyplot import pyplot
 
-# Room above the smoothed curve where it falls, as a share of its height.
+# Space above the falling part of the smoothed curve, as a share of its height.
 ROOM = 0.25
 
 
 class LearningRateDisplay:
-    """Losses of a range test over its learning rates, with the rate that it suggests.
+    """Plot of the losses of a range test over its learning rates, and of its suggestion.
 
-    Use `from_estimator`. A rate that trains well stands left of the lowest point, where
-    the loss still falls; right of it steps are too long.
+    Use `from_estimator`. Good rates are left of the minimum, where the loss still falls. To
+    the right of it, steps are too long.
 
     Parameters
     ----------
@@ -21,30 +21,30 @@ class LearningRateDisplay:
         Rate of each step, increasing.
 
     losses : array-like of shape (n_steps,)
-        Loss of each step's rows before the step.
+        Loss of each step's mini-batch before the step.
 
     smoothed_losses : array-like of shape (n_steps,)
-        Their running means.
+        Running means of the losses.
 
     suggestion : float, default=None
-        The rate to mark; None and NaN mark none.
+        The rate to mark; None or NaN for no mark.
 
     estimator_name : str, default=None
-        Title of the picture.
+        Title of the plot.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         The axes with the curves.
     figure_ : matplotlib Figure
-        The figure that holds them.
+        The figure with the axes.
     lines_ : dict of Line2D
-        The lines, by their names: 'loss', 'smoothed loss', 'suggestion'.
+        The lines by name: 'loss', 'smoothed loss', 'suggestion'.
 
     See Also
     --------
     learning_rate_range_test : The test, and the rule of the suggestion.
-    LossCurveDisplay : What happened in training.
+    LossCurveDisplay : Plot of the training.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class LearningRateDisplay:
         Parameters
         ----------
         estimator : SGDLogisticClassifier or BackpropMLPClassifier
-            Fitted or not; it stays as it is.
+            Fitted or not; it is not changed.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -102,7 +102,7 @@ class LearningRateDisplay:
         n_steps : int, default=100
             Number of steps, >= 2.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -127,7 +127,7 @@ class LearningRateDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -161,7 +161,7 @@ class LearningRateDisplay:
 
 
 def limits(losses, smoothed_losses):
-    """Return the lowest and the highest loss to show: where it diverges it may leave."""
+    """Return the range of losses to show, without the part that diverges."""
     until_lowest = smoothed_losses[: np.argmin(smoothed_losses) + 1]
     lowest, highest = np.min(losses), np.max(until_lowest)
     room = ROOM * (highest - lowest) or ROOM

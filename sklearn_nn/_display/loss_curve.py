@@ -1,4 +1,4 @@
-"""What happened in training, epoch by epoch, as a picture."""
+"""A plot of the training, epoch by epoch."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -10,15 +10,15 @@ WIDTH, LOSS_HEIGHT, CURVE_HEIGHT = 6.4, 3.6, 1.7
 
 
 class LossCurveDisplay:
-    """Losses, validation score and learning rate over the epochs of training.
+    """Plot of losses, validation score and learning rate over the epochs of training.
 
-    Use `from_estimator`. Losses share one axis; a validation score, and a learning rate
-    that changes, have axes of their own below it, over the same epochs.
+    Use `from_estimator`. Losses share one axis. The validation score, and a learning rate
+    that changes, have their own axes below it, over the same epochs.
 
     Parameters
     ----------
     loss_curve : array-like of shape (n_epochs,)
-        Training loss of each epoch; NaN, here and below, where an epoch has none.
+        Training loss of each epoch; here and below, NaN for an epoch without a value.
 
     validation_loss_curve : array-like of shape (n_epochs,), default=None
         Loss of the validation rows after each epoch.
@@ -30,27 +30,27 @@ class LossCurveDisplay:
         Last learning rate of each epoch.
 
     best_epoch : int, default=None
-        The epoch, from 1, whose parameters the model was given back.
+        The epoch, from 1, whose parameters the model has.
 
     estimator_name : str, default=None
-        Title of the picture.
+        Title of the plot.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         The axes with the losses.
     axes_ : list of Axes
-        All axes, that of the losses first.
+        All axes; the first one has the losses.
     figure_ : matplotlib Figure
-        The figure that holds them.
+        The figure with the axes.
     lines_ : dict of Line2D
-        The curves, by their names: 'training loss', 'validation loss',
-        'validation score', 'learning rate'.
+        The curves by name: 'training loss', 'validation loss', 'validation score',
+        'learning rate'.
 
     See Also
     --------
-    LearningRateDisplay : Losses over learning rates, before training.
-    WeightsDisplay : What was learned.
+    LearningRateDisplay : Plot of losses over learning rates, before training.
+    WeightsDisplay : Plot of the weights.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class LossCurveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None):
-        """Draw the training of a fitted model.
+        """Draw the curves of a fitted model.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class LossCurveDisplay:
             A fitted classifier of this package, or another with `loss_curve_`, such as
             scikit-learn's MLPClassifier.
         ax : matplotlib Axes, default=None
-            Where to draw the losses, and only them; None makes a figure.
+            Axes to draw only the losses on; None makes a new figure.
 
         Returns
         -------
@@ -109,9 +109,9 @@ class LossCurveDisplay:
             raise TypeError(
                 "LossCurveDisplay needs a fitted estimator with loss_curve_; "
                 f"{type(estimator).__name__} has none. Pass a classifier of sklearn_nn "
-                "(of a pipeline its last step, pipeline[-1])."
+                "(for a pipeline, its last step, pipeline[-1])."
             )
-        # MLPClassifier has some of these only.
+        # MLPClassifier has only some of these.
         curves = {
             name: getattr(estimator, f"{name}_", None)
             for name in (
@@ -134,7 +134,7 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw the losses, and only them; None makes a figure.
+            Axes to draw only the losses on; None makes a new figure.
 
         Returns
         -------
@@ -168,7 +168,7 @@ class LossCurveDisplay:
         return self
 
     def _curves_below(self):
-        """Return the curves that have axes of their own, by name."""
+        """Return the curves with their own axes, by name."""
         below = {}
         if has_numbers(self.validation_scores):
             below["validation score"] = self.validation_scores
@@ -178,11 +178,11 @@ class LossCurveDisplay:
         return below
 
     def _unit(self):
-        """Return what is counted: solvers without a learning rate have no epochs."""
+        """Return the label of the x axis: only a solver with a learning rate has epochs."""
         return "epoch" if has_numbers(self.learning_rate_curve) else "iteration"
 
     def _mark_best_epoch(self):
-        """Draw a line through all axes at the epoch whose parameters were kept."""
+        """Draw a vertical line at the epoch whose parameters the model has."""
         if self.best_epoch is None:
             return
         for axes in self.axes_:
@@ -191,12 +191,12 @@ class LossCurveDisplay:
 
 
 def has_numbers(curve):
-    """Say whether there is a curve, with at least one epoch that is not NaN."""
+    """Return whether the curve has at least one value that is not NaN."""
     return curve is not None and not np.all(np.isnan(np.asarray(curve, dtype=float)))
 
 
 def stacked_axes(plt, n_rows):
-    """Return the axes of a new figure, over each other, the first one the highest."""
+    """Return the axes of a new figure from top to bottom; the first one is the tallest."""
     heights = [LOSS_HEIGHT] + [CURVE_HEIGHT] * (n_rows - 1)
     _, axes = plt.subplots(
         n_rows,
@@ -210,10 +210,10 @@ def stacked_axes(plt, n_rows):
 
 
 def draw_curve(axes, curve, name):
-    """Return the Line2D of one value an epoch; one without neighbours is a point."""
+    """Return the Line2D of a curve; a value between NaN becomes a point."""
     curve = np.asarray(curve, dtype=float)
-    there = np.concatenate([[False], ~np.isnan(curve), [False]])
-    alone = there[1:-1] & ~there[:-2] & ~there[2:]
+    has_value = np.concatenate([[False], ~np.isnan(curve), [False]])
+    alone = has_value[1:-1] & ~has_value[:-2] & ~has_value[2:]
     epochs = np.arange(1, len(curve) + 1)
     colour = "C1" if name.startswith("validation") else "C0"
     [line] = axes.plot(epochs, curve, label=name, color=colour)

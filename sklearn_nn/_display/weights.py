@@ -1,4 +1,4 @@
-"""The weights of the first layer, as small pictures or as bars."""
+"""A plot of the weights of the first layer, as images or as bars."""
 
 from math import ceil, sqrt
 from numbers import Integral
@@ -11,23 +11,23 @@ from sklearn.utils.validation import check_is_fitted
 from .._engine.arrays import to_numpy
 from .pyplot import pyplot
 
-# So many can be told apart: pictures; bars of one feature, by colour; bars, with the spaces
-# between features, on a page.
-MOST_PICTURES, MOST_COLOURS, MOST_BARS = 25, 10, 80
-# Red is for, blue against, white is 0.
+# Limits of what can be distinguished: images; colours of the bars of one feature; bars on a
+# page, with the spaces between features.
+MAX_IMAGES, MAX_COLOURS, MAX_BARS = 25, 10, 80
+# Red is positive, blue negative, white 0.
 COLOURS = "RdBu_r"
-# Inches: the longer side of a picture, the space between pictures and, where their names
-# stand, above them; a bar; what other names and margins take; the narrowest figure.
-PICTURE, SPACE, NAME_SPACE, BAR, MARGIN, NARROWEST = 1.1, 0.1, 0.26, 0.16, 1.4, 4.2
+# Inches: the longer side of an image, the space between images, the space above them for
+# their names; a bar; margins with other names; the minimum width of a figure.
+IMAGE, SPACE, NAME_SPACE, BAR, MARGIN, MIN_WIDTH = 1.1, 0.1, 0.26, 0.16, 1.4, 4.2
 
 
 class WeightsDisplay:
-    """Weights between the features and the first layer's units.
+    """Plot of the weights between the features and the first layer's units.
 
-    Use `from_estimator`. With `image_shape` each unit (of a linear model: each class) is a
-    small picture of its weights, all on one scale of colours that is symmetric about 0;
-    without it there is a bar for each feature and unit. Where there are too many units or
-    features, those with the largest weights are drawn, and the title says so.
+    Use `from_estimator`. With `image_shape`, each unit (of a linear model: each class) is a
+    small image of its weights; all images share one colour scale, symmetric about 0.
+    Without it, there is a bar for each feature and unit. If there are too many units or
+    features, only those with the largest weights are drawn, and the title says so.
 
     Parameters
     ----------
@@ -35,35 +35,35 @@ class WeightsDisplay:
         Weights of each unit.
 
     unit_names : array-like of shape (n_units,), default=None
-        What to call the units; None numbers them from 0.
+        Names of the units; None numbers them from 0.
 
     feature_names : array-like of shape (n_features,), default=None
-        What to call the features; None numbers them from 0.
+        Names of the features; None numbers them from 0.
 
     image_shape : tuple of int, default=None
-        Rows and columns of the pictures that the features are pixels of, row by row.
+        Rows and columns of an image whose pixels, row by row, are the features.
 
     estimator_name : str, default=None
-        Title of the picture.
+        Title of the plot.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         The axes with the weights.
     figure_ : matplotlib Figure
-        The figure that holds them.
+        The figure with the axes.
     units_ : ndarray of int
         The units drawn, in this order.
     features_ : ndarray of int
         The features drawn, in this order.
     image_ : AxesImage or None
-        All small pictures in one, NaN between them.
+        All small images in one, with NaN between them.
     bars_ : list of BarContainer, or None
         The bars of each unit.
 
     See Also
     --------
-    LossCurveDisplay : What happened in training.
+    LossCurveDisplay : Plot of the training.
 
     Examples
     --------
@@ -102,14 +102,14 @@ class WeightsDisplay:
         estimator : estimator
             A fitted classifier of this package, or another with `coefs_` or `coef_`.
         image_shape : tuple of int, default=None
-            Rows and columns of the pictures that the features are pixels of, row by row.
+            Rows and columns of an image whose pixels, row by row, are the features.
         max_units : int, default=None
-            Most units to draw; None is 25 pictures, or 10 bars for each feature.
+            Maximum number of units to draw; None is 25 images, or 10 bars per feature.
         max_features : int, default=None
-            Most features to draw bars of; None is as many as fit a page: 40 with one
+            Maximum number of features with bars; None is as many as fit a page: 40 with one
             unit, 20 with three.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -123,8 +123,7 @@ class WeightsDisplay:
         TypeError
             If it has neither `coefs_` nor `coef_`.
         ValueError
-            If `image_shape` has not as many pixels as there are features, or a limit is
-            below 1.
+            If `image_shape` does not have one pixel per feature, or a limit is below 1.
         """
         check_is_fitted(estimator)
         weights, unit_names = first_layer(estimator)
@@ -143,11 +142,11 @@ class WeightsDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on; None makes a new figure.
         max_units : int, default=None
-            Most units to draw; None is 25 pictures, or 10 bars for each feature.
+            Maximum number of units to draw; None is 25 images, or 10 bars per feature.
         max_features : int, default=None
-            Most features to draw bars of; None is as many as fit a page: 40 with one
+            Maximum number of features with bars; None is as many as fit a page: 40 with one
             unit, 20 with three.
 
         Returns
@@ -158,23 +157,23 @@ class WeightsDisplay:
         check_limit(max_units, "max_units")
         check_limit(max_features, "max_features")
         weights = np.asarray(self.weights, dtype=float)
-        as_pictures = self.image_shape is not None
-        if as_pictures:
+        as_images = self.image_shape is not None
+        if as_images:
             check_image_shape(self.image_shape, weights.shape[1])
             max_features = weights.shape[1]
         if max_units is None:
-            max_units = MOST_PICTURES if as_pictures else MOST_COLOURS
+            max_units = MAX_IMAGES if as_images else MAX_COLOURS
         self.units_ = largest_rows(weights, max_units)
         if max_features is None:
-            max_features = MOST_BARS // (len(self.units_) + 1)
+            max_features = MAX_BARS // (len(self.units_) + 1)
         self.features_ = largest_rows(weights[self.units_].T, max_features)
         drawn = weights[np.ix_(self.units_, self.features_)]
         unit_names = names_of(self.unit_names, self.units_, "unit ")
         self.image_, self.bars_ = None, None
-        if as_pictures:
+        if as_images:
             grid = grid_of(len(drawn), self.image_shape)
-            self.ax_ = new_axes(ax, size_of_pictures(grid))
-            self.image_ = draw_pictures(self.ax_, drawn, grid, unit_names)
+            self.ax_ = new_axes(ax, size_of_images(grid))
+            self.image_ = draw_images(self.ax_, drawn, grid, unit_names)
         else:
             self.ax_ = new_axes(ax, size_of_bars(*drawn.shape))
             feature_names = names_of(self.feature_names, self.features_)
@@ -184,7 +183,7 @@ class WeightsDisplay:
         return self
 
     def _title(self, n_units, n_features):
-        """Return the title, with a line for what was left out."""
+        """Return the title, with a line for units or features that are not drawn."""
         parts = [
             f"{len(drawn)} of {total} {kind}"
             for drawn, total, kind in (
@@ -200,7 +199,7 @@ class WeightsDisplay:
 def first_layer(estimator):
     """Return the weights (n_units, n_features) of a fitted model, and the units' names.
 
-    Units are classes where no hidden layer stands between; None numbers hidden units.
+    The units of a model without hidden layer are classes; hidden units have no names.
     """
     coefs, coef = getattr(estimator, "coefs_", None), getattr(estimator, "coef_", None)
     if coefs is not None:
@@ -211,8 +210,8 @@ def first_layer(estimator):
     else:
         raise TypeError(
             "WeightsDisplay needs a fitted estimator with coefs_ or coef_; "
-            f"{type(estimator).__name__} has neither. Pass a classifier of sklearn_nn (of "
-            "a pipeline its last step, pipeline[-1])."
+            f"{type(estimator).__name__} has neither. Pass a classifier of sklearn_nn (for "
+            "a pipeline, its last step, pipeline[-1])."
         )
     classes = getattr(estimator, "classes_", None)
     if not is_linear or classes is None:
@@ -222,7 +221,7 @@ def first_layer(estimator):
 
 
 def check_image_shape(image_shape, n_features):
-    """Raise ValueError unless (rows, columns) are as many pixels as there are features."""
+    """Raise ValueError unless rows * columns equals the number of features."""
     fits = np.shape(image_shape) == (2,) and min(image_shape) >= 1
     if not fits or np.prod(image_shape) != n_features:
         raise ValueError(
@@ -257,17 +256,17 @@ def new_axes(ax, size):
     return pyplot("WeightsDisplay.plot").subplots(figsize=size, layout="constrained")[1]
 
 
-# Pictures.
+# Images.
 
 
 class Grid(NamedTuple):
-    """Where the pictures of a mosaic stand, in pixels; NaN is between them."""
+    """The layout of the images in a mosaic, in pixels."""
 
     n_rows: int
     n_columns: int
-    height: int  # of a picture
+    height: int  # of an image
     width: int
-    gap_above: int  # of a picture, for its name
+    gap_above: int  # each image, for its name
     gap_beside: int
     pixel: float  # inches
 
@@ -278,22 +277,22 @@ class Grid(NamedTuple):
         return rows, self.n_columns * (self.width + self.gap_beside) - self.gap_beside
 
     def corner(self, k):
-        """Return the top row and the left column of the k-th picture."""
+        """Return the top row and the left column of the k-th image."""
         row, column = divmod(k, self.n_columns)
         top = row * (self.height + self.gap_above) + self.gap_above
         return top, column * (self.width + self.gap_beside)
 
 
-def grid_of(n_pictures, image_shape):
-    """Return the Grid of so many pictures: about a square, with few empty places."""
+def grid_of(n_images, image_shape):
+    """Return the Grid of `n_images` images: nearly square, with few empty places."""
     height, width = (int(side) for side in image_shape)
-    pixel = PICTURE / max(height, width)
-    at_least = ceil(sqrt(n_pictures * height / width))
-    # The first of those with the fewest empty places, so the one nearest to a square.
-    n_columns = min(range(at_least, at_least + 3), key=lambda n: -n_pictures % n)
-    n_columns = min(n_columns, n_pictures)
+    pixel = IMAGE / max(height, width)
+    at_least = ceil(sqrt(n_images * height / width))
+    # The first minimum, so the one nearest to a square.
+    n_columns = min(range(at_least, at_least + 3), key=lambda n: -n_images % n)
+    n_columns = min(n_columns, n_images)
     return Grid(
-        n_rows=ceil(n_pictures / n_columns),
+        n_rows=ceil(n_images / n_columns),
         n_columns=n_columns,
         height=height,
         width=width,
@@ -303,21 +302,21 @@ def grid_of(n_pictures, image_shape):
     )
 
 
-def size_of_pictures(grid):
+def size_of_images(grid):
     """Return width and height of a figure with this Grid, in inches."""
     n_rows, n_columns = grid.shape
     width = MARGIN + n_columns * grid.pixel
-    return max(NARROWEST, width), MARGIN / 2 + n_rows * grid.pixel
+    return max(MIN_WIDTH, width), MARGIN / 2 + n_rows * grid.pixel
 
 
-def draw_pictures(axes, weights, grid, names):
-    """Return the AxesImage of the weights (n_units, n_features) as pictures with names."""
+def draw_images(axes, weights, grid, names):
+    """Draw the weights (n_units, n_features) as images with names; return the AxesImage."""
     mosaic = np.full(grid.shape, np.nan)
     for k, (weight, name) in enumerate(zip(weights, names, strict=True)):
         top, left = grid.corner(k)
         bottom, right = top + grid.height, left + grid.width
         mosaic[top:bottom, left:right] = weight.reshape(grid.height, grid.width)
-        # Pixels are centred on whole numbers.
+        # Pixels are centred on integers.
         x = np.array([left, right, right, left, left]) - 0.5
         y = np.array([top, top, bottom, bottom, top]) - 0.5
         axes.plot(x, y, color="0.7", linewidth=0.8, clip_on=False)
@@ -330,22 +329,22 @@ def draw_pictures(axes, weights, grid, names):
             fontsize="small",
         )
     largest = np.max(np.abs(weights)) or 1.0
-    picture = axes.imshow(mosaic, cmap=COLOURS, vmin=-largest, vmax=largest)
+    image = axes.imshow(mosaic, cmap=COLOURS, vmin=-largest, vmax=largest)
     axes.set_axis_off()
-    axes.figure.colorbar(picture, ax=axes, label="weight", shrink=0.8)
-    return picture
+    axes.figure.colorbar(image, ax=axes, label="weight", shrink=0.8)
+    return image
 
 
 # Bars.
 
 
 def size_of_bars(n_units, n_features):
-    """Return width and height of a figure of so many bars, in inches."""
+    """Return width and height of a figure with bars, in inches."""
     return 6.4, MARGIN + n_features * (n_units + 1) * BAR
 
 
 def draw_bars(axes, weights, unit_names, feature_names):
-    """Return a BarContainer for each unit, drawn of the weights (n_units, n_features)."""
+    """Draw the weights (n_units, n_features) as bars; return a BarContainer per unit."""
     n_units, n_features = weights.shape
     thickness = 1 / (n_units + 1)  # one more is the space between features
     middle = np.arange(n_features)
