@@ -1,1 +1,1 @@
-"""What can be checked before training: the gradient and the learning rate."""
+"""Checks before training: the gradient and the learning rate."""

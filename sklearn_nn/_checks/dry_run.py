@@ -1,4 +1,4 @@
-"""A training run that is got ready on a copy: the user's estimator stays as it is."""
+"""A training run that is prepared on a copy, so that the user's estimator is unchanged."""
 
 import copy
 
@@ -8,38 +8,23 @@ from .._methods import method_of
 
 
 def prepared_copy(estimator, X, y, sample_weight, caller, **parameters):
-    """Return what `fit` of a copy would begin with, without early stopping, as Prepared.
+    """Prepare `fit` of a copy with changed parameters and without early stopping.
 
-    Parameters
-    ----------
-    estimator : GradientClassifier
-        Fitted or not. With warm_start (its own or among `parameters`) a fitted one goes
-        on from its coefficients.
-    X, y, sample_weight
-        As the user passed them.
-    caller : str
-        Whose name an error bears.
-    **parameters
-        Constructor parameters that the copy has instead of its own.
-
-    Raises
-    ------
-    TypeError
-        If the estimator is not of this package.
-    ValueError
-        As `fit`.
+    With warm_start, a fitted model resumes from its coefficients. `caller` is the public
+    function that an error names. Raise TypeError if the estimator is not of this package,
+    and ValueError as `fit`.
     """
     if not isinstance(estimator, GradientClassifier):
         raise TypeError(
             f"{caller} needs an SGDLogisticClassifier or a BackpropMLPClassifier; got "
-            f"{type(estimator).__name__}. Of a pipeline pass the last step, pipeline[-1], "
-            "and X as the steps before it have transformed it."
+            f"{type(estimator).__name__}. For a pipeline, pass its last step, "
+            "pipeline[-1], and X as transformed by the steps before it."
         )
     dry = copy.copy(estimator).set_params(early_stopping=False, **parameters)
     _parameters.check(dry)
 
-    def encoding_of(y, kept):  # a few rows of a fitted model may lack a class
-        return _training.fit_encoding(y, None) if kept is None else kept
+    def encoding_of(y, fitted):  # a few rows may lack a class of the fitted model
+        return _training.fit_encoding(y, None) if fitted is None else fitted
 
-    # No rows are held out, and weights are scaled as by `fit`.
+    # As in `fit`, but without held-out rows.
     return _training.prepare(dry, method_of(dry), X, y, sample_weight, encoding_of)

@@ -1,6 +1,7 @@
-"""Backpropagation beside central differences, on a user's own model and data."""
+"""Comparison of backpropagation with central differences, on a user's model and data."""
 
 from dataclasses import dataclass, replace
+from math import ceil
 from numbers import Integral
 
 import numpy as np
@@ -18,46 +19,46 @@ from .._engine.types import Dataset, TrainingState
 from .._logistic import SGDLogisticClassifier
 from .dry_run import prepared_copy
 
-# Where the rounding error of a central difference, eps J / h, meets its own, h^2 J''' / 6.
+# Balances the rounding error of a central difference, eps J / h, and its own error,
+# h^2 J''' / 6.
 STEP = float(np.cbrt(np.finfo(np.float64).eps))
-# Derivatives smaller than this share of J are lost in the rounding of J.
+# Rounding errors of J hide derivatives smaller than this share of J.
 SMALLEST_SHARE = 0.01
-# Where an error is larger, the step is shortened: it may have a kink within it.
+# If an error is larger, shorter steps are tried: there may be a kink within the step.
 NORMAL_ERROR = 1e-6
 SHORTER_STEPS = (0.1, 0.01)
 
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What `check_gradient` found; printing it gives a report.
+    """Result of `check_gradient`; printing it gives a report.
 
     Parameters
     ----------
     max_error : float
-        The largest error of a parameter; below about 1e-6 it is rounding.
+        The largest error of a parameter; below about 1e-6 it is rounding error.
 
     worst : str
         The parameter with this error, such as 'coefs_[0][3, 2]'.
 
     backpropagation : float
-        Derivative of the objective with respect to it by backpropagation.
+        Derivative with respect to this parameter, by backpropagation.
 
     difference : float
         The same by central differences.
 
     n_checked : int
-        Parameters that were checked.
+        Number of parameters that were checked.
 
     n_parameters : int
-        Parameters that the model has.
+        Number of parameters of the model.
 
     n_shortened : int
-        Parameters whose error came below that of the first step by a shorter one.
+        Number of parameters for which a shorter step had a smaller error.
 
     errors : dict
-        Error of each parameter, NaN where it was not checked, in arrays of the shapes of
-        the fitted attributes and under their names: 'coef_' and 'intercept_', or 'coefs_'
-        and 'intercepts_'.
+        Error of each parameter, NaN if it was not checked. Keys and shapes are those of the
+        fitted attributes: 'coef_' and 'intercept_', or 'coefs_' and 'intercepts_'.
 
     gradient : dict
         Derivatives by backpropagation, in the same arrays.
@@ -90,9 +91,9 @@ class GradientCheck:
         if self.n_shortened:
             lines.append(f"shorter steps for   {self.n_shortened} (a kink nearby?)")
         lines.append(
-            "The gradient is right: this is rounding."
+            "The gradient is right: this is rounding error."
             if self.max_error < NORMAL_ERROR
-            else f"This is more than rounding, which stays below {NORMAL_ERROR:g}."
+            else f"This is more than rounding error, which stays below {NORMAL_ERROR:g}."
         )
         return "\n".join(lines)
 
@@ -101,22 +102,21 @@ class GradientCheck:
 
 def check_gradient(
     estimator, X, y, sample_weight=None, *, n_parameters=200, random_state=0
-):
+) -> GradientCheck:
     """Compare backpropagation with central differences, parameter by parameter.
 
-    Where a model does not learn, this says whether its gradient is at fault. The objective
-    is that of the model's own parameters and data, on all rows at once, in float64; the
-    gradient is read from a step as training takes it, in the compiled kernels where there
-    are any.
+    If a model does not learn, this tells whether its gradient is wrong. The objective is
+    that of the model, on all rows of the data at once, in float64. The gradient is taken
+    from a training step, by the compiled kernels if they are installed.
 
     Parameters
     ----------
     estimator : SGDLogisticClassifier or BackpropMLPClassifier
-        Fitted, then its coefficients are used, or not, then those that `fit` would begin
-        with. It stays as it is.
+        If it is fitted, the check uses its coefficients, else the initial ones of `fit`. It
+        is not changed.
 
     X : array-like or sparse matrix of shape (n_samples, n_features)
-        Data; few rows do.
+        Data; a few rows suffice.
 
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Its labels, as for `fit`.
@@ -125,19 +125,19 @@ def check_gradient(
         Weights >= 0, as for `fit`.
 
     n_parameters : int, default=200
-        How many parameters to check, >= 1, as each takes two evaluations of the objective.
-        Where the model has more they are drawn at random, as many from each layer's
-        weights and intercepts as these hold or as is fair.
+        Number of parameters to check, >= 1; each takes two evaluations of the objective. If
+        the model has more, they are drawn at random, equally many from each layer's weights
+        and intercepts as far as possible.
 
     random_state : int, RandomState instance or None, default=0
-        Draws them.
+        Draws the parameters to check.
 
     Returns
     -------
     GradientCheck
-        With `max_error`, `worst`, the two derivatives there (`backpropagation` and
-        `difference`), and all of them in arrays shaped like the coefficients: `errors`,
-        `gradient`, `differences`. Print it for a report.
+        The largest error `max_error`, its parameter `worst`, and the two derivatives there,
+        `backpropagation` and `difference`; `errors`, `gradient` and `differences` of all
+        parameters, in the shapes of the coefficients. Print it for a report.
 
     Raises
     ------
@@ -148,21 +148,21 @@ def check_gradient(
 
     Notes
     -----
-    The error of a parameter is `|g - d| / max(|g|, |d|, J / 100 * s)`, where g is its
-    derivative by backpropagation, d = (J(+h) - J(-h)) / (2h) the central difference, J the
-    objective, and s the largest size of what the parameter is multiplied with, its feature
-    or hidden unit over the rows, and at least 1. The last term is there for
-    derivatives near 0, which rounding of J hides; h = cbrt(eps) / s, so that large features
-    are checked as well as small ones. Errors of 1e-11 to 1e-7 are normal. A wrong gradient
-    has errors of about 1.
+    The error of a parameter is `|g - d| / max(|g|, |d|, J / 100 * s)`. Here g is its
+    derivative by backpropagation, d = (J(+h) - J(-h)) / (2h) the central difference, and J
+    the objective. s is the largest absolute value, over the rows, of the feature or hidden
+    unit that the parameter multiplies, and at least 1. The last term is for derivatives
+    near 0, which rounding errors of J hide. The step h = cbrt(eps) / s suits small and
+    large features. Errors of 1e-11 to 1e-7 are normal. A wrong gradient has errors of about
+    1.
 
-    Between -h and h a relu or leaky_relu may have its kink; then d is wrong by the share of
-    the rows for which it has. So where the error is above 1e-6, h / 10 and h / 100 are
-    tried as well, and the smallest error counts. At a kink itself, an input of exactly 0,
-    no step is short enough: an error of up to 1 remains that is no mistake.
+    A relu or leaky_relu may have its kink between -h and h. Then d is wrong by the share of
+    such rows. So if the error is above 1e-6, h / 10 and h / 100 are tried as well, and the
+    smallest error counts. At the kink itself, an input of exactly 0, no step is short
+    enough: an error of up to 1 remains, although the gradient is right.
 
-    An l1 penalty has no derivative at 0, and training takes it by a proximal step: it is
-    left out on both sides.
+    An l1 penalty has no derivative at 0, and training uses a proximal step for it. So both
+    derivatives leave it out.
 
     References
     ----------
@@ -186,7 +186,7 @@ def check_gradient(
     problem = replace(problem, penalty=replace(penalty, l1=0.0))
     architecture, data = problem.architecture, in_float64(prepared.data)
     theta = prepared.state.theta
-    if prepared.start.goes_on:  # what the user sees, not an average's origin
+    if prepared.start.is_resumed:  # the fitted coefficients, which may be an average
         theta = architecture.flatten(estimator._layers())
     theta = to_numpy(theta).astype(np.float64)
     rng = check_random_state(random_state)
@@ -198,7 +198,7 @@ def check_gradient(
 
 
 def check_count(n_parameters):
-    """Raise unless there is at least one parameter to check."""
+    """Raise TypeError or ValueError unless `n_parameters` is an integer >= 1."""
     text = f"n_parameters must be an integer >= 1; got {n_parameters!r}."
     if not isinstance(n_parameters, Integral) or isinstance(n_parameters, bool):
         raise TypeError(text)
@@ -207,7 +207,7 @@ def check_count(n_parameters):
 
 
 def in_float64(data):
-    """Return all rows of `data` in order, their numbers in NumPy's float64."""
+    """Return all rows of `data` in order, in NumPy's float64."""
     data = copy_of_rows(data, slice(0, data.n_samples))
     y, weight = (None if a is None else to_numpy(a) for a in (data.y, data.sample_weight))
     X = data.X if issparse(data.X) else to_numpy(data.X)
@@ -221,7 +221,7 @@ def in_float64(data):
 def chosen_parameters(architecture, n_parameters, rng):
     """Return the sorted indices into theta of at most `n_parameters` trained parameters.
 
-    Each array (a layer's weights or intercepts) gives all it has, or an equal share.
+    Each array (a layer's weights or intercepts) contributes an equal share, or all it has.
     """
     indices = np.arange(architecture.n_parameters)
     layers = architecture.layers(indices)
@@ -229,16 +229,16 @@ def chosen_parameters(architecture, n_parameters, rng):
     if architecture.fit_intercept:
         arrays += [layer.intercept for layer in layers]
     chosen, left = [], n_parameters
-    arrays.sort(key=len)  # small ones first: what they leave is for the others
+    arrays.sort(key=len)  # small ones first: large ones get the rest of their shares
     for k, array in enumerate(arrays):
-        share = min(len(array), -(-left // (len(arrays) - k)))  # rounded up
+        share = min(len(array), ceil(left / (len(arrays) - k)))
         chosen.append(rng.choice(array, share, replace=False))
         left -= share
     return np.sort(np.concatenate(chosen))
 
 
 def gradient_of_a_step(problem, theta, data):
-    """Return dJ/dtheta (n_parameters,), by which a step of size 1 changes theta."""
+    """Return dJ/dtheta (n_parameters,), the change of theta by a step of size 1."""
     settings = EpochSettings(SGD(), None, None, batch_size=data.n_samples)
     state = TrainingState(theta=theta, random_state=(), memory=EpochMemory(slots=()))
     with np.errstate(over="ignore"):
@@ -247,10 +247,10 @@ def gradient_of_a_step(problem, theta, data):
 
 
 def sizes_of_inputs(architecture, theta, X):
-    """Return what each parameter is multiplied with at most, (n_parameters,), at least 1.
+    """Return the largest input that each parameter multiplies (n_parameters,), at least 1.
 
-    That is the largest size of its feature or hidden unit over the rows. Below 1, for a
-    saturated unit say, a step that makes up for it would be far too long for the penalty.
+    The input is a feature or a hidden unit. Inputs below 1, of a saturated unit say, would
+    make steps too long for the penalty.
     """
     layers = architecture.layers(theta)
     inputs = network.forward(layers, X, architecture.activations).inputs
@@ -269,24 +269,10 @@ def largest_of_columns(values):
     return largest
 
 
-# What overflows is an error of infinity, which the report shows.
+# An overflow gives an infinite error, which the report shows.
 @np.errstate(over="ignore", invalid="ignore")
 def measure(problem, theta, data, gradient, chosen):
-    """Return differences, errors and whether a shorter step was better.
-
-    Parameters
-    ----------
-    problem : Problem
-    theta : ndarray of shape (n_parameters,)
-    data : Dataset
-    gradient : ndarray of shape (n_parameters,)
-    chosen : ndarray of int, of shape (n_checked,)
-
-    Returns
-    -------
-    differences, errors : ndarray of shape (n_checked,)
-    shortened : ndarray of bool, of shape (n_checked,)
-    """
+    """Return differences, errors, and whether a shorter step was better (n_checked,)."""
     objective, _ = objective_and_gradient(problem, theta, data)
     sizes = sizes_of_inputs(problem.architecture, theta, data.X)
     measured = []
@@ -308,8 +294,8 @@ def measure(problem, theta, data, gradient, chosen):
 
 
 def central_difference(problem, theta, data, i, step):
-    """Return (J(theta_i + h) - J(theta_i - h)) / (2h), with the 2h that rounding leaves."""
-    # So that theta_i + h is another number however large theta_i is.
+    """Return (J(theta_i + h) - J(theta_i - h)) / (2h), with 2h after rounding."""
+    # theta_i + h must differ from theta_i, however large it is.
     step = max(step, 2.0**10 * np.spacing(abs(theta[i])))
     above, below = theta.copy(), theta.copy()
     above[i] += step
@@ -322,13 +308,13 @@ def central_difference(problem, theta, data, i, step):
 def error_of(derivative, difference, smallest):
     """Return |g - d| relative to the larger one, or to `smallest` if that is larger."""
     distance = abs(derivative - difference)
-    if distance == 0:  # then all may be 0
+    if distance == 0:  # the divisor may be 0, too
         return 0.0
     return distance / max(abs(derivative), abs(difference), smallest)
 
 
 def report(architecture, gradient, chosen, measured, is_linear):
-    """Return the GradientCheck; NaN in its arrays is what was not checked."""
+    """Return the GradientCheck, with NaN for parameters that were not checked."""
     differences, errors, shortened = measured
 
     def whole(values):
@@ -336,7 +322,7 @@ def report(architecture, gradient, chosen, measured, is_linear):
         vector[chosen] = values
         return attributes_of(architecture, vector, is_linear)
 
-    # NaN, of an objective that overflows, is the worst there is.
+    # NaN, from an objective that overflows, counts as the largest error.
     worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
     fixed = 0 if architecture.fit_intercept else sum(architecture.layer_sizes[1:])
     return GradientCheck(
@@ -354,7 +340,7 @@ def report(architecture, gradient, chosen, measured, is_linear):
 
 
 def attributes_of(architecture, vector, is_linear):
-    """Return a vector like theta as the arrays of the fitted attributes, by name."""
+    """Return a vector in the order of theta as {name of a fitted attribute: array}."""
     layers = architecture.layers(vector)
     if is_linear:
         return {"coef_": layers[0].weight.T, "intercept_": layers[0].intercept}
@@ -365,13 +351,13 @@ def attributes_of(architecture, vector, is_linear):
 
 
 def name_of(architecture, i, is_linear):
-    """Return what a user calls the i-th parameter of theta."""
-    # Where i stands in the arrays is found by looking for it in them.
+    """Return the user's name of the i-th parameter of theta."""
+    # Searches for i in arrays of indices.
     numbers = attributes_of(architecture, np.arange(architecture.n_parameters), is_linear)
     for attribute, arrays in numbers.items():
         for k, array in enumerate([arrays] if is_linear else arrays):
-            places = np.argwhere(array == i)
-            if len(places):
+            positions = np.argwhere(array == i)
+            if len(positions):
                 layer = "" if is_linear else f"[{k}]"
-                return f"{attribute}{layer}{places[0].tolist()}"
+                return f"{attribute}{layer}{positions[0].tolist()}"
     raise IndexError(f"theta has no parameter {i}.")
