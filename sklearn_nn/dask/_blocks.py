@@ -1,4 +1,4 @@
-"""From what users pass to the blocks of a cluster, found valid and weighed."""
+"""From user input to valid blocks of rows, with scaled weights."""
 
 from typing import Any, NamedTuple
 
@@ -7,11 +7,11 @@ import numpy as np
 from .._data import array_api, labels, sample_weights
 from .._training import check_n_classes
 from ._cluster import ClusterBlocks
-from ._workers import Asked, Recipe, summary_of
+from ._workers import Query, Recipe, summary_of
 
 
 class Block(NamedTuple):
-    """Rows that lie together, as Dask's delayed objects."""
+    """A block of rows, as delayed objects of Dask."""
 
     X: Any
     y: Any
@@ -19,7 +19,7 @@ class Block(NamedTuple):
 
 
 def blocks_of(X, y, sample_weight):
-    """Return the list of Blocks that the user's arguments are made of."""
+    """Return the list of Blocks in the user's arguments."""
     import dask.array
 
     if isinstance(X, dask.array.Array):
@@ -33,8 +33,8 @@ def blocks_of(X, y, sample_weight):
     lengths = [len(column) for column in columns]
     if len(set(lengths)) > 1 or lengths[0] == 0:
         raise ValueError(
-            "X, y and sample_weight must be lists of as many blocks, at least one; got "
-            f"{lengths} blocks."
+            "X, y and sample_weight must be lists of the same length, at least 1; got "
+            f"the lengths {lengths}."
         )
     weights = [None] * len(X) if sample_weight is None else sample_weight
     return [Block(*parts) for parts in zip(X, y, weights, strict=True)]
@@ -51,7 +51,7 @@ def blocks_of_arrays(X, y, sample_weight):
     columns = [whole_rows(X), aligned(y, X, "y")]
     if sample_weight is not None:
         columns.append(aligned(sample_weight, X, "sample_weight"))
-    # Together, so that what X and y have in common (a file) is loaded once for both.
+    # Together, so that a file with X and y is loaded once.
     columns = dask.optimize(*columns)
     delayed = [column.to_delayed(optimize_graph=False).ravel() for column in columns]
     return [
@@ -66,10 +66,10 @@ def aligned(values, X, name):
     if not isinstance(values, dask.array.Array):
         raise TypeError(
             f"{name} must be a dask array, because X is one; got {type(values).__name__}. "
-            "dask.array.from_array makes one."
+            "Convert it with dask.array.from_array."
         )
     values, n_samples = whole_rows(values), [X.shape[0], values.shape[0]]
-    if np.isnan(n_samples).any():  # lengths are compared on the workers, block by block
+    if np.isnan(n_samples).any():  # workers compare the lengths of each block
         if values.numblocks[0] != X.numblocks[0]:
             raise ValueError(
                 f"{name} must have as many blocks as X, whose lengths are unknown: "
@@ -88,8 +88,8 @@ def whole_rows(values):
     return values.rechunk({1: -1}) if values.ndim == 2 else values
 
 
-def prepare(estimator, cluster, blocks, checkpoint):
-    """Return the ClusterBlocks, and tell the estimator of its features."""
+def valid_blocks(estimator, cluster, blocks, checkpoint) -> ClusterBlocks:
+    """Return the ClusterBlocks, and set the estimator's feature attributes."""
     found = summaries_of(estimator, cluster, blocks, checkpoint)
     summaries = [summary for _, _, summary in found]
     set_features(estimator, found, checkpoint)
@@ -108,7 +108,7 @@ def prepare(estimator, cluster, blocks, checkpoint):
 
 
 def unfitted(estimator):
-    """Return the estimator without its model, but with what it knows of the features."""
+    """Return the estimator with its feature attributes, but without its model."""
     blank = type(estimator)(**estimator.get_params(deep=False))
     for name in ("n_features_in_", "feature_names_in_"):
         if name in vars(estimator):
@@ -120,18 +120,18 @@ def summaries_of(estimator, cluster, blocks, checkpoint):
     """Return (number, Block, Summary) of each block that has rows."""
     dtypes = array_api.FLOATS if checkpoint is None else checkpoint.state.theta.dtype
     blank = type(estimator)(**estimator.get_params(deep=False))
-    asked = Asked(None, (blank, dtypes, estimator._multilabel_allowed))
-    everything = range(len(blocks))
-    summaries = cluster.results(cluster.each(summary_of, blocks, asked, everything))
+    query = Query(None, (blank, dtypes, estimator._multilabel_allowed))
+    numbers = range(len(blocks))
+    summaries = cluster.results(cluster.map(summary_of, blocks, query, numbers))
     for number, summary in enumerate(summaries):
         if isinstance(summary, Exception):
             summary.add_note(f"In block {number} of {len(blocks)}.")
             raise summary
-    found = zip(everything, blocks, summaries, strict=True)
+    found = zip(numbers, blocks, summaries, strict=True)
     found = [each for each in found if each[2] is not None]
     if not found:
         raise ValueError(
-            "There is no row to learn from: blocks are empty, or all weights are zero."
+            "There are no rows to train on: all blocks are empty, or all weights are zero."
         )
     return found
 
@@ -162,7 +162,7 @@ def set_features(estimator, found, checkpoint):
 
 
 def weights_of(estimator, summaries, encoding):
-    """Return what weights come to over all blocks.
+    """Return class weights, numbers of rows and the mean weight over all blocks.
 
     Returns
     -------

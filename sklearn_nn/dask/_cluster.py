@@ -1,4 +1,4 @@
-"""The rows of a cluster, as the engine asks about them: only sums travel."""
+"""The rows of a cluster, as the engine needs them: only sums are transferred."""
 
 import copy
 from dataclasses import dataclass
@@ -8,52 +8,52 @@ import numpy as np
 from scipy.sparse import issparse, vstack
 
 from .._engine.epochs import local_sgd
-from .._engine.newton.passes import Evaluation, Rows
+from .._engine.newton.linear_passes import Evaluation, LocalRows
 from .._engine.types import Dataset
 from ._workers import (
-    Asked,
+    Query,
     Recipe,
-    added,
     evaluation_of,
     gathered_rows,
     hessian_of,
     objective_of,
     proba_of,
     product_of,
-    trained,
+    sum_of,
+    sums_after_round,
 )
 
-# How often a task is run again that has failed (reading a file, say); a worker's death does
-# not count, Dask has its own limit for that (distributed.scheduler.allowed-failures).
+# How often a failed task runs again (after an error of a file system, say). For the death
+# of a worker, Dask has its own limit (distributed.scheduler.allowed-failures).
 RETRIES = 2
-# Sums are added in groups of so many: a worker holds only these, the client one.
+# Number of results that a worker adds at once; the client gets one sum.
 FAN_IN = 8
-# Bytes of rows that the client may gather: random samples, on which Newton's method takes
-# its first steps and most Hessians. Small beside any computer's memory, and still more rows
-# than most models have parameters, by far.
-MOST_GATHERED = 2**26
-# So many rows at least it gathers if they fit, all of them if there are no more.
-ROWS_GATHERED = 10_000
+# Bytes of a random sample of rows that the client gathers, for the first steps and most
+# Hessians of Newton's method. They fit into any computer's memory, and are far more rows
+# than most models have parameters.
+MAX_BYTES_GATHERED = 2**26
+# Minimum number of rows to gather, if there are so many and they fit.
+MIN_ROWS_GATHERED = 10_000
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where tasks run."""
+    """Runs tasks on the workers."""
 
     client: Any  # distributed.Client
 
-    def each(self, function, blocks, asked, others):
-        """Return the delayed function(block, asked, other) of each block.
+    def map(self, function, blocks, query, arguments):
+        """Return the delayed function(block, query, argument) of each block.
 
-        What is asked is one task of its own: sent once, and known to the scheduler, so that
+        The query is a separate task: it is sent once, and the scheduler keeps it, so that
         no worker has the only copy.
         """
         from dask import delayed
 
-        asked = delayed(asked, traverse=False)
+        query = delayed(query, traverse=False)
         return [
-            delayed(function)(tuple(block), asked, other)
-            for block, other in zip(blocks, others, strict=True)
+            delayed(function)(tuple(block), query, argument)
+            for block, argument in zip(blocks, arguments, strict=True)
         ]
 
     def total(self, parts):
@@ -62,25 +62,25 @@ class Cluster:
 
         while len(parts) > 1:
             groups = [parts[i : i + FAN_IN] for i in range(0, len(parts), FAN_IN)]
-            parts = [delayed(added)(group) for group in groups]
+            parts = [delayed(sum_of)(group) for group in groups]
         return self.results(parts)[0]
 
     def results(self, tasks):
-        """Return what delayed objects come to."""
+        """Return the values of delayed objects."""
         with parameters_may_be_large():
             futures = self.client.compute(tasks, retries=RETRIES)
         return self.client.gather(futures)
 
-    def kept(self, tasks):
-        """Return delayed objects whose values stay on the workers while these exist."""
+    def persist(self, tasks):
+        """Return delayed objects that keep their values on the workers."""
         with parameters_may_be_large():
             return self.client.persist(tasks, retries=RETRIES)
 
 
 def parameters_may_be_large():
-    """Return a context without Dask's warning that a graph has much data in it.
+    """Return a context without Dask's warning of large data in a graph.
 
-    A point or a state of training must be in it: what is scattered dies with its worker.
+    The graph must contain the parameters: scattered data would be lost with its worker.
     """
     import dask
 
@@ -89,38 +89,41 @@ def parameters_may_be_large():
 
 @dataclass(frozen=True)
 class ClusterBlocks:
-    """The blocks of the data, as local_sgd.py asks about them."""
+    """The local_sgd.Blocks of a cluster."""
 
     cluster: Cluster
     blocks: tuple  # of Block
     recipe: Recipe
     n_rows: tuple  # of each block, all > 0
-    n_bytes: float  # of a row
+    n_bytes: float  # per row
 
     @property
     def n_samples(self):
         """Number of rows."""
         return sum(self.n_rows)
 
-    def each(self, function, question, others=None):
-        """Return the delayed function(block, Asked, other) of each block.
+    def map(self, function, common, arguments=None):
+        """Return the delayed function(block, Query, argument) of each block.
 
-        `others` are what blocks are asked one by one, by default their numbers.
+        `common` are the arguments for all blocks, and `arguments` has one for each, by
+        default its number.
         """
-        others = range(len(self.blocks)) if others is None else others
-        asked = Asked(self.recipe, question)
-        return self.cluster.each(function, self.blocks, asked, others)
+        arguments = range(len(self.blocks)) if arguments is None else arguments
+        query = Query(self.recipe, common)
+        return self.cluster.map(function, self.blocks, query, arguments)
 
-    def sums(self, function, question, others=None):
-        """Return the sums over all blocks of what the function returns."""
-        return self.cluster.total(self.each(function, question, others))
+    def sums(self, function, common, arguments=None):
+        """Return the sums of the function's results over all blocks."""
+        return self.cluster.total(self.map(function, common, arguments))
 
-    def train(self, problem, settings, state, part):
+    def train_round(self, problem, settings, state, part):
         """Return the local_sgd.Sums over all blocks after a round."""
-        return local_sgd.Sums(*self.sums(trained, (problem, settings, state, part)))
+        return local_sgd.Sums(
+            *self.sums(sums_after_round, (problem, settings, state, part))
+        )
 
     def objective(self, problem, theta):
-        """Return the mean objective of all rows."""
+        """Return the mean objective over all rows."""
         n_rows, objective = self.sums(objective_of, (problem, theta))
         return objective / n_rows
 
@@ -128,15 +131,15 @@ class ClusterBlocks:
         """Return these rows (ascending) of all blocks as a Dataset on the client."""
         ends = np.cumsum(self.n_rows)
         parts = np.split(index, np.searchsorted(index, ends[:-1]))
-        asked = [
+        nonempty = [
             (block, part - (end - n))
             for block, part, end, n in zip(
                 self.blocks, parts, ends, self.n_rows, strict=True
             )
             if len(part)
         ]
-        blocks, parts = zip(*asked, strict=True)
-        tasks = self.cluster.each(gathered_rows, blocks, Asked(self.recipe, None), parts)
+        blocks, parts = zip(*nonempty, strict=True)
+        tasks = self.cluster.map(gathered_rows, blocks, Query(self.recipe, None), parts)
         datasets = self.cluster.results(tasks)
         X = [data.X for data in datasets]
         weight = [data.sample_weight for data in datasets]
@@ -148,28 +151,28 @@ class ClusterBlocks:
 
 
 class Probabilities:
-    """The probabilities of all rows at a point: on the workers, and only if asked for."""
+    """The probabilities of all rows at a point, computed on the workers when needed."""
 
-    def __init__(self, blocks, asked):
+    def __init__(self, blocks, at):
         self.blocks = blocks
-        self.asked = asked  # loss, coordinates, point
+        self.at = at  # loss, coordinates, point
         self.of_blocks = None
 
-    def kept(self):
-        """Return the delayed probabilities of each block, which from now on are kept."""
+    def persisted(self):
+        """Return the delayed probabilities of each block, which stay on the workers."""
         if self.of_blocks is None:
-            tasks = self.blocks.each(proba_of, self.asked)
-            self.of_blocks = self.blocks.cluster.kept(tasks)
+            tasks = self.blocks.map(proba_of, self.at)
+            self.of_blocks = self.blocks.cluster.persist(tasks)
         return self.of_blocks
 
 
 class ClusterRows:
-    """The rows of all blocks, as newton/steps.py asks about them; see passes.Rows."""
+    """The LinearRows of all blocks of a cluster."""
 
     def __init__(self, blocks, loss):
         self.blocks = blocks
         self.loss = loss
-        self.at_hand = None  # Rows on the client, of which samples are taken
+        self.gathered_rows = None  # LocalRows on the client, from which samples are drawn
         self.last = None, None  # point, and its Evaluation
 
     @property
@@ -178,60 +181,61 @@ class ClusterRows:
         return self.blocks.n_samples
 
     @property
-    def n_at_hand(self):
+    def max_sample_size(self):
         """Number of rows that the client gathers."""
-        most = max(1, int(MOST_GATHERED / self.blocks.n_bytes))
-        return min(self.n_samples, most, max(ROWS_GATHERED, self.n_samples // 2))
+        n_most = max(1, int(MAX_BYTES_GATHERED / self.blocks.n_bytes))
+        return min(self.n_samples, n_most, max(MIN_ROWS_GATHERED, self.n_samples // 2))
 
     @property
     def dtype(self):
-        """Of the numbers in the rows."""
+        """Data type of X."""
         return self.blocks.recipe.dtype
 
     def gathered(self, rng):
-        """Return the rows on the client, gathered in the first call."""
-        if self.at_hand is None:
-            places = np.arange(self.n_at_hand) + rng.uniform(size=self.n_at_hand)
-            index = (places * (self.n_samples / self.n_at_hand)).astype(np.int64)
+        """Return the LocalRows on the client, gathered in the first call."""
+        if self.gathered_rows is None:
+            n = self.max_sample_size
+            positions = np.arange(n) + rng.uniform(size=n)
+            index = (positions * (self.n_samples / n)).astype(np.int64)
             index = np.minimum(index, self.n_samples - 1)
-            self.at_hand = Rows(self.blocks.gathered(index), self.loss)
-        return self.at_hand
+            self.gathered_rows = LocalRows(self.blocks.gathered(index), self.loss)
+        return self.gathered_rows
 
     def sample(self, n_samples, rng):
-        """Return about so many of the rows; all of them if the client has not so many."""
-        if n_samples > self.n_at_hand or n_samples >= self.n_samples:
+        """Return about `n_samples` of the rows, or all if the client has fewer."""
+        if n_samples > self.max_sample_size or n_samples >= self.n_samples:
             return self
-        # A copy, so that the first call draws what a later one does.
+        # A copy, so that the first call draws the same sample as a later one.
         return self.gathered(copy.deepcopy(rng)).sample(n_samples, rng)
 
     def standardised(self, centred):
-        """Return Coordinates in which a sample of the rows has about variance 1."""
+        """Return Coordinates in which a sample of the rows has variance about 1."""
         rng = np.random.RandomState(0)  # any coordinates lead to the same optimum
         return self.gathered(rng).standardised(centred)
 
     def evaluate(self, coordinates, point):
-        """Return the Evaluation of a point (n_features + 1, n_outputs)."""
-        before, evaluation = self.last
-        if point is not before:  # a Hessian on all rows asks again where a gradient was
-            asked = self.loss, coordinates, point
-            total, *sums = self.blocks.sums(evaluation_of, asked)
-            proba = Probabilities(self.blocks, asked)
+        """Return the Evaluation at a point (n_features + 1, n_outputs)."""
+        last_point, evaluation = self.last
+        if point is not last_point:  # gradient and Hessian need the same point
+            at = self.loss, coordinates, point
+            total, *sums = self.blocks.sums(evaluation_of, at)
+            proba = Probabilities(self.blocks, at)
             evaluation = Evaluation(*(value / total for value in sums), proba)
             self.last = point, evaluation
         return evaluation
 
     def hessian_product(self, coordinates, proba, damping, direction):
-        """Return the damped Hessian, at the point of `proba`, times a direction."""
-        asked = self.loss, coordinates, damping, direction
-        total, product = self.blocks.sums(product_of, asked, proba.kept())
+        """Return the damped Hessian, at the point with `proba`, times a direction."""
+        common = self.loss, coordinates, damping, direction
+        total, product = self.blocks.sums(product_of, common, proba.persisted())
         return product / total
 
     def hessian(self, coordinates, proba, damping):
-        """Return the damped Hessian, or None where products with it are less work."""
-        _, _, point = proba.asked
+        """Return the damped Hessian, or None if it is too large; see LocalRows."""
+        _, _, point = proba.at
         rng = np.random.RandomState(0)
         two = self.gathered(rng).sample(2, rng)
         if two.hessian(coordinates, two.evaluate(coordinates, point).proba, 0.0) is None:
             return None
-        total, hessian = self.blocks.sums(hessian_of, (*proba.asked, damping))
+        total, hessian = self.blocks.sums(hessian_of, (*proba.at, damping))
         return None if hessian is None else hessian / total

@@ -1,7 +1,7 @@
-"""What runs on the workers of a cluster: functions of a block, and of what a pass asks.
+"""Functions that run on the workers of a cluster, each on one block.
 
-They are pure, so that any worker can run them again. Of each block they return sums over
-its rows, which are then added up.
+They are pure, so that any worker can run them again. They return sums over the rows of the
+block, which can be added.
 """
 
 import copy
@@ -13,16 +13,16 @@ from scipy.sparse import issparse
 
 from .._data import inputs, labels, sample_weights
 from .._engine.epochs import local_sgd
-from .._engine.newton.passes import Rows
+from .._engine.newton.linear_passes import LocalRows
 from .._engine.rows import copy_of_rows
 
 
 class Summary(NamedTuple):
-    """What the client needs to know of a block before training."""
+    """Summary of a block for the client before training."""
 
     encoding: labels.Encoding
-    n_rows: Any  # (n_classes,) of each class; of weight 0 none count; (1,) if multilabel
-    weight: Any  # their sums of weights
+    n_rows: Any  # (n_classes,) rows of positive weight in each class; (1,) if multilabel
+    weight: Any  # sums of their weights
     n_features: int
     feature_names: Any  # ndarray, or None
     dtype: Any
@@ -30,31 +30,31 @@ class Summary(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a pass asks of every block: no tuple, which Dask might take for a task."""
+class Query:
+    """Arguments of a pass for all blocks; not a tuple, which Dask may take for a task."""
 
-    recipe: Any  # Recipe, None before there is one
-    question: Any  # more arguments
+    recipe: Any  # Recipe, or None before there is one
+    common: Any  # other arguments
 
 
 class Recipe(NamedTuple):
-    """How a block becomes a Dataset."""
+    """How to convert a block to a Dataset."""
 
-    estimator: Any  # not fitted, but for what it knows of the features
+    estimator: Any  # not fitted, but with its feature attributes
     dtype: Any
     encoding: labels.Encoding
     by_class: Any  # (n_classes,) class weights, or None
     mean_weight: float
 
 
-def summary_of(block, asked, number):
-    """Return the Summary of a block, None if it has no rows, or what is wrong with it.
+def summary_of(block, query, number):
+    """Return the Summary of a block, None if it has no rows, or the error if it is invalid.
 
-    An error is returned and not raised, because it would be tried again; and so the first
-    block's is reported, not the first that came.
+    The error is returned, because Dask would retry a task that raises. So `fit` reports the
+    first block with an error, not the first error in time.
     """
-    estimator, dtypes, multilabel_allowed = asked.question
-    estimator = copy.copy(estimator)  # which validation writes to; others have it too
+    estimator, dtypes, multilabel_allowed = query.common
+    estimator = copy.copy(estimator)  # other tasks share it, and validation writes to it
     X, y, weight = block
     if X.shape[0] == 0:
         return None
@@ -80,11 +80,11 @@ def summary_of(block, asked, number):
 
 
 def dataset_of(block, recipe):
-    """Return the Dataset of a block that has been found valid."""
+    """Return the Dataset of a valid block."""
     X, y, weight = block
     estimator, encoding, by_class = recipe.estimator, recipe.encoding, recipe.by_class
     X = inputs.validate_rows(estimator, X, recipe.dtype, ensure_all_finite=False)
-    X = at_whole_addresses(X)
+    X = aligned(X)
     y = inputs.plain_labels(y, warn=False)
     y, weight, rows = sample_weights.drop_weightless(y, weight)
     if by_class is not None:
@@ -94,11 +94,12 @@ def dataset_of(block, recipe):
     return sample_weights.scale_weights(data, recipe.mean_weight)
 
 
-def at_whole_addresses(X):
-    """Return X with its numbers at multiples of their size, as a copy where they are not.
+def aligned(X):
+    """Return X with aligned arrays, copied if necessary.
 
-    They are not in some messages from worker to worker. The kernels would leave such rows
-    to NumPy, slower and rounded otherwise, so that a block's way would show in the model.
+    Some messages between workers are not aligned. NumPy would train on them instead of the
+    kernels, more slowly and with other rounding errors, so that the model would depend on
+    the route of a block.
     """
     if not issparse(X):
         return np.require(X, requirements="A")
@@ -106,60 +107,62 @@ def at_whole_addresses(X):
     return type(X)(tuple(parts), shape=X.shape)
 
 
-def gathered_rows(block, asked, index):
+def gathered_rows(block, query, index):
     """Return these rows of a block as a Dataset of their own."""
-    return copy_of_rows(dataset_of(block, asked.recipe), index)
+    return copy_of_rows(dataset_of(block, query.recipe), index)
 
 
-def evaluation_of(block, asked, number):
+def evaluation_of(block, query, number):
     """Return sums over a block: weights; and loss, gradient and diagonal, weighted."""
-    loss, coordinates, point = asked.question
-    rows = Rows(dataset_of(block, asked.recipe), loss)
+    loss, coordinates, point = query.common
+    rows = LocalRows(dataset_of(block, query.recipe), loss)
     evaluation, total = rows.evaluate(coordinates, point), rows.total_weight()
     sums = evaluation.loss, evaluation.gradient, evaluation.diagonal
     return total, *(total * value for value in sums)
 
 
-def proba_of(block, asked, number):
+def proba_of(block, query, number):
     """Return the probabilities (n_samples, n_outputs) of a block's rows."""
-    loss, coordinates, point = asked.question
-    return Rows(dataset_of(block, asked.recipe), loss).evaluate(coordinates, point).proba
+    loss, coordinates, point = query.common
+    return (
+        LocalRows(dataset_of(block, query.recipe), loss).evaluate(coordinates, point).proba
+    )
 
 
-def product_of(block, asked, proba):
+def product_of(block, query, proba):
     """Return sums over a block: weights; and the Hessian times a direction, weighted."""
-    loss, coordinates, damping, direction = asked.question
-    rows = Rows(dataset_of(block, asked.recipe), loss)
+    loss, coordinates, damping, direction = query.common
+    rows = LocalRows(dataset_of(block, query.recipe), loss)
     total = rows.total_weight()
     return total, total * rows.hessian_product(coordinates, proba, damping, direction)
 
 
-def hessian_of(block, asked, number):
+def hessian_of(block, query, number):
     """Return sums over a block: weights; and the Hessian, weighted, or None."""
-    loss, coordinates, point, damping = asked.question
-    rows = Rows(dataset_of(block, asked.recipe), loss)
-    # Cheaper again than kept: it is one product more, beside as many as there are features.
+    loss, coordinates, point, damping = query.common
+    rows = LocalRows(dataset_of(block, query.recipe), loss)
+    # Computed again: it costs one product more, compared to n_features for the Hessian.
     proba, total = rows.evaluate(coordinates, point).proba, rows.total_weight()
     hessian = rows.hessian(coordinates, proba, damping)
     return total, None if hessian is None else total * hessian
 
 
-def trained(block, asked, number):
-    """Return the Sums of a block after a round of training."""
-    problem, settings, state, part = asked.question
-    data = dataset_of(block, asked.recipe)
+def sums_after_round(block, query, number):
+    """Return the Sums of a block after a round of training, as a tuple."""
+    problem, settings, state, part = query.common
+    data = dataset_of(block, query.recipe)
     return tuple(local_sgd.train_block(problem, settings, state, data, number, part))
 
 
-def objective_of(block, asked, number):
-    """Return the number of rows of a block, and its objective's sum over them."""
-    problem, theta = asked.question
-    return local_sgd.objective_of_block(problem, theta, dataset_of(block, asked.recipe))
+def objective_of(block, query, number):
+    """Return the number of rows of a block, and the sum of their objectives."""
+    problem, theta = query.common
+    return local_sgd.objective_of_block(problem, theta, dataset_of(block, query.recipe))
 
 
-def added(parts):
-    """Return the sum of tuples of numbers and arrays, in their order; with a None, None."""
-    with np.errstate(over="ignore", invalid="ignore"):  # found where the sums are used
+def sum_of(parts):
+    """Return the elementwise sum of tuples of numbers and arrays; of a None, None."""
+    with np.errstate(over="ignore", invalid="ignore"):  # the client checks for divergence
         return tuple(
             None if any(v is None for v in values) else sum(values[1:], start=values[0])
             for values in zip(*parts, strict=True)
