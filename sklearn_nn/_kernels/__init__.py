@@ -1,1 +1,1 @@
-"""C kernels; an installation without a C compiler has none."""
+"""C kernels; missing if the package was installed without a C compiler."""
