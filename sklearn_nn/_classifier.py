@@ -1,4 +1,4 @@
-"""The class behind both estimators: fit, partial_fit, and how models are stored."""
+"""Base class of both estimators: fit, partial_fit, and storage of models."""
 
 from abc import abstractmethod
 from contextlib import contextmanager
@@ -8,6 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _fitted, _parameters, _training
 from ._data import labels, validation
+from ._data.labels import Encoding
+from ._engine.arrays import Vector
+from ._engine.types import Architecture, Layer
 from ._methods import method_of
 from ._monitoring import convergence
 from ._monitoring.callbacks import (
@@ -18,13 +21,14 @@ from ._monitoring.callbacks import (
 )
 from ._monitoring.monitors import MonitorList
 from ._monitoring.printing import Printer
+from ._parameters import ClassSettings
 from ._predictor import Predictor
 from ._storage import persistence
 
 
 @contextmanager
 def unchanged_on_error(estimator):
-    """Give the estimator back all its attributes if the block raises."""
+    """Restore all attributes of the estimator if the block raises."""
     before = vars(estimator).copy()
     try:
         yield
@@ -35,39 +39,39 @@ def unchanged_on_error(estimator):
 
 
 def has_partial_fit(estimator):
-    """Return True, or raise AttributeError where the method cannot train step by step."""
+    """Return True, or raise AttributeError if the method cannot resume after each epoch."""
     if not method_of(estimator, one_epoch=True).is_stepwise:
         raise AttributeError(
-            "partial_fit needs solver='sgd', 'adam' or 'adamw': solver='lbfgs' works on "
+            "partial_fit needs solver='sgd', 'adam' or 'adamw': solver='lbfgs' trains on "
             "all rows at once."
         )
     return True
 
 
 class GradientClassifier(CallbackSupportMixin, Predictor):
-    """Classifier trained by gradients; abstract, see the two classes of the package."""
+    """Abstract base of the two classifiers."""
 
-    # The curves are made when they are asked for, so that training copies none.
-    loss_curve_ = _fitted.curve_of("loss_curve_")
-    learning_rate_curve_ = _fitted.curve_of("learning_rate_curve_")
-    validation_loss_curve_ = _fitted.curve_of("validation_loss_curve_")
-    validation_scores_ = _fitted.curve_of("validation_scores_")
+    # Properties, so that training need not copy the curves in each call.
+    loss_curve_ = _fitted.curve_property("loss_curve_")
+    learning_rate_curve_ = _fitted.curve_property("learning_rate_curve_")
+    validation_loss_curve_ = _fitted.curve_property("validation_loss_curve_")
+    validation_scores_ = _fitted.curve_property("validation_scores_")
 
     @abstractmethod
-    def _architecture(self, n_features, n_outputs):
+    def _architecture(self, n_features: int, n_outputs: int) -> Architecture:
         """Return the Architecture of the model."""
 
     @abstractmethod
-    def _objective(self):
-        """Return the Objective: what is particular to the class in what is minimised."""
+    def _class_settings(self, architecture: Architecture) -> ClassSettings:
+        """Return the settings that only this class has."""
 
     @abstractmethod
-    def _initial_theta(self, architecture, rng, dtype):
-        """Return the parameters (n_parameters,) that training starts from."""
+    def _initial_theta(self, architecture: Architecture, rng, dtype) -> Vector:
+        """Return the initial parameters (n_parameters,)."""
 
     @abstractmethod
-    def _show_model(self, layers, encoding):
-        """Set the attributes that hold the model to copies of `layers`."""
+    def _set_model(self, layers: list[Layer], encoding: Encoding):
+        """Set the fitted attributes of the model to copies of `layers`."""
 
     @with_callbacks
     def fit(
@@ -84,24 +88,24 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data in any units; training is fastest on standardised features. float32 is
-            computed in float32, everything else in float64; the first call decides for a
-            model that goes on.
+            Data in any units; training is fastest on standardised features. float32 rows
+            train in float32, all others in float64. A resumed model keeps the dtype of its
+            first call.
         y : array-like of shape (n_samples,)
             Labels: strings, booleans or numbers. BackpropMLPClassifier also takes
             multilabel indicators of shape (n_samples, n_outputs).
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0; None means 1 each. A row of weight 0 counts as absent, and only
-            ratios matter: weights are scaled to mean 1.
+            Weights >= 0; None means 1 each. Rows of weight 0 are ignored. Only ratios
+            matter, because weights are scaled to mean 1.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
-            Rows to validate with after each epoch, which are not trained on. With
-            `early_stopping` they take the place of a part held out. (In a Pipeline,
-            `transform_input=["X_val"]` has them transformed as X.)
+            Validation rows, evaluated after each epoch and never trained on. With
+            `early_stopping` they replace the held-out part. (In a Pipeline,
+            `transform_input=["X_val"]` transforms them like X.)
         y_val : array-like of shape (n_val,), default=None
-            Their labels, all of them among those in y.
+            Labels of the validation rows. Each must occur in y.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights >= 0 in validation loss and score; class weights do not count
-            there.
+            Weights >= 0 of the validation rows in their loss and score, which ignore class
+            weights.
 
         Returns
         -------
@@ -111,30 +115,30 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         Raises
         ------
         ValueError
-            If data or parameters are not valid, or if training diverges. A model that
-            was fitted before stays as it was.
+            If data or parameters are not valid, or if training diverges. A model fitted
+            before stays unchanged.
         Exception
-            What a callback raises, after which the model is that of the last finished
-            epoch.
+            If a callback raises one. The model is then that of the last finished epoch.
 
         Warns
         -----
         ConvergenceWarning
-            If `max_iter` epochs ended before the stopping rule was met, or the objective
-            is worse in the end than at the start and than that of knowing nothing (unless
-            `tol` is None).
+            If `max_iter` epochs pass before the stopping rule is met, or if the final
+            objective is worse than both the first and that of all-zero logits. Not if `tol`
+            is None.
 
         Notes
         -----
-        Ctrl-C ends training with the model of the last finished epoch and a warning; in
-        the first epoch it leaves the estimator as it was.
+        Ctrl-C ends training with a warning, and the model is that of the last finished
+        epoch. In the first epoch, it leaves the estimator unchanged.
         """
         _parameters.check(self)
-        method, given = method_of(self), validation.Given(X_val, y_val, sample_weight_val)
+        method = method_of(self)
+        validation_rows = validation.ValidationRows(X_val, y_val, sample_weight_val)
         tasks = tasks_of(self, X, y, sample_weight)
         with unchanged_on_error(self):
             prepared = _training.prepare(
-                self, method, X, y, sample_weight, _training.fit_encoding, given
+                self, method, X, y, sample_weight, _training.fit_encoding, validation_rows
             )
             run = self._train(prepared, tasks)
         if tasks is not None and tasks.error is not None:
@@ -144,18 +148,12 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
 
     @available_if(has_partial_fit)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Train for one epoch over the rows given, in mini-batches.
+        """Train for one epoch on these rows, or learn them as the next chunk of a stream.
 
-        n calls with the same rows give the model of one `fit` of n epochs, bit for bit.
-        Without a learning rate (learning_rate='auto') the rows are a chunk of a stream
-        instead, each learned once: features may have any units, and means, scales and
-        coefficients may drift. Memory and time of a row do not grow with the rows seen
-        (curves do, by an entry a call), and the same chunks give the same model. How near J
-        comes to its optimum is measured, not proven: after one pass over many rows of one
-        kind the relative gap was 1e-6 to 3e-4 with up to 123 coefficients, 6 to 19 % on
-        digits and on words, whose coefficients are too many for a matrix (more than about
-        360, fewer for three classes and more). After a `fit` the stream goes on from its
-        model.
+        With a learning rate, a call is one epoch of mini-batches: n calls with the same
+        rows give the same model as one `fit` of n epochs, bit for bit. Without one
+        (learning_rate='auto'), the rows are the next chunk of a stream: see Notes. After a
+        `fit`, training resumes from its model.
 
         Parameters
         ----------
@@ -164,27 +162,39 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         y : array-like of shape (n_samples,)
             Its labels, or multilabel indicators (n_samples, n_outputs).
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come (for multilabel y: the column numbers). The
-            first call needs it.
+            All labels that may occur in any call (for multilabel y: the column numbers).
+            Required in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0, scaled by the mean of all weights that the model has seen.
 
         Returns
         -------
         self : estimator
-            The estimator, one epoch further.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
             As `fit`; and if the first call has no `classes`, y has a label that is not
             among them, `early_stopping` is True, or `class_weight` is 'balanced'.
+
+        Notes
+        -----
+        A stream learns each row once. Features may have any units, and their means and
+        scales, and the coefficients, may drift. Memory, and time per row, do not grow with
+        the number of rows (curves grow by one entry per call). The same chunks give the
+        same model.
+
+        The gap to the optimum is measured, not proven. After one pass over many rows of the
+        same distribution, the relative gap was 1e-6 to 3e-4 with up to 123 coefficients,
+        and 6 to 19 % on digits and on words, which have too many coefficients for a matrix
+        (more than about 360; fewer for three or more classes).
         """
         _parameters.check(self)
         if self.early_stopping:
             raise ValueError(
                 "partial_fit does not support early_stopping=True, because it trains on "
-                "every row it is given. Set early_stopping=False."
+                "all rows that it is given. Set early_stopping=False."
             )
         if self.class_weight == "balanced":
             raise ValueError(
@@ -192,8 +202,8 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
                 "has all labels at once. Pass a dict of class weights, or sample_weight."
             )
 
-        def encoding_of(y, kept):
-            return labels.partial_fit_encoding(y, classes, kept)
+        def encoding_of(y, fitted):
+            return labels.partial_fit_encoding(y, classes, fitted)
 
         method = method_of(self, one_epoch=True)
         with unchanged_on_error(self):
@@ -209,42 +219,42 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         Parameters
         ----------
         prepared : Prepared
-        tasks : Tasks, or None if nobody calls back
+        tasks : Tasks, or None without callbacks
         """
         monitors = [Printer(self.verbose)] if self.verbose else []
         if tasks is not None:
             monitors.append(tasks)
-            tasks.begin(lambda *so_far: _fitted.attributes_at(self, prepared, *so_far))
+            tasks.fit_begin(lambda *epoch: _fitted.attributes_at(self, prepared, *epoch))
         monitor = MonitorList(monitors) if monitors else None
         run = _training.run(prepared, monitor)
-        rows_seen = prepared.rows_seen(run.state)
-        _fitted.finish(self, prepared.method, prepared.start, run, rows_seen, prepared.like)
+        scale, like = prepared.weight_scale(run.state), prepared.like
+        _fitted.set_fitted(self, prepared.method, prepared.start, run, scale, like)
         if monitor is not None:
             monitor.end()
         return run
 
     def get_state(self):
-        """Return all that was learned, and all that training needs to go on, as arrays.
+        """Return the fitted model, and all that training needs to resume, as arrays.
 
-        For a store without pickle: `np.savez(file, **model.get_state())`, and
-        `model.set_state(np.load(file))` on an estimator with the same parameters, which
-        are not in it. It predicts the same, and `partial_fit` and `warm_start` go on bit
-        for bit.
+        Stores a model without pickle: `np.savez(file, **model.get_state())`. To load it,
+        call `model.set_state(np.load(file))` on an estimator with the same constructor
+        parameters, which the state does not contain. It predicts the same, and
+        `partial_fit` and `warm_start` resume bit for bit.
 
         Returns
         -------
         state : dict of str -> ndarray
-            Copies, none of type object: numbers, strings, under 'structure' a text in
-            JSON that says how they belong together, and under 'origin' the class, the
-            format and the release. Of a model of another array library (PyTorch's
-            tensors, say) they are NumPy's too, and so is the model that gets them.
+            Copies, none of type object: numbers and strings; under 'structure' a JSON text
+            that describes how they belong together; under 'origin' the class, the format
+            and the release. The state of a model in another array library (PyTorch, say)
+            has NumPy arrays, too, as does the model that is restored from it.
 
         Raises
         ------
         NotFittedError
             If the estimator has not been fitted.
         TypeError
-            If a fitted attribute has been set to what no array can hold.
+            If a fitted attribute has been set to a value that arrays cannot hold.
 
         Examples
         --------
@@ -259,32 +269,32 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         return persistence.state_of(self)
 
     def set_state(self, state):
-        """Make the model that of `get_state`; see there.
+        """Restore the fitted model from the result of `get_state`.
 
         Parameters
         ----------
         state : mapping of str -> ndarray
             From `get_state` of an estimator of this class with the same constructor
-            parameters: where others differ from those that training had, they act as
-            after `set_params` on the fitted model. Its arrays are copied.
+            parameters. Parameters that differ act as after `set_params` on the fitted
+            model. The arrays are copied.
 
         Returns
         -------
         self : estimator
-            The estimator, fitted as the one that the state is from. A RandomState that it
-            was given stays where it is: training goes on with that of the state.
+            The fitted estimator. Training resumes with the random state in `state`; a
+            RandomState that this estimator was given is not advanced.
 
         Raises
         ------
         ValueError
-            If the state is of another class or a newer format, lacks something, or has
-            other layers than the parameters say. The estimator stays as it was.
+            If the state is of another class or a newer format, is incomplete, or has other
+            layers than the parameters. The estimator stays unchanged.
         """
         persistence.restore(self, state)
         return self
 
     def __copy__(self):
-        # As Python would without __getstate__; callbacks ask for a copy in every epoch.
+        # As without __getstate__, which is slow: callbacks need a copy in every epoch.
         copied = type(self).__new__(type(self))
         vars(copied).update(vars(self))
         return copied

@@ -1,4 +1,4 @@
-"""Logistic regression by stochastic gradient descent."""
+"""Logistic regression, by Newton's method or by stochastic gradient descent."""
 
 from numbers import Integral, Real
 
@@ -13,83 +13,83 @@ from ._engine.epochs.optimizers import OPTIMIZERS, WITH_DECAY
 from ._engine.epochs.schedules import SCHEDULES
 from ._engine.objective.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
-from ._parameters import CONSTRAINTS, Interval, Objective, StrOptions
+from ._parameters import CONSTRAINTS, ClassSettings, Interval, StrOptions
 
 
 def dense(coef):
-    """Return coefficients, which a user may have made sparse, as an array."""
+    """Return coefficients as an array: `sparsify` makes them a sparse matrix."""
     return coef.toarray() if issparse(coef) else array_api.own(coef)
 
 
 class SGDLogisticClassifier(GradientClassifier):
-    """Logistic regression, binary or softmax, by stochastic gradients.
+    """Logistic regression, binary or softmax, without tuning or by gradient descent.
 
-    It minimises over the coefficients W and the intercepts b
+    It minimises, over the coefficients W and the intercepts b,
 
         J(W, b) = 1/n sum_i w_i loss(y_i, x_i W^T + b) + alpha * penalty(W)
 
-    where the loss is the cross-entropy of the sigmoid (two classes) or of one softmax
-    (more), in nats, and w_i = sample_weight_i * class_weight[y_i], scaled to mean 1.
-    By default there is nothing to tune: `fit` takes Newton steps on random samples of the
-    rows that grow to all of them, in standardised coordinates, until the objective is
-    within `tol` of its optimum (Notes). Given a learning rate, it is the textbook's
-    stochastic gradient descent from W = 0, b = 0 in the coordinates of X; standardise
-    features then.
+    The loss is the cross-entropy of the sigmoid (two classes) or of one softmax (more), in
+    nats, and w_i = sample_weight_i * class_weight[y_i], scaled to mean 1.
+
+    By default, nothing needs tuning: `fit` takes Newton steps on growing random samples of
+    the rows, in standardised coordinates, until the objective is within `tol` of its
+    optimum (Notes). With a learning rate, it is the textbook's stochastic gradient descent
+    from W = 0, b = 0, in the coordinates of X; then standardise the features.
 
     Parameters
     ----------
     penalty : {'l2', 'l1', 'elasticnet', None}, default='l2'
         'l2' is 1/2 ||W||^2, 'l1' is ||W||_1, 'elasticnet' is
-        (1 - l1_ratio)/2 ||W||^2 + l1_ratio ||W||_1. Intercepts are never penalised. With
-        an l1 part, coefficients become exactly 0 (by a proximal step, [2]_).
+        (1 - l1_ratio)/2 ||W||^2 + l1_ratio ||W||_1. Intercepts are not penalised. With an
+        l1 part, coefficients become exactly 0 (by proximal steps [2]_).
 
     alpha : float, default=1e-4
-        Strength of the penalty, >= 0. It means the same for every batch size and number
-        of rows.
+        Strength of the penalty, >= 0. Its effect does not depend on the batch size or the
+        number of rows.
 
     l1_ratio : float, default=0.15
         Share of l1 in 'elasticnet', in [0, 1].
 
     fit_intercept : bool, default=True
-        Whether to train intercepts; if not, they stay where they are, at first 0.
+        Whether to train intercepts. If False, they keep their values, initially 0.
 
     solver : {'sgd', 'adam'}, default='sgd'
-        What a step with a learning rate is: 'sgd' is gradient descent, with momentum;
-        'adam' scales each coordinate's step by running moments of its gradient [3]_. It
-        has no meaning under learning_rate='auto', which steps otherwise.
+        Optimizer of training with a learning rate. 'sgd' is gradient descent with momentum.
+        'adam' scales each coordinate's step by running moments of its gradient [3]_. Not
+        used with learning_rate='auto'.
 
     learning_rate : float or {'auto', 'constant', 'invscaling', 'adaptive', 'cosine', \
             'one_cycle'}, default='auto'
-        'auto' needs no learning rate: see Notes. A number is a constant step of that
-        size. The other names take it from `learning_rate_init`:
+        'auto' needs no learning rate: see Notes. A number is a constant learning rate. The
+        other schedules start from `learning_rate_init`:
 
-        - 'constant' stays there;
-        - 'invscaling' is learning_rate_init / t**power_t, t the number of the update,
-          from 1;
+        - 'constant' does not change;
+        - 'invscaling' is learning_rate_init / t**power_t, where t is the number of the
+          update, from 1;
         - 'adaptive' is divided by 5 whenever `n_iter_no_change` epochs in a row bring no
           improvement of `tol`; training ends when that happens at a rate of 1e-6 or less;
-        - 'cosine' rises along a line for `warmup_fraction` of `max_iter` epochs, and then
-          falls to 0 along half a cosine [8]_;
+        - 'cosine' rises linearly for `warmup_fraction` of `max_iter` epochs, then falls to
+          0 along half a cosine [8]_;
         - 'one_cycle' rises and falls along half cosines, from 1/25 of `learning_rate_init`
           to 1/250,000 of it [9]_.
 
-        'cosine' and 'one_cycle' reach `learning_rate_init` as their peak, at their place
-        in a cycle of `max_iter` epochs, counted since training began (each `partial_fit`
-        is one, whatever its chunk); training that goes
-        on after a cycle begins the next. A run with a smaller `max_iter` is another
-        schedule, not a part of this one, and tol=None keeps the stopping rule from cutting
-        a cycle short.
+        'cosine' and 'one_cycle' are cycles of `max_iter` epochs, whose peak is
+        `learning_rate_init`. The position in the cycle counts all epochs since training
+        began (each `partial_fit` is one, whatever the size of its chunk). If training
+        resumes after a cycle, the next cycle begins. A smaller `max_iter` gives another
+        schedule, not a part of this one. Set tol=None so that the stopping rule does not
+        end a cycle early.
 
     learning_rate_init : float or None, default=None
-        First step size of a named schedule, > 0, of a cycle the largest; None is 0.05.
-        Given together with learning_rate='auto' it makes that 'constant'.
+        First learning rate of a schedule, > 0, or the peak of a cycle; None is 0.05. With a
+        number, learning_rate='auto' means 'constant'.
 
     power_t : float, default=0.5
         Exponent of 'invscaling', >= 0.
 
     warmup_fraction : float or None, default=None
-        Part of a cycle in which its rate rises, in [0, 1); None is 0 for 'cosine' and 0.3
-        for 'one_cycle'. Not used by other schedules.
+        Part of a cycle before its peak, in [0, 1); None is 0 for 'cosine' and 0.3 for
+        'one_cycle'. Not used by other schedules.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1]. 0 is plain gradient descent.
@@ -104,72 +104,75 @@ class SGDLogisticClassifier(GradientClassifier):
         Added to the denominator of Adam's step, > 0.
 
     batch_size : int or {'auto', 'full'}, default='auto'
-        Rows in a step. 'auto' is min(200, n_samples); 1 is the textbook's stochastic
-        gradient descent; 'full' is gradient descent. Under learning_rate='auto': smallest
-        number of rows of a sample, by default 1000; 'full' takes no samples.
+        Rows per step. 'auto' is min(200, n_samples); 1 is the textbook's stochastic
+        gradient descent; 'full' is gradient descent. With learning_rate='auto', the minimum
+        number of rows of a sample: 'auto' is 1000, and 'full' uses all rows from the start.
 
     max_iter : int, default=1000
-        Largest number of epochs of `fit`, or of Newton steps; the length of a cycle of
-        'cosine' and 'one_cycle', in `partial_fit` too.
+        Maximum number of epochs of `fit`, or of Newton steps. Also the length of a cycle of
+        'cosine' and 'one_cycle', in `partial_fit`, too.
 
     shuffle : bool, default=True
-        Whether rows are visited in a new random order in each epoch.
+        Whether each epoch visits the rows in a new random order.
 
     tol : float or None, default=1e-4
-        Under learning_rate='auto' the relative gap (J - J*) / J* to end at, J* the
-        optimum; up to 1000 rows the gap is smaller, at rounding. Otherwise the smallest
-        improvement of the objective (nats per sample) that counts; and, in both cases, of
-        the validation score. None trains exactly `max_iter` epochs (under 'auto': up to
-        rounding), without a warning.
+        When training ends:
+
+        - with learning_rate='auto', at a relative gap (J - J*) / J* of `tol`, where J* is
+          the optimum; with at most 1000 rows, at rounding error;
+        - with a learning rate, an improvement of the objective (nats per sample) counts if
+          it is at least `tol`;
+        - with early stopping, the same holds for the validation score;
+        - None trains exactly `max_iter` epochs (with 'auto', until rounding error), without
+          a warning.
 
     n_iter_no_change : int or inf, default=5
-        Training stops after exactly so many epochs in a row without an improvement. Under
-        learning_rate='auto' it is used with early stopping only.
+        Training stops after exactly this number of epochs in a row without improvement.
+        With learning_rate='auto', only used by early stopping.
 
     early_stopping : bool, default=False
-        Whether the `scoring` of rows that are not trained on takes the objective's place
-        in the stopping rule. They are `X_val` of `fit`, or else a part of the rows that is
-        held out (stratified). The best parameters are kept.
+        Whether the stopping rule judges the `scoring` of validation rows instead of the
+        objective. These are `X_val` of `fit`, or else a held-out part of the rows
+        (stratified). The model gets the best parameters.
 
     validation_fraction : float, default=0.1
-        Part of the rows to hold out for early stopping, in (0, 1). Not used if `fit` is
-        given `X_val`.
+        Part of the rows that early stopping holds out, in (0, 1). Not used if `X_val` is
+        passed to `fit`.
 
     scoring : {'loss'}, str, callable or None, default=None
-        Score of the validation rows, higher is better. None is accuracy, as in
-        MLPClassifier; 'loss' is minus the validation loss; else the name of a scorer
-        (`sklearn.metrics.get_scorer_names`) or a callable (estimator, X, y) -> float,
-        which is also given `sample_weight` if the validation rows have weights: those of
-        `X_val`, or of rows held out sample times class weights. X is an ndarray or CSR.
+        Score of the validation rows; higher is better. None is accuracy, as in
+        MLPClassifier. 'loss' is minus the validation loss. A string is the name of a scorer
+        (`sklearn.metrics.get_scorer_names`). A callable (estimator, X, y) -> float gets X
+        as an ndarray or CSR. If the validation rows have weights, scorers get them as
+        `sample_weight`: those of `X_val`, or sample times class weights of held-out rows.
 
     class_weight : dict, 'balanced' or None, default=None
         Weight of each class, as {label: weight}. 'balanced' is
         sum(w) / (n_classes * sum of w in the class), w the sample weights.
 
     average : bool or int, default=False
-        Whether `coef_` is the mean of the coefficients after each step (Polyak and
-        Ruppert [4]_); an int is the number of the first step that counts. A mean of
-        coefficients need not be exactly 0 under l1. It has no meaning under
-        learning_rate='auto'.
+        Whether `coef_` is the mean of the coefficients over the steps (Polyak and
+        Ruppert [4]_); an int is the first step of the mean. With l1, a mean need not be
+        exactly 0. Not used with learning_rate='auto'.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the fitted model. Under learning_rate='auto' this makes
-        a path over `alpha` fast. Another solver, or a learning rate after 'auto', begins
-        what it remembers of its steps anew.
+        Whether `fit` resumes from the fitted model. With learning_rate='auto', this makes a
+        path over `alpha` fast. After a change of solver, or from 'auto' to a learning rate,
+        the optimizer's memory starts empty.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the validation part, and the order or the samples of rows. An int makes `fit`
-        repeatable. Training that goes on has its own copy of an instance's state.
+        Draws the held-out rows, and the order or the samples of rows. An int makes `fit`
+        reproducible. Resumed training has its own copy of an instance's state.
 
     verbose : bool or int, default=False
-        Whether to print a line an epoch.
+        Whether to print a line per epoch. True skips lines in long runs; 2 prints all.
 
     Attributes
     ----------
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        Coefficients W, in the units of X; for two classes those of the log odds of
-        `classes_[1]`. They may be edited: prediction and further training use what stands
-        here. `sparsify` makes them a CSR matrix.
+        Coefficients W, in the units of X; for two classes, of the log odds of
+        `classes_[1]`. You may edit them: predictions and further training use the edited
+        values. `sparsify` makes them a CSR matrix.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts b.
     classes_ : ndarray of shape (n_classes,)
@@ -177,74 +180,72 @@ class SGDLogisticClassifier(GradientClassifier):
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, if X was a data frame with strings as column names.
+        Names of features, if X was a data frame whose column names are strings.
     n_iter_ : int
-        Epochs, or Newton steps, of the last call of `fit` or `partial_fit`.
+        Number of epochs, or Newton steps, of the last call of `fit` or `partial_fit`.
     t_ : int
-        Updates of the coefficients so far.
+        Number of updates of the coefficients so far.
     loss_ : float
-        The last epoch's value of the curve, with early stopping that of `best_epoch_`; of
-        Newton steps the objective at the end.
+        Value of `loss_curve_` in the last epoch, or in `best_epoch_` with early stopping.
+        For Newton steps, the final objective.
     loss_curve_ : list of float
-        Of each epoch so far: mean over the rows of the loss before each step, plus the
-        penalty (nats). Of Newton steps: the objective before each, on its sample. This and
-        the other curves are new lists each time they are asked for.
+        For each epoch, the mean over the rows of the loss before each step, plus the
+        penalty (nats). For each Newton step, the objective before it, on its sample. This
+        and the other curves are new lists at each access.
     best_loss_ : float or None
-        Smallest value of the curve since the stopping rule began to count; None with
-        early stopping.
+        Smallest value of the curve since the stopping rule began; None with early stopping.
     learning_rate_curve_ : list of float or None
-        Learning rate of the last step of each epoch. None for a method without one, which
-        leaves NaN where training with a learning rate goes on; so do other curves.
+        Learning rate of the last step of each epoch. None if no epoch had one. If only some
+        epochs had one, the others are NaN; this holds for the other curves, too.
     validation_loss_curve_ : list of float or None
-        Mean loss of the validation rows after each epoch, without the penalty (nats), if
-        there were any.
+        Mean loss of the validation rows after each epoch, without the penalty (nats). None
+        without validation rows.
     validation_scores_ : list of float or None
-        Their `scoring` after each epoch.
+        `scoring` of the validation rows after each epoch.
     best_validation_score_ : float or None
-        The score of the model that is kept, with early stopping.
+        With early stopping, the score of the model, the best one; else None.
     best_epoch_ : int or None
-        The epoch, from 1 and over all calls, that led to it, with early stopping.
+        With early stopping, the epoch of the model, from 1 and over all calls; else None.
 
     See Also
     --------
     BackpropMLPClassifier : The same with hidden layers.
-    sklearn.linear_model.LogisticRegression : Deterministic solvers;
-        `LogisticRegression(C)` has the same optimum at alpha = 1 / (C * sum(w)), w the
-        sample weights times class weights before scaling.
-    sklearn.linear_model.SGDClassifier : One row a step; with loss='log_loss' and two
-        classes it has the same alpha, for l2 or no penalty on dense data.
+    sklearn.linear_model.LogisticRegression : Deterministic solvers.
+        `LogisticRegression(C)` has the same optimum at alpha = 1 / (C * sum(w)), where w
+        are the sample weights times class weights before scaling.
+    sklearn.linear_model.SGDClassifier : One row per step. With loss='log_loss' and two
+        classes, alpha is the same for l2 or no penalty on dense data.
 
     Notes
     -----
-    learning_rate='auto': `fit` steps to the minimum of a quadratic model of J around the
-    present point, found by conjugate gradients, in coordinates in which dense features
-    have mean 0 and variance 1 (sparse ones are only scaled); J, its penalty and its
-    optimum stay those of X. The first steps see about 1000 rows, later ones samples five
-    times as large, the last ones all rows, while the model's Hessian is taken on a part
-    of them [5]_ [6]_; an l1 part belongs to the model, so that zeros are exact [7]_. What
-    the model promises to gain, half of the squared Newton decrement, estimates the gap
-    that `tol` is compared with. This is safe because a step that does not lower J as
-    promised is not taken, but repeated with more rows or more damping (Levenberg and
-    Marquardt), and because a run that has not arrived says so in a ConvergenceWarning.
-    Choose a learning rate instead to see or to teach the textbook's method, or to train
-    as another library does.
+    With learning_rate='auto', each step of `fit` goes to the minimum of a quadratic model
+    of J, found by conjugate gradients. Dense features are standardised to mean 0 and
+    variance 1 (sparse ones are only scaled); J, its penalty and its optimum stay those of
+    X. The first steps use about 1000 rows, later steps samples five times as large, and the
+    last steps all rows; the model's Hessian uses a part of them [5]_ [6]_. An l1 part
+    belongs to the model, so that zeros are exact [7]_. The decrease that the model
+    predicts, half of the squared Newton decrement, estimates the gap to compare with `tol`.
+    A step that lowers J too little is rejected and repeated with more rows or more damping
+    (Levenberg and Marquardt), and a run that has not converged gives a ConvergenceWarning.
+    Choose a learning rate to see or teach the textbook's method, or to train like another
+    library.
 
-    For learning_rate='auto' the optimum is what repeats: the same within `tol` for dense
-    and sparse storage, any order of rows and any `random_state`. `fit` with warm_start
-    after a pickle or with `max_iter` reached goes on bit for bit. `partial_fit` is another
-    method, for streams: see there. With a learning rate n calls of `partial_fit` with the
-    same rows are one `fit` of n epochs.
+    With learning_rate='auto', the optimum is reproducible: it is the same within `tol` for
+    dense and sparse storage, any order of rows and any `random_state`. `fit` with
+    warm_start resumes bit for bit, from a pickle, too. `partial_fit` uses another method,
+    for streams: see there. With a learning rate, n calls of `partial_fit` with the same
+    rows equal one `fit` of n epochs.
 
     Under `sklearn.set_config(array_api_dispatch=True)` X may be an array of PyTorch or
-    CuPy (with the extra `array-api`). Training runs on its device, and fitted attributes
-    and predictions are such arrays there, but for labels that are strings. With
-    learning_rate='auto' rows are moved to the host for `fit` and `partial_fit`.
+    CuPy (with the extra `array-api`). Training runs on its device. Fitted attributes and
+    predictions are such arrays, too, except for labels that are strings. With
+    learning_rate='auto', `fit` and `partial_fit` copy the rows to the host.
 
-    Differences from SGDClassifier(loss='log_loss'): no learning rate is needed; one
-    softmax instead of one model per class; batches; sparse and dense data give the same
-    model; 'invscaling' counts updates; the best parameters of early stopping are kept;
-    `partial_fit` draws a new order in each call; a sample of weight 0 does not count as a
-    step; divergence is an error, and training that ends worse than it began a warning.
+    Differences from SGDClassifier(loss='log_loss'): no learning rate is needed; one softmax
+    instead of one model per class; mini-batches; sparse and dense data give the same model;
+    'invscaling' counts updates; early stopping restores the best parameters; `partial_fit`
+    draws a new order in each call; a row of weight 0 does not count as a step; divergence
+    is an error, and an objective that ends worse than it began gives a warning.
 
     References
     ----------
@@ -266,8 +267,8 @@ class SGDLogisticClassifier(GradientClassifier):
     .. [8] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm
        restarts", ICLR 2017, equation 5, https://arxiv.org/abs/1608.03983
     .. [9] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
-       using large learning rates", 2018, https://arxiv.org/abs/1708.07120, with the
-       cosines of fastai and the numbers of PyTorch's OneCycleLR; momentum stays.
+       using large learning rates", 2018, https://arxiv.org/abs/1708.07120, with the cosines
+       of fastai and the constants of PyTorch's OneCycleLR; momentum is constant.
 
     Examples
     --------
@@ -277,7 +278,7 @@ class SGDLogisticClassifier(GradientClassifier):
     >>> round(SGDLogisticClassifier().fit(X, y).score(X, y), 3)
     0.98
 
-    The textbook's method, with a step of 0.1:
+    The textbook's method, with a learning rate of 0.1:
 
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
@@ -299,7 +300,7 @@ class SGDLogisticClassifier(GradientClassifier):
         "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
         "average": ["boolean", Interval(Integral, 0, None, closed="left")],
     }
-    _smallest_n_classes = 2
+    _min_n_classes = 2
 
     def __init__(
         self,
@@ -363,9 +364,9 @@ class SGDLogisticClassifier(GradientClassifier):
     def sparsify(self):
         """Store `coef_` as a CSR matrix, as scikit-learn's linear models do.
 
-        That is for code which looks for it, where l1 has made most coefficients 0; what
-        training needs to go on stays dense, and `fit` makes `coef_` dense again. A model of
-        another array library becomes one of NumPy's arrays by it.
+        For code that uses this method if l1 has made most coefficients 0. The memory of
+        training stays dense, and `fit` makes `coef_` dense again. A model in another array
+        library gets NumPy arrays.
 
         Returns
         -------
@@ -390,10 +391,10 @@ class SGDLogisticClassifier(GradientClassifier):
     def _architecture(self, n_features, n_outputs):
         return Architecture((n_features, n_outputs), fit_intercept=bool(self.fit_intercept))
 
-    def _objective(self):
+    def _class_settings(self, architecture):
         penalty = PENALTIES[self.penalty](float(self.alpha), float(self.l1_ratio))
         # average=True is 1: from the first step.
-        return Objective(penalty, average_from=int(self.average))
+        return ClassSettings(penalty, average_from=int(self.average))
 
     def _initial_theta(self, architecture, rng, dtype):
         return np.zeros(architecture.n_parameters, dtype=dtype)
@@ -401,6 +402,6 @@ class SGDLogisticClassifier(GradientClassifier):
     def _layers(self):
         return [Layer(dense(self.coef_).T, array_api.own(self.intercept_))]
 
-    def _show_model(self, layers, encoding):
+    def _set_model(self, layers, encoding):
         self.coef_ = array_api.copied(layers[0].weight.T)
         self.intercept_ = array_api.copied(layers[0].intercept)

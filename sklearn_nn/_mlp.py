@@ -1,4 +1,4 @@
-"""The multilayer perceptron by backpropagation."""
+"""The multilayer perceptron."""
 
 from numbers import Integral, Real
 
@@ -13,112 +13,111 @@ from ._engine.objective.losses import LOSSES
 from ._engine.objective.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
 from ._methods import method_of
-from ._parameters import CONSTRAINTS, Interval, Objective, StrOptions
+from ._parameters import CONSTRAINTS, ClassSettings, Interval, StrOptions
 
 
 class BackpropMLPClassifier(GradientClassifier):
     """Multilayer perceptron, trained by backpropagation.
 
-    By backpropagated gradients [1]_ it minimises over the weights W and the intercepts b
-    of a network f that ends in logits
+    By backpropagation [1]_, it minimises over the weights W and the intercepts b of a
+    network f, whose outputs are logits,
 
         J(W, b) = 1/n sum_i w_i loss(y_i, f(x_i)) + alpha / 2 * ||W||^2
 
-    where w_i = sample_weight_i * class_weight[y_i], scaled to mean 1. The output is one
-    sigmoid for two classes, one softmax for more, and a sigmoid for each column of
+    where w_i = sample_weight_i * class_weight[y_i], scaled to mean 1. The output activation
+    is a sigmoid for two classes, a softmax for more, and a sigmoid for each column of
     multilabel y. Parameters have the names and defaults of MLPClassifier, and the same
     `random_state` draws the same initial weights.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
-        Units in each hidden layer, >= 1 each. () is logistic regression.
+        Number of units in each hidden layer, >= 1. () is logistic regression.
 
     activation : str or array-like of str, default='relu'
-        f(z) of the hidden layers: one name for all, or a name for each.
+        Activation f(z) of the hidden layers: one name for all, or one for each.
 
         - 'identity': z
         - 'logistic': 1 / (1 + exp(-z))
         - 'tanh': tanh(z)
         - 'relu': max(z, 0)
-        - 'leaky_relu': z, and 0.01 z where z < 0 [4]_
+        - 'leaky_relu': z, or 0.01 z if z < 0 [4]_
         - 'softplus': log(1 + exp(z)) [5]_
-        - 'elu': z, and exp(z) - 1 where z < 0 [6]_
+        - 'elu': z, or exp(z) - 1 if z < 0 [6]_
         - 'silu' (or swish): z / (1 + exp(-z)) [7]_ [8]_ [9]_
         - 'gelu': z times the normal distribution function of z [7]_
 
     solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
-        'adam' scales each coordinate's step by running moments of its gradient [2]_;
-        'adamw' is the same step on the loss alone, beside which each step takes the part
-        (learning rate * alpha) from every weight [14]_; 'sgd' is gradient descent with
-        momentum; 'lbfgs' is scipy's L-BFGS-B on all rows at once, good for small data.
+        'adam' scales each coordinate's step by running moments of its gradient [2]_.
+        'adamw' takes the same step on the loss alone, and multiplies all weights by
+        (1 - learning rate * alpha) [14]_. 'sgd' is gradient descent with momentum. 'lbfgs'
+        is scipy's L-BFGS-B on all rows at once, good for small data.
 
     alpha : float, default=1e-4
-        Strength of the l2 penalty, >= 0. It means the same for every batch size. With
-        'adamw' it is the strength of the decay; the curve still shows J with
-        alpha / 2 * ||W||^2, whose minimum is not where 'adamw' leads.
+        Strength of the l2 penalty, >= 0. Its effect does not depend on the batch size. With
+        'adamw', the strength of the weight decay; `loss_curve_` still shows J with
+        alpha / 2 * ||W||^2, although 'adamw' does not minimise it.
 
     batch_size : int or {'auto', 'full'}, default='auto'
-        Rows in a step. 'auto' is min(200, n_samples), 'full' is all. Not used by 'lbfgs'.
+        Rows per step. 'auto' is min(200, n_samples); 'full' is all. Not used by 'lbfgs'.
 
     learning_rate : float or {'constant', 'invscaling', 'adaptive', 'cosine', \
             'one_cycle'}, default='constant'
-        A number is a constant step of that size. A name takes it from
-        `learning_rate_init`:
+        A number is a constant learning rate. The schedules start from `learning_rate_init`:
 
-        - 'constant' stays there;
-        - 'invscaling' is learning_rate_init / t**power_t, t the number of the update,
-          from 1;
+        - 'constant' does not change;
+        - 'invscaling' is learning_rate_init / t**power_t, where t is the number of the
+          update, from 1;
         - 'adaptive' is divided by 5 whenever `n_iter_no_change` epochs in a row bring no
           improvement of `tol`; training ends when that happens at a rate of 1e-6 or less;
-        - 'cosine' rises along a line for `warmup_fraction` of `max_iter` epochs, and then
-          falls to 0 along half a cosine [12]_;
+        - 'cosine' rises linearly for `warmup_fraction` of `max_iter` epochs, then falls to
+          0 along half a cosine [12]_;
         - 'one_cycle' rises and falls along half cosines, from 1/25 of `learning_rate_init`
           to 1/250,000 of it [13]_.
 
-        'cosine' and 'one_cycle' reach `learning_rate_init` as their peak, at their place
-        in a cycle of `max_iter` epochs, counted since training began (each `partial_fit`
-        is one, whatever its chunk); training that goes
-        on after a cycle begins the next. A run with a smaller `max_iter` is another
-        schedule, not a part of this one, and tol=None keeps the stopping rule from cutting
-        a cycle short.
+        'cosine' and 'one_cycle' are cycles of `max_iter` epochs, whose peak is
+        `learning_rate_init`. The position in the cycle counts all epochs since training
+        began (each `partial_fit` is one, whatever the size of its chunk). If training
+        resumes after a cycle, the next cycle begins. A smaller `max_iter` gives another
+        schedule, not a part of this one. Set tol=None so that the stopping rule does not
+        end a cycle early.
 
         Every schedule works with 'sgd', 'adam' and 'adamw'.
 
     learning_rate_init : float, default=0.001
-        First step size of a named schedule, > 0; of a cycle the largest.
+        First learning rate of a schedule, > 0, or the peak of a cycle.
 
     power_t : float, default=0.5
         Exponent of 'invscaling', >= 0.
 
     warmup_fraction : float or None, default=None
-        Part of a cycle in which its rate rises, in [0, 1); None is 0 for 'cosine' and 0.3
-        for 'one_cycle'. Not used by other schedules.
+        Part of a cycle before its peak, in [0, 1); None is 0 for 'cosine' and 0.3 for
+        'one_cycle'. Not used by other schedules.
 
     max_iter : int, default=200
-        Largest number of epochs of `fit`, or of iterations of 'lbfgs'; the length of a
-        cycle of 'cosine' and 'one_cycle', in `partial_fit` too.
+        Maximum number of epochs of `fit`, or of iterations of 'lbfgs'. Also the length of a
+        cycle of 'cosine' and 'one_cycle', in `partial_fit`, too.
 
     shuffle : bool, default=True
-        Whether rows are visited in a new random order in each epoch.
+        Whether each epoch visits the rows in a new random order.
 
     random_state : int, RandomState instance or None, default=None
-        Draws initial weights, the validation part and the order of rows, in this order.
-        An int makes `fit` repeatable. Training that goes on has its own copy of an
-        instance's state.
+        Draws initial weights, the held-out rows and the order of rows, in this sequence. An
+        int makes `fit` reproducible. Resumed training has its own copy of an instance's
+        state.
 
     tol : float or None, default=1e-4
-        Smallest improvement of the objective (nats per sample) or of the validation
-        score that counts; for 'lbfgs' the largest gradient component at the end. None
-        trains exactly `max_iter` epochs ('lbfgs': until it finds nothing lower), without
-        a warning.
+        Smallest improvement that counts: of the objective (nats per sample), or of the
+        validation score with early stopping. 'lbfgs' ends when no component of the gradient
+        is larger. None trains exactly `max_iter` epochs ('lbfgs': until it finds no lower
+        point), without a warning.
 
     verbose : bool or int, default=False
-        Whether to print a line an epoch.
+        Whether to print a line per epoch. True skips lines in long runs; 2 prints all.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the fitted model. Another solver begins what it
-        remembers of its steps anew.
+        Whether `fit` resumes from the fitted model. After a change of solver, the
+        optimizer's memory starts empty.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1]. 0 is plain gradient descent.
@@ -127,21 +126,21 @@ class BackpropMLPClassifier(GradientClassifier):
         Whether the momentum is Nesterov's. Only used if momentum > 0.
 
     early_stopping : bool, default=False
-        Whether the `scoring` of rows that are not trained on takes the objective's place
-        in the stopping rule. They are `X_val` of `fit`, or else a part of the rows that is
-        held out (stratified, but for multilabel y). The best parameters are kept. Not
-        used by 'lbfgs'.
+        Whether the stopping rule judges the `scoring` of validation rows instead of the
+        objective. These are `X_val` of `fit`, or else a held-out part of the rows
+        (stratified, except for multilabel y). The model gets the best parameters. Not used
+        by 'lbfgs'.
 
     validation_fraction : float, default=0.1
-        Part of the rows to hold out for early stopping, in (0, 1). Not used if `fit` is
-        given `X_val`.
+        Part of the rows that early stopping holds out, in (0, 1). Not used if `X_val` is
+        passed to `fit`.
 
     scoring : {'loss'}, str, callable or None, default=None
-        Score of the validation rows, higher is better. None is accuracy, as in
-        MLPClassifier; 'loss' is minus the validation loss; else the name of a scorer
-        (`sklearn.metrics.get_scorer_names`) or a callable (estimator, X, y) -> float,
-        which is also given `sample_weight` if the validation rows have weights: those of
-        `X_val`, or of rows held out sample times class weights. X is an ndarray or CSR.
+        Score of the validation rows; higher is better. None is accuracy, as in
+        MLPClassifier. 'loss' is minus the validation loss. A string is the name of a scorer
+        (`sklearn.metrics.get_scorer_names`). A callable (estimator, X, y) -> float gets X
+        as an ndarray or CSR. If the validation rows have weights, scorers get them as
+        `sample_weight`: those of `X_val`, or sample times class weights of held-out rows.
 
     beta_1, beta_2 : float, default=0.9 and 0.999
         Decay of Adam's moments, in [0, 1).
@@ -150,16 +149,16 @@ class BackpropMLPClassifier(GradientClassifier):
         Added to the denominator of Adam's step, > 0.
 
     max_gradient_norm : float or None, default=None
-        Largest length of the gradient in a step, > 0: that of all parameters together,
-        penalty included (but not the decay of 'adamw'). A longer gradient is scaled down
-        to it [15]_; one that is not finite stays, and is found as divergence. None sets no
-        limit. Not used by 'lbfgs'.
+        Maximum norm of the gradient, > 0. It is the norm over all parameters, with the
+        penalty (but without the decay of 'adamw'). A larger gradient is scaled down to this
+        norm [15]_; one that is not finite is not changed, and raises an error as
+        divergence. None is no limit. Not used by 'lbfgs'.
 
     n_iter_no_change : int or inf, default=10
-        Training stops after exactly so many epochs in a row without an improvement.
+        Training stops after exactly this number of epochs in a row without improvement.
 
     max_fun : int, default=15000
-        Largest number of evaluations of the objective by 'lbfgs'.
+        Maximum number of evaluations of the objective by 'lbfgs'.
 
     loss : {'log_loss', 'squared_error'}, default='log_loss'
         'log_loss' is the cross-entropy in nats; 'squared_error' is half the squared
@@ -171,26 +170,26 @@ class BackpropMLPClassifier(GradientClassifier):
         multilabel y.
 
     init : {'auto', 'glorot', 'he'}, default='auto'
-        How weights (fan_in, fan_out) are drawn at the start:
+        How to draw the initial weights (fan_in, fan_out):
 
         - 'auto': as MLPClassifier, uniform in +-sqrt(f / (fan_in + fan_out)) with f = 2
-          for 'logistic' and 6 otherwise, intercepts too (the output layer goes by the
-          last hidden one);
+          for 'logistic', else 6, intercepts, too (the output layer has the f of the last
+          hidden layer);
         - 'glorot': uniform in +-sqrt(6 / (fan_in + fan_out)) [3]_, intercepts 0;
         - 'he': normal with variance 2 / fan_in [10]_, intercepts 0.
 
     dropout : float or array-like of float, default=0.0
-        Part of the hidden units that each step of training leaves out, drawn anew for
-        each row, in [0, 1): one number for all hidden layers, or one for each. What the
-        others give is divided by 1 - dropout [11]_; predictions and validation scores
-        use all units. `loss_curve_` is that of training, with units left out. Not for
-        'lbfgs', whose objective must not be random.
+        Part of the hidden units that each training step drops, in [0, 1), drawn separately
+        for each row: one number for all hidden layers, or one for each. The outputs of the
+        other units are divided by 1 - dropout [11]_. Predictions and validation scores use
+        all units; `loss_curve_` shows the loss with dropout. Not allowed with 'lbfgs',
+        whose objective must not be random.
 
     Attributes
     ----------
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights of each layer, input side first. They may be edited: prediction and
-        further training use what stands here.
+        Weights of each layer, input side first. You may edit them: predictions and further
+        training use the edited values.
     intercepts_ : list of ndarray of shape (fan_out,)
         Intercepts of each layer.
     classes_ : ndarray of shape (n_classes,)
@@ -198,62 +197,62 @@ class BackpropMLPClassifier(GradientClassifier):
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, if X was a data frame with strings as column names.
+        Names of features, if X was a data frame whose column names are strings.
     n_iter_ : int
-        Epochs (iterations of 'lbfgs') of the last call of `fit` or `partial_fit`.
+        Number of epochs (iterations of 'lbfgs') of the last call of `fit` or `partial_fit`.
     t_ : int
-        Updates of the weights so far.
+        Number of updates of the weights so far.
     loss_ : float
-        The last epoch's value of the curve, with early stopping that of `best_epoch_`; for
-        'lbfgs' the objective at the end.
+        Value of `loss_curve_` in the last epoch, or in `best_epoch_` with early stopping.
+        For 'lbfgs', the final objective.
     loss_curve_ : list of float
-        Of each epoch so far: mean over the rows of the loss before each step, plus the
-        penalty. This and the other curves are new lists each time they are asked for.
+        For each epoch, the mean over the rows of the loss before each step, plus the
+        penalty. This and the other curves are new lists at each access.
     best_loss_ : float or None
-        Smallest value of the curve since the stopping rule began to count (for 'lbfgs'
-        the objective at the end); None with early stopping.
+        Smallest value of the curve since the stopping rule began (for 'lbfgs', the final
+        objective); None with early stopping.
     learning_rate_curve_ : list of float or None
-        Learning rate of the last step of each epoch. None for a method without one, which
-        leaves NaN where training with a learning rate goes on; so do other curves.
+        Learning rate of the last step of each epoch. None if no epoch had one. If only some
+        epochs had one, the others are NaN; this holds for the other curves, too.
     validation_loss_curve_ : list of float or None
-        Mean loss of the validation rows after each epoch, without the penalty (nats), if
-        there were any.
+        Mean loss of the validation rows after each epoch, without the penalty (nats). None
+        without validation rows.
     validation_scores_ : list of float or None
-        Their `scoring` after each epoch.
+        `scoring` of the validation rows after each epoch.
     best_validation_score_ : float or None
-        The score of the model that is kept, with early stopping.
+        With early stopping, the score of the model, the best one; else None.
     best_epoch_ : int or None
-        The epoch, from 1 and over all calls, that led to it, with early stopping.
+        With early stopping, the epoch of the model, from 1 and over all calls; else None.
     n_layers_ : int
-        Number of layers, input and output included.
+        Number of layers, including input and output.
     n_outputs_ : int
         Number of logits.
     out_activation_ : {'logistic', 'softmax'}
-        What turns logits into probabilities.
+        Activation that converts logits to probabilities.
 
     See Also
     --------
     SGDLogisticClassifier : The linear model, with l1 penalties and averaging.
-    sklearn.neural_network.MLPClassifier : With alpha=a and batches of m rows it
-        minimises the same objective as alpha=a/m here, where m divides the number of
-        rows (m is the number of rows for 'lbfgs').
+    sklearn.neural_network.MLPClassifier : With alpha=a and batches of m rows, it has the
+        objective of alpha=a/m here, if m divides the number of rows (for 'lbfgs', m is the
+        number of rows).
 
     Notes
     -----
-    Differences from MLPClassifier: alpha does not depend on the batch size;
+    Differences from MLPClassifier: the effect of alpha does not depend on the batch size;
     `n_iter_no_change` is exact; 'invscaling' counts updates, and schedules work with
-    'adam' too; losses are computed from logits and so never stop at a clipped
-    probability; the validation part is stratified for more than two classes too; a sample
-    weight acts at every batch size as so many repetitions of the row do in a full batch
-    (without dropout); `partial_fit` draws a new order in each call and is one epoch of
-    `fit`; `t_` counts updates; `tol` alone ends 'lbfgs'; a change of `activation` takes
-    effect at the next `fit`; a single class in y gives one column of probabilities;
-    divergence is an error, and training that ends worse than it began a warning.
+    'adam', too; losses are computed from logits, not from clipped probabilities; held-out
+    rows are stratified for more than two classes, too; at any batch size, a sample weight
+    acts like repetitions of the row in a full batch (without dropout); `partial_fit` draws
+    a new order in each call and equals one epoch of `fit`; `t_` counts updates; only `tol`
+    ends 'lbfgs'; a change of `activation` takes effect at the next `fit`; a single class in
+    y gives one column of probabilities; divergence is an error, and an objective that ends
+    worse than it began gives a warning.
 
     Under `sklearn.set_config(array_api_dispatch=True)` X may be an array of PyTorch or
-    CuPy (with the extra `array-api`). Training runs on its device, and fitted attributes
-    and predictions are such arrays there, but for labels that are strings. ('lbfgs' keeps
-    its memory on the host.)
+    CuPy (with the extra `array-api`). Training runs on its device. Fitted attributes and
+    predictions are such arrays, too, except for labels that are strings. ('lbfgs' keeps its
+    memory on the host.)
 
     References
     ----------
@@ -287,11 +286,11 @@ class BackpropMLPClassifier(GradientClassifier):
     .. [12] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm
        restarts", ICLR 2017, equation 5, https://arxiv.org/abs/1608.03983
     .. [13] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
-       using large learning rates", 2018, https://arxiv.org/abs/1708.07120, with the
-       cosines of fastai and the numbers of PyTorch's OneCycleLR; momentum stays.
+       using large learning rates", 2018, https://arxiv.org/abs/1708.07120, with the cosines
+       of fastai and the constants of PyTorch's OneCycleLR; momentum is constant.
     .. [14] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019,
-       algorithm 2, https://arxiv.org/abs/1711.05101, with the decay times the learning
-       rate, as in PyTorch's AdamW.
+       algorithm 2, https://arxiv.org/abs/1711.05101; as in PyTorch's AdamW, the learning
+       rate multiplies the decay.
     .. [15] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent
        neural networks", ICML 2013, algorithm 1, https://arxiv.org/abs/1211.5063
 
@@ -391,7 +390,7 @@ class BackpropMLPClassifier(GradientClassifier):
         sizes = self.hidden_layer_sizes
         if isinstance(sizes, Integral):
             sizes = (sizes,)
-        # A mapping or a set has no order, which np.ndim shows as 0 axes.
+        # np.ndim of a mapping or a set is 0.
         valid = np.ndim(sizes) == 1 and all(
             isinstance(size, Integral) and not isinstance(size, bool) and size >= 1
             for size in sizes
@@ -403,11 +402,11 @@ class BackpropMLPClassifier(GradientClassifier):
             )
         return tuple(int(size) for size in sizes)
 
-    def _checked_activations(self, hidden):
+    def _checked_activations(self, n_hidden):
         """Return `activation` as a tuple of names, one for each hidden layer, or raise."""
         names = self.activation
         if isinstance(names, str):
-            names = [names] * len(hidden)
+            names = [names] * n_hidden
         valid = np.ndim(names) == 1 and all(
             isinstance(name, str) and name in ACTIVATIONS for name in names
         )
@@ -416,13 +415,13 @@ class BackpropMLPClassifier(GradientClassifier):
                 f"activation must be one of {sorted(ACTIVATIONS)}, or hold one of them for "
                 f"each hidden layer; got {self.activation!r}."
             )
-        return self._one_per_hidden_layer("activation", names, hidden)
+        return self._one_per_hidden_layer("activation", names, n_hidden)
 
-    def _checked_dropout(self, hidden):
+    def _checked_dropout(self, n_hidden):
         """Return `dropout` as a tuple, one for each hidden layer, () for none, or raise."""
         rates = self.dropout
         if isinstance(rates, Real):
-            rates = [rates] * len(hidden)
+            rates = [rates] * n_hidden
         valid = np.ndim(rates) == 1 and all(
             isinstance(rate, Real) and not isinstance(rate, bool) and 0 <= rate < 1
             for rate in rates
@@ -430,25 +429,24 @@ class BackpropMLPClassifier(GradientClassifier):
         if not valid:
             raise ValueError(
                 "dropout must be a number in [0, 1), or hold one for each hidden layer (1 "
-                f"would leave all units out); got {self.dropout!r}."
+                f"would drop all units); got {self.dropout!r}."
             )
         rates = [float(rate) for rate in rates]
-        rates = self._one_per_hidden_layer("dropout", rates, hidden)
+        rates = self._one_per_hidden_layer("dropout", rates, n_hidden)
         if any(rates) and not method_of(self).is_stepwise:
             raise ValueError(
-                f"dropout={self.dropout!r} does not go with solver='lbfgs', which compares "
-                "values of the objective: under dropout they are random. Set dropout=0.0, "
-                "or solver='adam' or 'sgd'."
+                f"dropout={self.dropout!r} cannot be used with solver='lbfgs', which "
+                "compares values of the objective: dropout makes them random. Set "
+                "dropout=0.0, or solver='adam' or 'sgd'."
             )
         return rates if any(rates) else ()
 
-    def _one_per_hidden_layer(self, parameter, values, hidden):
-        """Return `values` as a tuple, or raise if there are not as many as layers."""
-        n_layers = len(hidden)
-        if len(values) != n_layers:
+    def _one_per_hidden_layer(self, parameter, values, n_hidden):
+        """Return `values` as a tuple, or raise if their number is not `n_hidden`."""
+        if len(values) != n_hidden:
             raise ValueError(
                 f"{parameter} must have one entry for each hidden layer: got "
-                f"{len(values)}, {getattr(self, parameter)!r}, for {n_layers} in "
+                f"{len(values)}, {getattr(self, parameter)!r}, for {n_hidden} in "
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r}."
             )
         return tuple(values)
@@ -456,21 +454,21 @@ class BackpropMLPClassifier(GradientClassifier):
     def _architecture(self, n_features, n_outputs):
         hidden = self._checked_hidden_layer_sizes()
         sizes = (n_features, *hidden, n_outputs)
-        return Architecture(sizes, self._checked_activations(hidden))
+        return Architecture(sizes, self._checked_activations(len(hidden)))
 
-    def _objective(self):
+    def _class_settings(self, architecture):
         penalty = "decay" if self.solver in WITH_DECAY else "l2"
         max_norm = self.max_gradient_norm
-        return Objective(
+        return ClassSettings(
             penalty=PENALTIES[penalty](float(self.alpha), 0.0),
             loss=self.loss,
             max_gradient_norm=None if max_norm is None else float(max_norm),
-            dropout=self._checked_dropout(self._checked_hidden_layer_sizes()),
+            dropout=self._checked_dropout(len(architecture.activations)),
         )
 
     def _initial_theta(self, architecture, rng, dtype):
         names, last = architecture.activations, self.activation
-        # The output layer is drawn like the hidden ones, also where there is none.
+        # The output layer is drawn for the last hidden layer's activation.
         if not isinstance(last, str):
             last = names[-1] if names else "identity"
         sizes, names = architecture.layer_sizes, (*names, last)
@@ -480,7 +478,7 @@ class BackpropMLPClassifier(GradientClassifier):
         pairs = zip(self.coefs_, self.intercepts_, strict=True)
         return [Layer(*map(array_api.own, pair)) for pair in pairs]
 
-    def _show_model(self, layers, encoding):
+    def _set_model(self, layers, encoding):
         self.coefs_ = [array_api.copied(layer.weight) for layer in layers]
         self.intercepts_ = [array_api.copied(layer.intercept) for layer in layers]
         self.n_layers_ = len(layers) + 1

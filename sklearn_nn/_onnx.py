@@ -1,10 +1,10 @@
-"""Fitted estimators as ONNX graphs, which predict without Python or scikit-learn.
+"""Export of fitted estimators to ONNX, to predict without Python or scikit-learn.
 
-A graph is put together as data first, and becomes a model of the onnx package at the end,
-in the one function that needs that package: ``pip install 'sklearn_nn[onnx]'``.
+The graph is built as data first. Only the last functions, which convert it, need the onnx
+package: ``pip install 'sklearn_nn[onnx]'``.
 
-Operators are those of opset 17; they are chosen so that onnxruntime has each of them in
-float32 and float64: of Elu and Softplus it has no float64.
+The graph uses operators of opset 17 that onnxruntime has in float32 and float64; it has no
+Elu and Softplus in float64.
 """
 
 import numpy as np
@@ -16,17 +16,17 @@ from ._engine.arrays import to_numpy
 from ._engine.types import Layer
 from ._version import __version__
 
-# Of 2022, read by onnxruntime from 1.12.
+# Of 2022; onnxruntime reads them since 1.12.
 OPSET, IR_VERSION = 17, 8
 
 
 class Graph:
-    """Nodes and constants, added in the order of their computation.
+    """Nodes and constants, in the order of computation.
 
     Parameters
     ----------
     dtype : dtype
-        In which the network is computed, float32 or float64.
+        Of the network's computation, float32 or float64.
     """
 
     def __init__(self, dtype):
@@ -71,7 +71,7 @@ def relu(graph, z):
 
 
 def gelu(graph, z):
-    """z (1 + erf(z / sqrt 2)) / 2; onnxruntime has erf in float32 only."""
+    """z (1 + erf(z / sqrt 2)) / 2; onnxruntime has Erf only in float32."""
     scaled = graph.add("Mul", z, graph.number(np.sqrt(0.5)))
     erf = graph.add("Erf", graph.add("Cast", scaled, to=np.float32))
     erf = graph.add("CastLike", erf, z)
@@ -85,12 +85,12 @@ def silu(graph, z):
 
 
 def leaky_relu(graph, z):
-    """max(z, 0.01 z); the operator LeakyRelu knows 0.01 in float32 only."""
+    """max(z, 0.01 z); the operator LeakyRelu has 0.01 only in float32."""
     return graph.add("Max", z, graph.add("Mul", z, graph.number(0.01)))
 
 
 def softplus(graph, z):
-    """log(1 + exp(z)) as max(z, 0) + log(1 + exp(-|z|)), where exp cannot overflow."""
+    """log(1 + exp(z)) as max(z, 0) + log(1 + exp(-|z|)), which cannot overflow."""
     exp = graph.add("Exp", graph.add("Neg", graph.add("Abs", z)))
     log = graph.add("Log", graph.add("Add", exp, graph.number(1.0)))
     return graph.add("Add", graph.add("Relu", z), log)
@@ -116,7 +116,7 @@ ACTIVATIONS = {
 
 
 def to_onnx(estimator):
-    """Return a fitted estimator as an ONNX model, which predicts without Python.
+    """Convert a fitted estimator to an ONNX model, which predicts without Python.
 
     Parameters
     ----------
@@ -128,31 +128,30 @@ def to_onnx(estimator):
     onnx.ModelProto
         Of opset 17. Names and types are those of skl2onnx without zipmap:
 
-        - input 'X', float32 of shape (n_samples, n_features), any number of samples;
-        - output 'label', shape (n_samples,), what `predict` returns: strings as strings,
-          integers, booleans and floats (which are whole numbers) as int64; or indicators
-          in int64 of shape (n_samples, n_outputs);
-        - output 'probabilities', float32 of shape (n_samples, n_classes), what
-          `predict_proba` returns.
+        - input 'X': float32 of shape (n_samples, n_features), any number of samples;
+        - output 'label': the result of `predict`, of shape (n_samples,). Strings stay
+          strings; integers, booleans and whole floats become int64. For multilabel y, int64
+          indicators of shape (n_samples, n_outputs);
+        - output 'probabilities': the result of `predict_proba`, float32 of shape
+          (n_samples, n_classes).
 
     Raises
     ------
     ImportError
         If onnx is not installed.
     TypeError
-        If `estimator` is none of this package.
+        If `estimator` is not of this package.
     NotFittedError
         If it is not fitted.
     ValueError
-        If a label is a number beyond 64 bits.
+        If a numeric label is not an integer of 64 bits.
 
     Notes
     -----
-    The graph computes in the type that the model was trained in, after a cast of X: most
-    models are float64, as X was, and a model trained on float32 is float32 throughout. So
-    labels are those of `predict`, unless logits tie within the rounding of that type (a
-    hidden 'gelu' in float64 counts as float32, in which onnxruntime has its error
-    function). Fitted coefficients that were edited are exported as they are.
+    The graph casts X to the dtype of the model, usually float64; a model trained on float32
+    is float32 throughout. So labels equal those of `predict`, unless logits tie within the
+    rounding error of that dtype (of float32 for a hidden 'gelu', because onnxruntime has
+    its error function only in float32). Edited coefficients are exported as they are.
 
     Examples
     --------
@@ -176,9 +175,9 @@ def check_exportable(estimator):
     advice = "Convert estimators of other packages with skl2onnx."
     if isinstance(estimator, Pipeline):
         advice = (
-            "Export its last step, to_onnx(pipeline[-1]), and do what the other steps do "
-            "before; or convert those with skl2onnx (pipeline[:-1]), and join both with "
-            "onnx.compose.merge_models."
+            "Export its last step, to_onnx(pipeline[-1]), and apply the other steps to X "
+            "yourself; or convert them with skl2onnx (pipeline[:-1]), and join both models "
+            "with onnx.compose.merge_models."
         )
     raise TypeError(
         "to_onnx needs a fitted SGDLogisticClassifier or BackpropMLPClassifier; got "
@@ -187,7 +186,7 @@ def check_exportable(estimator):
 
 
 def check_onnx_is_installed():
-    """Raise ImportError, with what to do, unless onnx can be imported."""
+    """Raise ImportError unless onnx can be imported."""
     try:
         import onnx  # noqa: F401
     except ImportError as error:
@@ -207,7 +206,7 @@ def graph_of(estimator):
 
 
 def add_logits(graph, layers, activations):
-    """Add the network from 'X' on; return the name of the logits (N, n_outputs)."""
+    """Add the network; return the name of the logits (N, n_outputs)."""
     a = "X" if graph.dtype == np.float32 else graph.add("Cast", "X", to=graph.dtype)
     for i, (layer, activation) in enumerate(zip(layers, activations, strict=True)):
         weight = graph.constant(f"weight_{i}", layer.weight.astype(graph.dtype))
@@ -233,14 +232,14 @@ def add_label(graph, logits, encoding):
 
 
 def labels_of(classes):
-    """Return labels (n_classes,) as ONNX has them: strings (as objects) or int64."""
+    """Return labels (n_classes,) in a type of ONNX: strings (as objects) or int64."""
     if all(isinstance(label, str) for label in classes):
         return classes.astype(object)
     integers = classes.astype(np.int64)
     if not np.array_equal(integers, classes):
         raise ValueError(
-            "Labels in ONNX are strings or integers of 64 bits; the model has the classes "
-            f"{classes.tolist()}. Train it with such labels."
+            "Labels in ONNX must be strings or integers of 64 bits; the model has the "
+            f"classes {classes.tolist()}. Train it with such labels."
         )
     return integers
 
@@ -290,7 +289,7 @@ def model_of(graph, estimator):
 
 
 def onnx_parts(graph):
-    """Return the nodes and the constants of a Graph as onnx has them."""
+    """Return the nodes and the constants of a Graph as objects of onnx."""
     from onnx import helper, numpy_helper
 
     def node_of(operator, inputs, output, attributes):

@@ -1,7 +1,7 @@
-"""Constructor parameters: what they may be, and what they mean to the engine.
+"""Constructor parameters: their constraints, and the engine's settings made from them.
 
-`Interval`, `Options` and `StrOptions` are scikit-learn's own way to check parameters; the
-module is private in name, and was checked with scikit-learn 1.6 to 1.9.
+`Interval`, `Options` and `StrOptions` are how scikit-learn checks its own parameters. Their
+module is private; it was checked with scikit-learn 1.6 to 1.9.
 """
 
 from functools import cache
@@ -28,16 +28,16 @@ from ._engine.objective import dropout
 from ._engine.objective.penalties import Penalty
 from ._engine.stopping import StoppingRule
 
-# MLPClassifier's: large enough that NumPy's overhead is small beside the arithmetic.
+# MLPClassifier's: with so many rows, NumPy's overhead is small.
 AUTO_BATCH_SIZE = 200
-# Rows of the first sample of Newton's method: up to so many, all of them take no time.
+# Rows of the first sample of Newton's method: steps on so few rows take almost no time.
 AUTO_SAMPLE_SIZE = 1000
-# What else schedules are called.
-OTHER_NAMES = {"auto": "constant"}
-# First step of a named schedule where learning_rate_init is None.
+# Other names of schedules.
+SYNONYMS = {"auto": "constant"}
+# learning_rate_init of a named schedule if the user leaves it None.
 DEFAULT_RATE = 0.05
 
-# The parameters that both estimators share.
+# Constraints of the parameters that both estimators share.
 CONSTRAINTS = {
     "alpha": [Interval(Real, 0, None, closed="left")],
     "learning_rate": [
@@ -74,10 +74,9 @@ CONSTRAINTS = {
 
 
 def check_booleans(estimator):
-    """Raise if a bool stands where only other types make sense.
+    """Raise InvalidParameterError if a parameter that is not boolean is a bool.
 
-    Python's bool is an int, so scikit-learn's Interval lets `learning_rate=True` through
-    as a step of size 1.
+    Python's bool is an int, so scikit-learn's Interval accepts `learning_rate=True` as 1.
     """
     for name, constraints in estimator._parameter_constraints.items():
         value = getattr(estimator, name)
@@ -92,7 +91,7 @@ def check_booleans(estimator):
 
 
 def check_class_weight(estimator):
-    """Raise unless a dict as `class_weight` holds finite numbers >= 0."""
+    """Raise InvalidParameterError unless a dict of class weights has finite values >= 0."""
     class_weight = estimator.class_weight
     if not isinstance(class_weight, dict):
         return
@@ -105,13 +104,13 @@ def check_class_weight(estimator):
 
 
 def constructor_parameters(estimator):
-    """Return (name, value) of each; `get_params` reads a signature, which takes long."""
+    """Return (name, value) pairs, faster than `get_params`, which reads a signature."""
     return [(name, getattr(estimator, name)) for name in estimator._parameter_constraints]
 
 
 def check(estimator):
-    """Raise InvalidParameterError or ValueError for a parameter that makes no sense."""
-    # As scikit-learn's _validate_params does, but get_params would read a signature.
+    """Raise InvalidParameterError or ValueError if a parameter is not valid."""
+    # As scikit-learn's _validate_params, but without reading a signature.
     validate_parameter_constraints(
         estimator._parameter_constraints,
         dict(constructor_parameters(estimator)),
@@ -119,57 +118,55 @@ def check(estimator):
     )
     check_booleans(estimator)
     check_class_weight(estimator)
-    # What is particular to a class it checks itself, where it makes something of it.
-    estimator._architecture(1, 1)
-    estimator._objective()
+    # The hooks of the class check its own parameters.
+    estimator._class_settings(estimator._architecture(1, 1))
 
 
-class Objective(NamedTuple):
-    """What is particular to a class in the objective and in the steps that lower it."""
+class ClassSettings(NamedTuple):
+    """Settings that only one of the classes has, with the defaults of the other."""
 
     penalty: Penalty
     loss: str = "log_loss"  # the first part of a key of LOSSES
-    average_from: int = 0  # first step whose parameters are averaged; 0: none
+    average_from: int = 0  # first step whose theta enters the average; 0: no average
     max_gradient_norm: float | None = None
     dropout: tuple = ()
 
 
-def epoch_settings(estimator, objective, n_samples, random_state):
-    """Return the EpochSettings for so many rows.
+def epoch_settings(estimator, own: ClassSettings, n_samples, random_state) -> EpochSettings:
+    """Return the EpochSettings for `n_samples` rows.
 
-    `random_state` is that from which a model begins, of which the masks of dropout are a
-    function. All numbers become Python's here and in the other functions: a NumPy scalar
-    (from a grid made by np.logspace, say) would turn float32 parameters into float64.
+    `random_state` is that of the start of training, which determines the masks of dropout.
+    This file makes all numbers Python's: a NumPy scalar (from a grid of np.logspace, say)
+    would turn float32 parameters into float64.
     """
-    rates = objective.dropout
     return EpochSettings(
         optimizer=optimizer_of(estimator),
         schedule=schedule_of(estimator),
         stopping_rule=stopping_rule_of(estimator),
         batch_size=batch_size_of(estimator, n_samples, AUTO_BATCH_SIZE),
         shuffle=estimator.shuffle,
-        average_from=objective.average_from,
+        average_from=own.average_from,
         early_stopping=estimator.early_stopping,
-        max_gradient_norm=objective.max_gradient_norm,
-        dropout=rates,
-        dropout_key=dropout.key_of(random_state) if rates else 0,
+        max_gradient_norm=own.max_gradient_norm,
+        dropout=own.dropout,
+        dropout_key=dropout.key_of(random_state) if own.dropout else 0,
     )
 
 
-def lbfgs_settings(estimator, objective, n_samples, random_state):
-    """Return the LBFGSSettings; the other arguments have no say."""
+def lbfgs_settings(estimator, *unused) -> LBFGSSettings:
+    """Return the LBFGSSettings; `unused` are arguments of `epoch_settings`."""
     return LBFGSSettings(tol_of(estimator), int(estimator.max_fun))
 
 
-def newton_settings(estimator, objective, n_samples, random_state):
-    """Return the NewtonSettings for so many rows; other arguments have no say."""
-    n_first_rows = batch_size_of(estimator, n_samples, AUTO_SAMPLE_SIZE)
+def newton_settings(estimator, own, n_samples, *unused) -> NewtonSettings:
+    """Return the NewtonSettings for `n_samples` rows; others are not used."""
+    min_sample_size = batch_size_of(estimator, n_samples, AUTO_SAMPLE_SIZE)
     rule = stopping_rule_of(estimator) if estimator.early_stopping else None
-    return NewtonSettings(tol_of(estimator), n_first_rows, rule)
+    return NewtonSettings(tol_of(estimator), min_sample_size, rule)
 
 
 def tol_of(estimator):
-    """Return `tol` as a number; None is so low that nothing is within it."""
+    """Return `tol` as a number, -inf for None."""
     return -np.inf if estimator.tol is None else float(estimator.tol)
 
 
@@ -187,19 +184,16 @@ def argument_names(function):
 
 
 def has_cycle(estimator):
-    """Say whether the learning rate follows a cycle, whose length is `max_iter`."""
+    """Return whether the learning rate is a cycle, whose length is `max_iter`."""
     return isinstance(estimator.learning_rate, str) and estimator.learning_rate in CYCLES
 
 
 def schedule_of(estimator):
-    """Return the schedule; a number as `learning_rate` is a constant step of that size.
-
-    'auto' is a schedule only where it has a first step.
-    """
+    """Return the schedule; a number as `learning_rate` is a constant rate."""
     if not isinstance(estimator.learning_rate, str):
         return Schedule("constant", float(estimator.learning_rate))
     first = estimator.learning_rate_init
-    name = OTHER_NAMES.get(estimator.learning_rate, estimator.learning_rate)
+    name = SYNONYMS.get(estimator.learning_rate, estimator.learning_rate)
     first = DEFAULT_RATE if first is None else float(first)
     warmup = estimator.warmup_fraction
     warmup = CYCLES.get(name, 0.0) if warmup is None else float(warmup)
@@ -208,7 +202,7 @@ def schedule_of(estimator):
 
 
 def stopping_rule_of(estimator):
-    """Return the stopping rule; tol=None never stops, as in SGDClassifier."""
+    """Return the stopping rule; with tol=None it never stops, as in SGDClassifier."""
     return StoppingRule(
         tol=tol_of(estimator),
         n_iter_no_change=estimator.n_iter_no_change,
@@ -217,7 +211,7 @@ def stopping_rule_of(estimator):
 
 
 def batch_size_of(estimator, n_samples, auto):
-    """Return the number of rows in a batch, at most `auto` for 'auto'."""
+    """Return the batch size, at most n_samples; `auto` is that of 'auto'."""
     if estimator.batch_size == "full":
         return n_samples
     size = auto if estimator.batch_size == "auto" else int(estimator.batch_size)

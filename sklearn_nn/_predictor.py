@@ -1,4 +1,4 @@
-"""What a fitted model answers: logits, classes, probabilities."""
+"""Predictions of a fitted model: logits, classes, probabilities."""
 
 from abc import ABCMeta, abstractmethod
 
@@ -10,20 +10,21 @@ from ._data import array_api, inputs
 from ._engine.arrays import namespace
 from ._engine.epochs import prediction
 from ._engine.objective.losses import LOSSES
+from ._engine.types import Layer
 
 
 class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
-    """The part of both estimators that predicts; abstract."""
+    """Abstract base of the two classifiers: predictions."""
 
     _multilabel_allowed = False
-    _smallest_n_classes = 1
+    _min_n_classes = 1
 
     @abstractmethod
-    def _layers(self):
-        """Return what the fitted attributes hold as a list of Layer."""
+    def _layers(self) -> list[Layer]:
+        """Return the layers in the fitted attributes."""
 
     def decision_function(self, X):
-        """Return the logits, from which probabilities are computed.
+        """Return the logits of each row.
 
         Parameters
         ----------
@@ -64,8 +65,8 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`; rows sum to 1, but for multilabel y, where each
-            column is a probability of its own.
+            In the order of `classes_`. Rows sum to 1, except for multilabel y, where each
+            column is a separate probability.
         """
         self._check_fitted()
         binary = self._is_binary()
@@ -75,7 +76,7 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     def predict_log_proba(self, X):
         """Return the logarithm of the probability of each class.
 
-        It is computed from the logits, so that it is finite where `predict_proba` is 0.
+        Computed from the logits, so that it is finite even if `predict_proba` is 0.
 
         Parameters
         ----------
@@ -105,7 +106,7 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             check_is_fitted(self)
 
     def _is_binary(self):
-        """Say whether one logit decides between two classes."""
+        """Return whether one logit decides between two classes."""
         encoding = self._checkpoint.encoding
         return encoding.n_outputs == 1 and encoding.out_activation == "logistic"
 
@@ -118,20 +119,20 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         """Return the `output` of prediction.OUTPUTS for the rows of X."""
         layers = self._layers()
         array_api.check_same_place(self, X, layers[0].weight, method)
-        # Edited coefficients may be of integer type; X must not become that.
+        # Edited coefficients may be integers; X must stay floating-point.
         xp = namespace(layers[0].weight)
         dtype = xp.result_type(layers[0].weight, xp.float32)
-        finite_later = xp is np and prediction.looks_for_finite(layers)
+        finite_later = xp is np and prediction.checks_finite(layers)
         rows = inputs.validate_rows(self, X, dtype, ensure_all_finite=not finite_later)
         activations = self._checkpoint.architecture.activations
         if len(layers) != len(activations) + 1:
             raise ValueError(
                 f"The model was fitted with {len(activations) + 1} layers; coefs_ and "
-                f"intercepts_ now hold {len(layers)}. Edit their numbers, or fit anew with "
-                "other hidden_layer_sizes."
+                f"intercepts_ now have {len(layers)}. Edit only their values, or fit a new "
+                "model with other hidden_layer_sizes."
             )
         predicted, finite = prediction.predict(layers, rows, activations, output)
         if finite_later and not finite:
-            # It raises, in scikit-learn's words, unless its users assume finite data.
+            # Raises scikit-learn's error, unless the user set assume_finite=True.
             inputs.validate_rows(self, X, dtype, ensure_all_finite=True)
         return predicted

@@ -1,4 +1,4 @@
-"""What a bug report should say about an installation."""
+"""Versions and build of an installation, for bug reports."""
 
 import platform
 import sys
@@ -12,11 +12,11 @@ DEPENDENCIES = ("numpy", "scipy", "scikit-learn", "threadpoolctl")
 
 
 def show_versions():
-    """Print the versions of the package and its dependencies, and which code trains.
+    """Print the versions of the package and its dependencies, and how it trains.
 
-    The line "training" says whether epochs run in compiled kernels, and for which
-    instruction set of the processor, or in NumPy, where the package was installed without
-    a C compiler or is run from its sources. Both give the same models to rounding.
+    The line "training" tells whether epochs run in compiled kernels, and with which
+    instruction set, or in NumPy, if the package was installed without a C compiler or runs
+    from its sources. Both give the same models up to rounding errors.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def show_versions():
 
 
 def training():
-    """Return what runs the epochs, in words."""
+    """Return a description of the code that runs the epochs."""
     found = compiled.instruction_sets()
     if not found:
         return "NumPy (no compiled kernels beside this code)"

@@ -1,10 +1,10 @@
-"""From data and parameters to a training run: free functions that all ways to train call.
+"""From data and parameters to a training run.
 
-`fit` and `partial_fit`, the cluster and the dry run of a check take the same steps:
+`fit` and `partial_fit`, the cluster, and the dry run of a check call the same functions:
 
-    checkpoint = resumed_checkpoint(...)     what an earlier call has left, if it goes on
-    start      = start_of(...)               the model that training begins with
-    problem, settings, state = begin(...)    what the engine needs besides rows
+    checkpoint = resumed_checkpoint(...)           of the call that training resumes from
+    start      = start_of(...)                     the model at the start of training
+    problem, settings, state = engine_inputs(...)  what the engine needs besides rows
 """
 
 import copy
@@ -16,12 +16,15 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ._data import array_api, inputs, labels, sample_weights, split, validation
-from ._engine.arrays import alike, moved_to, numpy_dtype
+from ._data.labels import Encoding
+from ._data.sample_weights import WeightScale
+from ._engine.arrays import Vector, alike, moved_to, numpy_dtype
+from ._engine.generators import generator_at
 from ._engine.objective.losses import LOSSES
 from ._engine.objective.problem import Problem
 from ._engine.rows import copy_of_rows, view_of_rows
 from ._engine.stopping import EndedBy
-from ._engine.types import Dataset, TrainingState
+from ._engine.types import Dataset, TrainingRun, TrainingState
 from ._methods import Method
 from ._storage.checkpoint import (
     Checkpoint,
@@ -32,33 +35,33 @@ from ._storage.checkpoint import (
 
 
 class Start(NamedTuple):
-    """The model that training begins with."""
+    """The model at the start of training."""
 
-    checkpoint: Checkpoint  # of the model that goes on, or that of a new one
-    theta: Any  # (n_parameters,), what its fitted attributes hold
+    checkpoint: Checkpoint  # of the fitted model, or of a new one
+    theta: Vector  # (n_parameters,), of its fitted attributes
     parameters: dict  # `path_parameters` of the call
-    goes_on: bool  # whether there was a model before
+    is_resumed: bool  # whether training resumes from a fitted model
 
 
 class Prepared(NamedTuple):
-    """All that a training run on rows in memory needs."""
+    """Everything that a training run on rows in memory needs."""
 
     method: Method
     start: Start
     problem: Problem
     settings: Any  # of the method
     state: TrainingState
-    data: Dataset  # weights scaled
-    mean_weight: float  # before that
+    data: Dataset  # with scaled weights
+    mean_weight: float  # before scaling
     n_epochs: int  # at most
-    one_epoch: bool  # whether it is partial_fit that trains
+    one_epoch: bool  # whether partial_fit trains
     validate: Callable | None  # theta -> Validation
-    like: Any  # array of the library and device that fitted attributes are to have
+    like: Vector  # array whose library and device fitted attributes get
 
-    def rows_seen(self, state):
-        """Return the WeightScale of the rows seen when training has come to `state`."""
+    def weight_scale(self, state: TrainingState) -> WeightScale:
+        """Return the WeightScale of the rows that the run has seen until `state`."""
         n_epochs = state.epoch - self.state.epoch
-        return seen(self.mean_weight, self.data.n_samples, n_epochs)
+        return weight_scale_of(self.mean_weight, self.data.n_samples, n_epochs)
 
 
 def prepare(
@@ -68,25 +71,15 @@ def prepare(
     y,
     sample_weight,
     encoding_of,
-    given=validation.NO_ROWS,
+    validation_rows=validation.NO_ROWS,
     one_epoch=False,
-):
-    """Return what a training run needs, as Prepared.
+) -> Prepared:
+    """Prepare a training run on the user's X, y and sample_weight.
 
-    Of the estimator it changes `n_features_in_` and `feature_names_in_` only.
-
-    Parameters
-    ----------
-    estimator : GradientClassifier
-    method : Method
-    X, y, sample_weight
-        As the user passed them.
-    encoding_of : callable (y, Encoding of the model that goes on, or None) -> Encoding
-    given : Given
-        The user's validation rows.
-    one_epoch : bool
-        Whether it is `partial_fit` that trains: on all rows, their weights scaled by the
-        mean of all that the model has seen.
+    Of the estimator, only `n_features_in_` and `feature_names_in_` change. `encoding_of` is
+    a callable (y, Encoding of the resumed model or None) -> Encoding. With `one_epoch`,
+    `partial_fit` trains: on all rows, with weights scaled by the mean of all weights that
+    the model has seen.
     """
     checkpoint = resumed_checkpoint(estimator, one_epoch)
     if checkpoint is not None:
@@ -103,12 +96,14 @@ def prepare(
     start = start_of(estimator, checkpoint, encoding, n_features, dtype, rows)
     held_out = None
     if not one_epoch:
-        data, held_out, start = with_validation(estimator, method, data, start, given)
-    problem, settings, state = begin(estimator, method, start, data.n_samples)
+        data, held_out, start = separate_validation(
+            estimator, method, data, start, validation_rows
+        )
+    problem, settings, state = engine_inputs(estimator, method, start, data.n_samples)
     validate = None
     if held_out is not None:
         validate = validator_of(estimator, problem, held_out, start.checkpoint)
-    mean_weight, scale = sample_weights.mean_weight(data), sample_weights.WeightScale()
+    mean_weight, scale = sample_weights.mean_weight(data), WeightScale()
     if one_epoch:
         scale = start.checkpoint.weight_scale
     scale = scale.including(mean_weight, data.n_samples)
@@ -128,21 +123,28 @@ def prepare(
     )
 
 
-def resumed_checkpoint(estimator, one_epoch):
-    """Return the Checkpoint that the coming call goes on from, None to begin anew."""
-    goes_on = one_epoch or estimator.warm_start
-    return getattr(estimator, "_checkpoint", None) if goes_on else None
+def resumed_checkpoint(estimator, one_epoch: bool) -> Checkpoint | None:
+    """Return the Checkpoint that the call resumes from, or None for a new model."""
+    is_resumed = one_epoch or estimator.warm_start
+    return getattr(estimator, "_checkpoint", None) if is_resumed else None
 
 
-def start_of(estimator, checkpoint, encoding, n_features, dtype, like=array_api.NUMPY):
-    """Return the Start: from the checkpoint, or a new model if there is none.
+def start_of(
+    estimator,
+    checkpoint: Checkpoint | None,
+    encoding: Encoding,
+    n_features: int,
+    dtype,
+    like=array_api.NUMPY,
+) -> Start:
+    """Return the Start: of the checkpoint, or of a new model without one.
 
-    A new model has arrays like `like`, of this dtype of NumPy.
+    A new model has arrays of this NumPy dtype, in the library and on the device of `like`.
     """
     architecture = estimator._architecture(n_features, encoding.n_outputs)
     parameters = path_parameters(estimator)
     if checkpoint is not None:
-        # Parameters may be others than they were, and a user may have edited attributes.
+        # Parameters may have changed, and a user may have edited attributes.
         checkpoint = replace(checkpoint, architecture=architecture)
         theta = alike(checkpoint.state.theta, architecture.flatten(estimator._layers()))
         return Start(checkpoint, theta, parameters, True)
@@ -153,34 +155,34 @@ def start_of(estimator, checkpoint, encoding, n_features, dtype, like=array_api.
     return Start(checkpoint, theta, parameters, False)
 
 
-def begin(estimator, method, start, n_samples):
-    """Return the Problem, the method's settings and the TrainingState to begin in."""
-    checkpoint, objective = start.checkpoint, estimator._objective()
+def engine_inputs(estimator, method: Method, start: Start, n_samples: int):
+    """Return the Problem, the method's settings and the initial TrainingState."""
+    checkpoint = start.checkpoint
+    own = estimator._class_settings(checkpoint.architecture)
     problem = Problem(
         checkpoint.architecture,
-        LOSSES[objective.loss, checkpoint.encoding.out_activation],
-        objective.penalty,
+        LOSSES[own.loss, checkpoint.encoding.out_activation],
+        own.penalty,
     )
     drawn = checkpoint.split_random_state
-    settings = method.settings(estimator, objective, n_samples, drawn)
+    settings = method.settings(estimator, own, n_samples, drawn)
     state = resumed_state(checkpoint, method, settings, start.theta, start.parameters)
     return problem, settings, state
 
 
 def generator_of(estimator):
-    """Return the generator that draws a new model, by the estimator's `random_state`."""
+    """Return the generator of a new model, from the estimator's `random_state`."""
     if isinstance(estimator.random_state, np.random.RandomState):
-        # A copy, so that a failed call leaves the user's generator as it was.
+        # A copy, so that a failed call does not change the user's generator.
         return copy.deepcopy(estimator.random_state)
     if estimator.random_state is None:
-        # A seed of its own: models that are trained at the same time in threads must not
-        # draw the same numbers.
+        # A new seed, so that models in parallel threads draw different numbers.
         return np.random.RandomState(check_random_state(None).randint(2**31))
     return np.random.RandomState(estimator.random_state)
 
 
 def dataset_of(estimator, method, X, y, sample_weight, encoding_of, checkpoint):
-    """Return the Dataset, weights not yet scaled, and its Encoding."""
+    """Return the Dataset, with unscaled weights, and its Encoding."""
     is_new = checkpoint is None
     dtype = array_api.floats_of(X, None if is_new else checkpoint.state.theta)
     X, y = inputs.validate_labelled(
@@ -196,45 +198,41 @@ def dataset_of(estimator, method, X, y, sample_weight, encoding_of, checkpoint):
     return inputs.make_dataset(X, y, weight, rows, encoding), encoding
 
 
-def fit_encoding(y, kept):
-    """Return the Encoding for `fit`; of a model that goes on it must be the kept one."""
+def fit_encoding(y, fitted: Encoding | None) -> Encoding:
+    """Return the Encoding of y; raise ValueError if it differs from that of the model."""
     encoding = labels.encoding_of(y)
-    if kept is not None:
-        labels.check_same_classes(encoding, kept)
+    if fitted is not None:
+        labels.check_same_classes(encoding, fitted)
     return encoding
 
 
 def check_n_classes(estimator, encoding):
-    """Raise ValueError unless there are classes to tell apart."""
-    few, wanted = len(encoding.classes), estimator._smallest_n_classes
-    if few < wanted:
+    """Raise ValueError if there are too few classes."""
+    n_classes, minimum = len(encoding.classes), estimator._min_n_classes
+    if n_classes < minimum:
         raise ValueError(
-            f"{type(estimator).__name__} needs at least {wanted} "
-            f"class{'es' if wanted > 1 else ''}, and there "
-            f"{f'is {few} class' if few == 1 else f'are {few} classes'}: "
+            f"{type(estimator).__name__} needs at least {minimum} "
+            f"class{'es' if minimum > 1 else ''}, and there "
+            f"{f'is {n_classes} class' if n_classes == 1 else f'are {n_classes} classes'}: "
             f"{encoding.classes.tolist()}."
         )
 
 
-def with_validation(estimator, method, data, start, given):
-    """Return the rows to train on, those to validate with, and the Start.
+def separate_validation(estimator, method, data, start, validation_rows):
+    """Return the rows to train on, the rows to validate with, and the Start.
 
-    Returns
-    -------
-    data : Dataset
-        To train on.
-    held_out : Dataset, or None
-        The user's validation rows, or for early stopping a part of the data.
-    start : Start
-        If training begins here, its generator has drawn the split.
+    Validation rows are the user's, or held out for early stopping, or None. The Start of a
+    new model gets the state of its generator after the split.
     """
     encoding = start.checkpoint.encoding
-    if given.is_complete():
-        return data, validation.given_dataset(estimator, given, encoding, data.X), start
+    if validation_rows.are_given():
+        held_out = validation.validation_dataset(
+            estimator, validation_rows, encoding, data.X
+        )
+        return data, held_out, start
     if not method.stops_early(estimator):
         return data, None, start
-    rng = np.random.RandomState(0)
-    rng.set_state(start.checkpoint.split_random_state)
+    rng = generator_at(start.checkpoint.split_random_state)
     training, held_out = split.split_validation(
         data, encoding, estimator.validation_fraction, rng
     )
@@ -243,14 +241,14 @@ def with_validation(estimator, method, data, start, given):
 
 
 def validator_of(estimator, problem, held_out, checkpoint):
-    """Return the callable theta -> Validation on these rows."""
+    """Return the callable theta -> Validation on the held-out rows."""
 
     def model_at(theta):
         model = copy.copy(estimator)
-        vars(model).pop("feature_names_in_", None)  # its rows have no names any more
+        vars(model).pop("feature_names_in_", None)  # held-out rows have no names
         model._checkpoint, encoding = checkpoint, checkpoint.encoding
         model.classes_ = array_api.labels_at(theta, encoding.classes)
-        model._show_model(problem.architecture.layers(theta), encoding)
+        model._set_model(problem.architecture.layers(theta), encoding)
         return model
 
     return validation.validator(
@@ -258,14 +256,14 @@ def validator_of(estimator, problem, held_out, checkpoint):
     )
 
 
-def seen(mean_weight, n_samples, n_epochs):
-    """Return the WeightScale of rows that have been seen in so many epochs."""
-    # Training that could not take a single step has seen them all the same.
-    return sample_weights.WeightScale(mean_weight, n_samples * max(1, n_epochs))
+def weight_scale_of(mean_weight: float, n_samples: int, n_epochs: int) -> WeightScale:
+    """Return the WeightScale of the rows that `n_epochs` epochs have seen."""
+    # Training that could not take a single step has seen the rows, too.
+    return WeightScale(mean_weight, n_samples * max(1, n_epochs))
 
 
-def run(prepared, monitor):
-    """Return the TrainingRun of what has been prepared."""
+def run(prepared: Prepared, monitor) -> TrainingRun:
+    """Train, and return the TrainingRun."""
     done = prepared.method.run(
         prepared.problem,
         prepared.settings,
@@ -276,6 +274,6 @@ def run(prepared, monitor):
         monitor,
     )
     if prepared.one_epoch:
-        # partial_fit never ends training: the next call goes on with all counters.
+        # partial_fit never ends training: the next call keeps all counters.
         return done._replace(ended_by=EndedBy.MAX_ITER)
     return done

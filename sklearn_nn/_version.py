@@ -1,3 +1,3 @@
-"""The release that this code is, as meson.build has it too."""
+"""The version of the package, which meson.build has, too."""
 
 __version__ = "0.1.0"
