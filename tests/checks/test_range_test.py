@@ -227,7 +227,7 @@ def test_suggestion_is_near_the_best_rate_and_beats_the_default(name, solver, st
 
 def test_lbfgs_is_an_error(rows):
     X, y, _ = rows()
-    with pytest.raises(ValueError, match="finds the length of its steps itself"):
+    with pytest.raises(ValueError, match="needs a solver with a learning rate"):
         learning_rate_range_test(BackpropMLPClassifier(solver="lbfgs"), X, y)
 
 

@@ -35,7 +35,7 @@ def derivative(name, z):
 def saved(name, z):
     """Return the value that the forward pass saves for the derivative."""
     activation = ACTIVATIONS[name]
-    return z if activation.keeps_input else activation.function(z)
+    return z if activation.saves_input else activation.function(z)
 
 
 def test_every_activation_has_an_exact_definition():

@@ -1,16 +1,26 @@
-"""`minimise` finds the minimum of a quadratic with an l1 part."""
+"""`minimise_quadratic` finds the minimum of a quadratic with an l1 part."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from sklearn_nn._engine.newton.quadratic import Quadratic, minimise, soft_threshold, solve
+from sklearn_nn._engine.newton.conjugate_gradients import (
+    Quadratic,
+    minimise_quadratic,
+    soft_threshold,
+    solve_directly,
+)
 
 EPS = np.finfo(np.float64).eps
 
 # So strict that the search ends at rounding error, or close to it.
-EXACT = {"objective": 1e14, "enough": 0.0, "loose": 1e-14, "most": 10_000}
+EXACT = {
+    "objective": 1e14,
+    "final_decrease": 0.0,
+    "forcing_term": 1e-14,
+    "max_products": 10_000,
+}
 
 
 class Task(NamedTuple):
@@ -112,7 +122,7 @@ any_l1 = pytest.mark.parametrize("l1", [1e-6, 0.01, 0.1, 1.0])
 @any_start
 def test_without_l1_the_linear_equations_are_solved(seed, condition, start):
     task = task_of(seed, condition=condition, l1=None, start=start)
-    solution = minimise(task.model(), **EXACT)
+    solution = minimise_quadratic(task.model(), **EXACT)
     exact = task.start.ravel() - np.linalg.solve(task.H, task.gradient.ravel())
     # The decrease is 1/2 error H error too small, at most 1e-14 of it. The error of one
     # coordinate may be the root of that times the root of the condition number.
@@ -125,7 +135,7 @@ def test_without_l1_the_linear_equations_are_solved(seed, condition, start):
 @any_condition
 def test_solve_is_exact(seed, condition):
     task = task_of(seed, condition=condition, l1=None)
-    solution = solve(task.H, task.start, task.gradient)
+    solution = solve_directly(task.H, task.start, task.gradient)
     exact = task.start.ravel() - np.linalg.solve(task.H, task.gradient.ravel())
     largest = np.max(np.abs(exact))
     error = np.max(np.abs(solution.point.ravel() - exact))
@@ -138,7 +148,7 @@ def test_solve_is_exact(seed, condition):
 @pytest.mark.parametrize("l1", [None, 0.1])
 def test_decrease_of_minimise_equals_that_of_the_model(seed, condition, start, l1):
     task = task_of(seed, condition=condition, l1=l1, start=start)
-    solution = minimise(task.model(), **EXACT)
+    solution = minimise_quadratic(task.model(), **EXACT)
     expected = task.value(task.start) - task.value(solution.point)
     # The terms of m cancel: rounding error is relative to the largest.
     move = np.abs(solution.point - task.start).ravel()
@@ -149,7 +159,7 @@ def test_decrease_of_minimise_equals_that_of_the_model(seed, condition, start, l
 @any_condition
 def test_decrease_of_solve_equals_that_of_the_model(condition):
     task = task_of(condition=condition, l1=None)
-    solution = solve(task.H, task.start, task.gradient)
+    solution = solve_directly(task.H, task.start, task.gradient)
     expected = task.value(task.start) - task.value(solution.point)
     assert solution.decrease == pytest.approx(expected, rel=1e-9)
 
@@ -157,8 +167,10 @@ def test_decrease_of_solve_equals_that_of_the_model(condition):
 def test_solve_is_exact_for_rows_of_very_different_size():
     task = task_of(l1=None)
     size = 10.0 ** np.linspace(-12, 12, 12)
-    scaled = solve(task.H * size * size[:, None], task.start, task.gradient * size[:, None])
-    plain = solve(task.H, task.start, task.gradient)
+    scaled = solve_directly(
+        task.H * size * size[:, None], task.start, task.gradient * size[:, None]
+    )
+    plain = solve_directly(task.H, task.start, task.gradient)
     move = (scaled.point - task.start) * size[:, None]
     # Rounding of start + move in units of the start.
     rounding = 10 * EPS * (np.abs(task.start) * size[:, None] + 1)
@@ -166,14 +178,14 @@ def test_solve_is_exact_for_rows_of_very_different_size():
 
 
 def test_solve_returns_none_for_a_singular_matrix():
-    assert solve(np.ones((3, 3)), np.zeros((3, 1)), np.ones((3, 1))) is None
+    assert solve_directly(np.ones((3, 3)), np.zeros((3, 1)), np.ones((3, 1))) is None
 
 
 @any_seed
 def test_n_conjugate_steps_solve_n_equations(seed):
     task = task_of(seed, l1=None)
     products = []
-    solution = minimise(task.model(products), **EXACT | {"most": 12})
+    solution = minimise_quadratic(task.model(products), **EXACT | {"max_products": 12})
     assert len(products) == 12
     assert violation(task, solution.point) <= 1e-10
 
@@ -187,7 +199,7 @@ def test_n_conjugate_steps_solve_n_equations(seed):
 @any_start
 def test_optimality_conditions_hold(seed, condition, l1, start):
     task = task_of(seed, condition=condition, l1=l1, start=start)
-    solution = minimise(task.model(), **EXACT)
+    solution = minimise_quadratic(task.model(), **EXACT)
     # The search ends at decreases below 1e-14 of the total: gradients of its square root.
     size = np.sqrt(max(solution.decrease, 1e-300))
     assert violation(task, solution.point) <= 1e-6 * size
@@ -199,7 +211,7 @@ def test_optimality_conditions_hold(seed, condition, l1, start):
 @pytest.mark.parametrize("start", ["zeros", "signs"])
 def test_minimum_equals_that_of_proximal_gradient(seed, condition, l1, start):
     task = task_of(seed, condition=condition, l1=l1, start=start)
-    ours = minimise(task.model(), **EXACT)
+    ours = minimise_quadratic(task.model(), **EXACT)
     trusted = accelerated_proximal_gradient(task, 300 if condition < 1e3 else 3000)
     excess = task.value(ours.point) - task.value(trusted)
     # `trusted` is never below the minimum, so that any excess over it is an error of ours.
@@ -212,7 +224,7 @@ def test_minimum_equals_that_of_proximal_gradient(seed, condition, l1, start):
 def test_zeros_equal_those_of_proximal_gradient(seed, start, l1):
     task = task_of(seed, l1=l1, start=start)
     ours, trusted = (
-        minimise(task.model(), **EXACT),
+        minimise_quadratic(task.model(), **EXACT),
         accelerated_proximal_gradient(task, 2000),
     )
     np.testing.assert_array_equal(ours.point == 0, trusted == 0)
@@ -221,7 +233,7 @@ def test_zeros_equal_those_of_proximal_gradient(seed, start, l1):
 @any_start
 def test_zeros_are_exact(start):
     task = task_of(l1=0.5, start=start)
-    x = minimise(task.model(), **EXACT).point
+    x = minimise_quadratic(task.model(), **EXACT).point
     free = task.l1 == 0
     assert np.sum(x == 0) >= 2
     assert np.all(x[free] != 0)
@@ -230,7 +242,7 @@ def test_zeros_are_exact(start):
 @any_start
 def test_strong_l1_leaves_only_unpenalised_coordinates(start):
     task = task_of(l1=100.0, start=start)
-    x = minimise(task.model(), **EXACT).point
+    x = minimise_quadratic(task.model(), **EXACT).point
     assert np.all(x[task.l1 > 0] == 0)
     np.testing.assert_allclose(task.slope(x)[task.l1 == 0], 0, atol=1e-6)
 
@@ -238,7 +250,9 @@ def test_strong_l1_leaves_only_unpenalised_coordinates(start):
 @any_seed
 def test_number_of_outputs_makes_no_difference_to_the_minimum(seed):
     flat, wide = task_of(seed), task_of(seed, n_outputs=3)
-    some, others = (minimise(task.model(), **EXACT).point for task in (flat, wide))
+    some, others = (
+        minimise_quadratic(task.model(), **EXACT).point for task in (flat, wide)
+    )
     np.testing.assert_allclose(others.ravel(), some.ravel(), rtol=0, atol=1e-7)
 
 
@@ -247,7 +261,7 @@ def test_optimality_conditions_hold_if_l1_differs_by_coordinate(seed):
     task = task_of(seed)
     strength = np.random.RandomState(seed).uniform(0, 1, size=task.l1.shape)
     task = task._replace(l1=strength)
-    solution = minimise(task.model(), **EXACT)
+    solution = minimise_quadratic(task.model(), **EXACT)
     assert violation(task, solution.point) <= 1e-6
 
 
@@ -264,7 +278,7 @@ def test_units_of_coordinates_make_no_difference_to_the_minimum(seed, largest, l
         task.H * unit * unit.T,
         None if l1 is None else task.l1 * unit,
     )
-    ours, others = (minimise(t.model(), **EXACT) for t in (task, other))
+    ours, others = (minimise_quadratic(t.model(), **EXACT) for t in (task, other))
     assert others.decrease == pytest.approx(ours.decrease, rel=1e-9)
 
 
@@ -275,7 +289,10 @@ def test_too_large_a_diagonal_does_not_change_the_minimum(seed, start, l1):
     task = task_of(seed, l1=l1, start=start)
     model = task.model()
     too_large = model._replace(diagonal=model.diagonal * np.geomspace(1, 100, 12)[:, None])
-    ours, others = minimise(model, **EXACT), minimise(too_large, **EXACT)
+    ours, others = (
+        minimise_quadratic(model, **EXACT),
+        minimise_quadratic(too_large, **EXACT),
+    )
     assert others.decrease == pytest.approx(ours.decrease, rel=1e-9)
 
 
@@ -286,7 +303,10 @@ def test_too_small_a_diagonal_does_not_change_the_minimum(seed, start, l1):
     task = task_of(seed, l1=l1, start=start)
     model = task.model()
     too_small = model._replace(diagonal=model.diagonal / np.geomspace(1, 100, 12)[:, None])
-    ours, others = minimise(model, **EXACT), minimise(too_small, **EXACT)
+    ours, others = (
+        minimise_quadratic(model, **EXACT),
+        minimise_quadratic(too_small, **EXACT),
+    )
     assert others.decrease == pytest.approx(ours.decrease, rel=1e-9)
 
 
@@ -301,7 +321,7 @@ def test_minimum_is_found_for_singular_matrices(seed, start, l1):
     U = rng.normal(size=(5, 12))  # fewer rows than features
     task = task_of(seed, l1=l1, start=start)
     task = task._replace(H=U.T @ U, gradient=U.T @ rng.normal(size=(5, 1)))
-    solution = minimise(task.model(), **EXACT)
+    solution = minimise_quadratic(task.model(), **EXACT)
     assert violation(task, solution.point) <= 1e-5
 
 
@@ -312,7 +332,7 @@ def test_minimum_is_found_for_equal_columns(l1):
     task = task._replace(H=H, gradient=np.repeat(task.gradient[:6], 2, axis=0))
     if l1 is not None:
         task = task._replace(l1=np.full((12, 1), l1))
-    solution = minimise(task.model(), **EXACT)
+    solution = minimise_quadratic(task.model(), **EXACT)
     assert violation(task, solution.point) <= 1e-6
 
 
@@ -321,7 +341,7 @@ def test_a_coordinate_without_curvature_and_gradient_stays(l1):
     task = task_of(l1=l1, start="zeros")
     H, gradient = task.H.copy(), task.gradient.copy()
     H[3] = H[:, 3] = gradient[3] = 0.0
-    solution = minimise(task._replace(H=H, gradient=gradient).model(), **EXACT)
+    solution = minimise_quadratic(task._replace(H=H, gradient=gradient).model(), **EXACT)
     assert solution.point[3] == 0.0
 
 
@@ -332,7 +352,7 @@ def test_a_coordinate_without_curvature_and_gradient_stays(l1):
 def test_start_is_returned_if_the_gradient_is_zero(l1):
     task = task_of(l1=l1, start="zeros")
     task = task._replace(gradient=0 * task.gradient)
-    solution = minimise(task.model(), **EXACT)
+    solution = minimise_quadratic(task.model(), **EXACT)
     np.testing.assert_array_equal(solution.point, task.start)
     assert (solution.decrease, solution.n_products) == (0.0, 0)
 
@@ -340,7 +360,7 @@ def test_start_is_returned_if_the_gradient_is_zero(l1):
 def test_zero_is_returned_if_l1_is_stronger_than_the_gradient():
     task = task_of(start="zeros")
     task = task._replace(l1=np.full((12, 1), 1.001 * np.abs(task.gradient).max()))
-    solution = minimise(task.model(), **EXACT)
+    solution = minimise_quadratic(task.model(), **EXACT)
     assert not solution.point.any()
     assert (solution.decrease, solution.n_products) == (0.0, 0)
 
@@ -349,9 +369,9 @@ def test_zero_is_returned_if_l1_is_stronger_than_the_gradient():
 @pytest.mark.parametrize("l1", [None, 0.1])
 def test_almost_no_decrease_is_left_at_the_minimum(seed, l1):
     task = task_of(seed, l1=l1)
-    first = minimise(task.model(), **EXACT)
+    first = minimise_quadratic(task.model(), **EXACT)
     again = task._replace(start=first.point, gradient=task.slope(first.point))
-    second = minimise(again.model(), **EXACT)
+    second = minimise_quadratic(again.model(), **EXACT)
     assert 0 <= second.decrease <= 1e-12 * first.decrease
 
 
@@ -364,7 +384,7 @@ def test_almost_no_decrease_is_left_at_the_minimum(seed, l1):
 @pytest.mark.parametrize("most", [1, 2, 5, 20])
 def test_products_are_counted_and_bounded(seed, start, l1, most):
     task, products = task_of(seed, condition=1e6, l1=l1, start=start), []
-    solution = minimise(task.model(products), **EXACT | {"most": most})
+    solution = minimise_quadratic(task.model(products), **EXACT | {"max_products": most})
     # The bound does not cut a proximal step, which retries with smaller steps: each is at
     # most 0.9 of the one before and no less than 1/n of the first, n = 12.
     assert solution.n_products == len(products)
@@ -379,7 +399,7 @@ def test_products_are_counted_and_bounded(seed, start, l1, most):
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 8, 13])
 def test_decrease_is_positive_however_early_the_search_ends(seed, start, l1, most):
     task = task_of(seed, condition=1e4, l1=l1, start=start)
-    solution = minimise(task.model(), **EXACT | {"most": most})
+    solution = minimise_quadratic(task.model(), **EXACT | {"max_products": most})
     assert solution.decrease > 0
     expected = task.value(task.start) - task.value(solution.point)
     assert solution.decrease == pytest.approx(expected, rel=1e-9)
@@ -389,7 +409,7 @@ def test_decrease_is_positive_however_early_the_search_ends(seed, start, l1, mos
 def test_a_small_predicted_decrease_is_solved_more_exactly(seed):
     task = task_of(seed, n=60, condition=1e6, l1=None)
     n_products = [
-        minimise(task.model(), objective, 0.0, 1e-10, 10_000).n_products
+        minimise_quadratic(task.model(), objective, 0.0, 1e-10, 10_000).n_products
         for objective in (1e3, 1e5, 1e7)
     ]
     assert n_products == sorted(n_products)
@@ -398,7 +418,7 @@ def test_a_small_predicted_decrease_is_solved_more_exactly(seed):
 
 def test_a_predicted_decrease_above_the_objective_ends_the_search():
     task = task_of(condition=1e6, l1=None)
-    assert minimise(task.model(), 1e-3, 0.0, 1e-10, 10_000).n_products == 1
+    assert minimise_quadratic(task.model(), 1e-3, 0.0, 1e-10, 10_000).n_products == 1
 
 
 @pytest.mark.parametrize("l1", [None, 0.1])
@@ -408,7 +428,7 @@ def test_arguments_are_not_changed(l1):
     before = [part.copy() for part in parts]
     for part in parts:
         part.flags.writeable = False  # finds changes that are undone, too
-    minimise(task.model(), **EXACT)
+    minimise_quadratic(task.model(), **EXACT)
     for part, copy in zip(parts, before, strict=True):
         np.testing.assert_array_equal(part, copy)
 

@@ -10,7 +10,7 @@ from sklearn_nn._engine.epochs import divergence
 from sklearn_nn._engine.epochs.optimizers import SGD
 from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings
 from sklearn_nn._engine.epochs.schedules import Schedule
-from sklearn_nn._engine.epochs.train import train
+from sklearn_nn._engine.epochs.train import train_in_epochs
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.objective.problem import Problem
@@ -134,7 +134,7 @@ def test_error_in_training_names_epoch_and_learning_rate(n_epochs):
     )
     start = state_at(np.linspace(-1, 1, 6))
     with pytest.raises(ValueError, match=r"epoch \d+: objective .*learning rate 1e\+30"):
-        train(make_problem(), settings, start, make_data(), n_epochs)
+        train_in_epochs(make_problem(), settings, start, make_data(), n_epochs)
 
 
 def test_message_says_what_to_try():

@@ -9,8 +9,9 @@ from scipy.sparse import csr_array
 from scipy.special import expit
 from sklearn.linear_model import SGDClassifier
 
-from sklearn_nn._engine.newton import stream
+from sklearn_nn._engine.newton import experts
 from sklearn_nn._engine.newton.coordinates import Coordinates
+from sklearn_nn._engine.newton.records import KnownRows
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
 from sklearn_nn._engine.types import Dataset
@@ -37,20 +38,20 @@ def learned(data, chunk=100, penalty=NONE, fit_intercept=True, state=None):
     """Return the state after learning `data` in chunks, and their mean objective."""
     if state is None:
         n_outputs = data.y.shape[1] if data.y.ndim == 2 else int(data.y.max()) + 1
-        state = stream.begin(data.X.shape[1], n_outputs)
+        state = experts.empty_memory(data.X.shape[1], n_outputs)
     objectives = []
     for start in range(0, data.n_samples, chunk):
         part = slice(start, start + chunk)
         weight = None if data.sample_weight is None else data.sample_weight[part]
         rows = Dataset(data.X[part], data.y[part], weight)
-        state, objective = stream.learn(state, rows, penalty, fit_intercept)
+        state, objective = experts.learn(state, rows, penalty, fit_intercept)
         objectives.append(objective)
     return state, float(np.mean(objectives))
 
 
 def model_of(data, **how):
     """Return weights and intercept after `learned`, as one array."""
-    return np.vstack(stream.layers(learned(data, **how)[0]))
+    return np.vstack(experts.mean_model(learned(data, **how)[0]))
 
 
 def objective_at(model, data, penalty=NONE):
@@ -74,7 +75,7 @@ def test_learn_does_not_modify_the_given_state(sparse):
     data = Dataset(csr_array(X) if sparse else X, y)
     state, _ = learned(data)
     before = pickle.loads(pickle.dumps(state))
-    stream.learn(state, data, Penalty(l2=0.1, l1=0.01), True)
+    experts.learn(state, data, Penalty(l2=0.1, l1=0.01), True)
     assert_same(state, before)
 
 
@@ -99,9 +100,9 @@ def test_same_chunks_give_the_same_state():
 def test_selected_rows_are_learned_as_a_copy_of_them():
     X, y = problem()
     rows = np.arange(0, len(X), 3)
-    state = stream.begin(X.shape[1], 1)
-    indexed = stream.learn(state, Dataset(X, y[rows], rows=rows), NONE, True)
-    copied = stream.learn(state, Dataset(X[rows], y[rows]), NONE, True)
+    state = experts.empty_memory(X.shape[1], 1)
+    indexed = experts.learn(state, Dataset(X, y[rows], rows=rows), NONE, True)
+    copied = experts.learn(state, Dataset(X[rows], y[rows]), NONE, True)
     assert_same(indexed[0], copied[0])
     assert indexed[1] == copied[1]
 
@@ -115,14 +116,16 @@ def test_integer_weights_equal_repeated_rows_within_a_chunk(fit_intercept):
     weighted, objective = learned(Dataset(X, y, weight), **how)
     expected, same = learned(Dataset(X[repeated], y[repeated]), **how)
     assert objective == pytest.approx(same, rel=100 * EPS)
-    for one, other in zip(stream.layers(weighted), stream.layers(expected), strict=True):
+    for one, other in zip(
+        experts.mean_model(weighted), experts.mean_model(expected), strict=True
+    ):
         np.testing.assert_allclose(one, other, rtol=ROUNDING, atol=ROUNDING)
 
 
 def test_rows_of_weight_zero_do_not_change_the_state():
     X, y = problem(50)
-    state = stream.begin(X.shape[1], 1)
-    after, objective = stream.learn(state, Dataset(X, y, np.zeros(50)), NONE, True)
+    state = experts.empty_memory(X.shape[1], 1)
+    after, objective = experts.learn(state, Dataset(X, y, np.zeros(50)), NONE, True)
     assert_same(state, after)
     assert objective == 0
 
@@ -132,15 +135,15 @@ def test_objective_of_rows_is_computed_before_they_are_learned():
     penalty = Penalty(l2=0.01, l1=0.02)
     state, _ = learned(Dataset(X[:300], y[:300]), penalty=penalty)
     rest = Dataset(X[300:], y[300:])
-    expected = objective_at(np.vstack(stream.layers(state)), rest, penalty)
-    assert stream.learn(state, rest, penalty, True)[1] == pytest.approx(expected)
+    expected = objective_at(np.vstack(experts.mean_model(state)), rest, penalty)
+    assert experts.learn(state, rest, penalty, True)[1] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_first_objective_is_the_null_loss(n_classes):
     X, y = problem(50, n_classes=n_classes)
-    state = stream.begin(X.shape[1], 1 if n_classes == 2 else n_classes)
-    objective = stream.learn(state, Dataset(X, y), NONE, True)[1]
+    state = experts.empty_memory(X.shape[1], 1 if n_classes == 2 else n_classes)
+    objective = experts.learn(state, Dataset(X, y), NONE, True)[1]
     assert objective == pytest.approx(np.log(n_classes))
 
 
@@ -171,7 +174,7 @@ def test_origin_of_features_does_not_matter():
     np.testing.assert_allclose(moved, model_of(Dataset(X, y), chunk=20), atol=1e-5)
 
 
-# The optimum of a stationary stream.
+# The optimum of a stationary experts.
 
 
 def optimum(data, penalty):
@@ -271,7 +274,7 @@ def test_state_is_finite_on_hard_rows(name, sparse, chunk):
         data = Dataset(data.X[140:200], data.y[140:200])
     state, objective = learned(data, chunk)
     assert np.isfinite(objective)
-    assert all(np.isfinite(array).all() for array in (*state, *stream.layers(state)))
+    assert all(np.isfinite(array).all() for array in (*state, *experts.mean_model(state)))
 
 
 @pytest.mark.parametrize("name", EDGES)
@@ -281,7 +284,7 @@ def test_model_is_finite_on_hard_rows_of_many_features(name):
     state, objective = learned(data._replace(X=wide), 50)
     assert state.precision.shape[1:] == (481, 1)
     assert np.isfinite(objective)
-    assert np.isfinite(np.vstack(stream.layers(state))).all()
+    assert np.isfinite(np.vstack(experts.mean_model(state))).all()
 
 
 @pytest.mark.parametrize("penalty", [Penalty(l2=1e-4), Penalty(l1=1e-3)])
@@ -291,10 +294,13 @@ def test_state_is_finite_with_penalties_on_any_scale(penalty, sparse):
     X = csr_array(data.X) if sparse else data.X
     state, objective = learned(data._replace(X=X), 25, penalty)
     assert np.isfinite(objective)
-    assert all(np.isfinite(array).all() for array in (*state, *stream.layers(state)))
+    assert all(np.isfinite(array).all() for array in (*state, *experts.mean_model(state)))
     # At the optimum, the penalty's gradient equals the loss's, which is below the mean of
     # |x|. The factor is 2 because experts that forget are optimal for later rows.
-    weight, size = np.abs(stream.layers(state)[0][:, 0]), 2 * np.abs(data.X).mean(axis=0)
+    weight, size = (
+        np.abs(experts.mean_model(state)[0][:, 0]),
+        2 * np.abs(data.X).mean(axis=0),
+    )
     assert np.all(weight <= size / penalty.l2 if penalty.l2 else weight[size < 1e-3] == 0)
 
 
@@ -306,7 +312,7 @@ def test_chunks_may_alternate_between_sparse_and_dense():
         part = slice(500 * start, 500 * (start + 1))
         state, _ = learned(Dataset(kind(X[part]), y[part]), state=state)
     rest = Dataset(X[1500:], y[1500:])
-    mixed = objective_at(np.vstack(stream.layers(state)), rest)
+    mixed = objective_at(np.vstack(experts.mean_model(state)), rest)
     all_dense = objective_at(model_of(Dataset(X[:1500], y[:1500])), rest)
     assert mixed == pytest.approx(all_dense, rel=0.02)
 
@@ -333,18 +339,18 @@ def fitted_elsewhere(data, penalty):
     state = None
     for _ in range(5):
         state, _ = learned(data, 1000, penalty, state=state)
-    weight, intercept = stream.layers(state)
+    weight, intercept = experts.mean_model(state)
     proba = expit(data.X @ weight + intercept)
     rows = np.hstack([data.X, np.ones((len(data.X), 1))])
     diagonal = (rows**2).T @ (proba * (1 - proba)) / len(rows)
     return weight, intercept, diagonal
 
 
-def begin_at(weight, intercept, diagonal, n_rows, *penalty):
+def begin_at(weight, intercept, diagonal, n_rows, penalty=NONE):
     """Return the state that begins at a given model, in the user's units."""
     units = Coordinates(np.zeros(len(weight)), np.ones(len(weight)))
     theta = np.concatenate([weight.reshape(-1), intercept])
-    return stream.begin_at(theta, units, diagonal, n_rows, *penalty)
+    return experts.memory_of_model(theta, KnownRows(units, diagonal, n_rows, penalty))
 
 
 @pytest.mark.parametrize("n_features", [5, 400])
@@ -353,8 +359,8 @@ def test_stream_begins_at_the_given_model(n_features):
     weight, intercept = rng.normal(size=(n_features, 1)), np.array([0.5])
     diagonal = np.full((n_features + 1, 1), 0.2)
     state = begin_at(weight, intercept, diagonal, 1000)
-    np.testing.assert_allclose(stream.layers(state)[0], weight, rtol=10 * EPS)
-    np.testing.assert_allclose(stream.layers(state)[1], intercept, rtol=10 * EPS)
+    np.testing.assert_allclose(experts.mean_model(state)[0], weight, rtol=10 * EPS)
+    np.testing.assert_allclose(experts.mean_model(state)[1], intercept, rtol=10 * EPS)
 
 
 def test_few_more_rows_change_a_model_of_many_rows_little():
@@ -363,12 +369,14 @@ def test_few_more_rows_change_a_model_of_many_rows_little():
     weight, intercept, diagonal = fitted_elsewhere(Dataset(X, y), penalty)
     more = Dataset(*problem(50))  # rows of the same kind
     state = begin_at(weight, intercept, diagonal, 5000, penalty)
-    after = np.vstack(stream.layers(stream.learn(state, more, penalty, True)[0]))
+    after = np.vstack(experts.mean_model(experts.learn(state, more, penalty, True)[0]))
     before = np.vstack([weight, intercept])
     # 50 of 5050 rows. Their own optimum is about sqrt(6 / 50 / 0.2) away.
     assert 0 < np.max(np.abs(after - before)) < 0.05
     fresh = np.vstack(
-        stream.layers(stream.learn(stream.begin(5, 1), more, penalty, True)[0])
+        experts.mean_model(
+            experts.learn(experts.empty_memory(5, 1), more, penalty, True)[0]
+        )
     )
     assert np.max(np.abs(fresh - before)) > 0.05
 

@@ -8,7 +8,7 @@ from networks import network_of, random_theta
 from scipy.optimize import minimize
 
 from sklearn_nn._engine.epochs import lbfgs
-from sklearn_nn._engine.epochs.lbfgs import LBFGSSettings, minimise
+from sklearn_nn._engine.epochs.lbfgs import LBFGSSettings, train_with_lbfgs
 from sklearn_nn._engine.epochs.reference import objective_and_gradient
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
@@ -49,7 +49,7 @@ def run(problem, data=None, n_iterations=500, tol=TOL, max_fun=10_000, monitor=N
     """Minimise from `make_state`."""
     data = make_data() if data is None else data
     state, settings = make_state(problem, data.X.dtype), LBFGSSettings(tol, max_fun)
-    return minimise(problem, settings, state, data, n_iterations, monitor=monitor)
+    return train_with_lbfgs(problem, settings, state, data, n_iterations, monitor=monitor)
 
 
 class Watcher:
@@ -176,7 +176,7 @@ def test_training_ends_after_max_fun_evaluations():
 def test_start_at_the_optimum_takes_no_iteration():
     problem, data, settings = make_problem(l2=0.1), make_data(), LBFGSSettings(1e-6, 10_000)
     optimum = run(problem, tol=1e-6).state
-    again = minimise(problem, settings, optimum, data, 500)
+    again = train_with_lbfgs(problem, settings, optimum, data, 500)
     np.testing.assert_array_equal(again.state.theta, optimum.theta)
     assert (again.curves.objectives, again.ended_by) == ([], EndedBy.STOPPING_RULE)
 

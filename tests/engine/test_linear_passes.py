@@ -1,9 +1,9 @@
 """One pass over the rows gives the loss and its derivatives; kernels and reference agree.
 
-Expected values come from the formulas of passes.py row by row in float64, from finite
-differences, or from mpmath. Unless a test gives another reason, the bound is 100 eps of the
-data's type times the largest expected value: sums over blocks of rows, with about ten
-rounding errors each.
+Expected values come from the formulas of linear_passes.py row by row in float64, from
+finite differences, or from mpmath. Unless a test gives another reason, the bound is 100 eps
+of the data's type times the largest expected value: sums over blocks of rows, with about
+ten rounding errors each.
 """
 
 import itertools
@@ -16,9 +16,9 @@ import pytest
 from scipy.sparse import csr_array
 
 from sklearn_nn._engine.epochs import compiled
-from sklearn_nn._engine.newton import passes
+from sklearn_nn._engine.newton import linear_passes
 from sklearn_nn._engine.newton.coordinates import Coordinates, standardised
-from sklearn_nn._engine.newton.passes import Rows
+from sklearn_nn._engine.newton.linear_passes import LocalRows
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.types import Dataset
 
@@ -92,7 +92,7 @@ STORAGES = {**DENSE, **SPARSE}
 class Case(NamedTuple):
     """Rows, a point, and a direction."""
 
-    rows: Rows
+    rows: LocalRows
     coordinates: Coordinates
     point: Any  # (n_features + 1, n_outputs)
     direction: Any
@@ -126,7 +126,7 @@ def case_of(
     data = Dataset(X, frozen(y), weight if weight is None else frozen(weight), rows)
     shape = n_features + 1, n_outputs
     point, direction = rng.normal(size=(2, *shape)) / np.sqrt(n_features)
-    return Case(Rows(data, loss_of(n_outputs)), coordinates, frozen(point), direction)
+    return Case(LocalRows(data, loss_of(n_outputs)), coordinates, frozen(point), direction)
 
 
 def dense_rows(case):
@@ -355,7 +355,7 @@ def test_float32_hessian_has_products_as_columns(uses_kernels, n_outputs, storag
 
 @any_outputs
 def test_hessian_of_many_features_is_none(n_outputs):
-    case = case_of(n_outputs, n_samples=3, n_features=passes.MOST_FEATURES + 1)
+    case = case_of(n_outputs, n_samples=3, n_features=linear_passes.MAX_FEATURES + 1)
     proba = case.rows.evaluate(case.coordinates, case.point).proba
     assert case.rows.hessian(case.coordinates, proba, 0.0) is None
 
@@ -401,7 +401,7 @@ def extreme_case(n_outputs, dtype):
     point = np.vstack([np.eye(n_outputs), np.zeros(n_outputs)])
     target = y if n_outputs > 1 else y[:, None].astype(dtype)
     plain = Coordinates(np.zeros(n_outputs), np.ones(n_outputs))
-    rows = Rows(Dataset(X, target), loss_of(n_outputs))
+    rows = LocalRows(Dataset(X, target), loss_of(n_outputs))
     expected = [mpmath_row(row, label) for row, label in zip(X, y, strict=True)]
     return Case(rows, plain, point, point), expected
 
@@ -447,7 +447,7 @@ def test_integer_weights_equal_repeated_rows(uses_kernels, n_outputs, storage):
     repeated = Dataset(data.X, np.repeat(data.y, times, axis=0), rows=None)
     repeated = repeated._replace(rows=np.repeat(np.arange(40), times))
     some, others = (
-        Rows(d, case.rows.loss).evaluate(case.coordinates, case.point)
+        LocalRows(d, case.rows.loss).evaluate(case.coordinates, case.point)
         for d in (weighted, repeated)
     )
     assert_close(some.gradient, others.gradient)
@@ -468,7 +468,7 @@ def test_rows_of_weight_zero_are_ignored(uses_kernels, n_outputs, dtype, storage
     kept = np.flatnonzero(weight)
     without = Dataset(data.X, data.y[kept], weight[kept], kept)
     some, others = (
-        Rows(d, case.rows.loss).evaluate(case.coordinates, case.point)
+        LocalRows(d, case.rows.loss).evaluate(case.coordinates, case.point)
         for d in (data._replace(sample_weight=weight), without)
     )
     for name in ("loss", "gradient", "diagonal"):
@@ -483,7 +483,7 @@ def test_only_ratios_of_weights_matter(uses_kernels, factor):
     data = case.rows.data
     scaled = data._replace(sample_weight=factor * data.sample_weight)
     some, others = (
-        Rows(d, case.rows.loss).evaluate(case.coordinates, case.point)
+        LocalRows(d, case.rows.loss).evaluate(case.coordinates, case.point)
         for d in (data, scaled)
     )
     assert_close(some.loss, others.loss)
@@ -509,14 +509,14 @@ def assert_kernels_equal_reference(case, dampings=DAMPINGS):
     loss, data, dtype = case.rows.loss, case.rows.data, case.rows.dtype
     assert compiled.supports_passes(loss, data)
     arguments = loss, data, case.coordinates, case.point
-    expected = passes.evaluate(*arguments)
+    expected = linear_passes.evaluate(*arguments)
     proba = frozen(expected[-1])
     for computed in by_level(compiled.evaluate, *arguments).values():
         for ours, reference in zip(computed, expected, strict=True):
             assert_close(ours, reference, dtype)
     for damping in dampings:
         arguments = loss, data, case.coordinates, proba, damping, case.direction
-        expected = passes.hessian_product(*arguments)
+        expected = linear_passes.hessian_product(*arguments)
         for product in by_level(compiled.hessian_product, *arguments).values():
             assert_close(product, expected, dtype)
 
@@ -524,12 +524,12 @@ def assert_kernels_equal_reference(case, dampings=DAMPINGS):
 def assert_sparse_hessian_equals_reference(case):
     """Assert that kernels equal the reference in the Hessian of sparse rows."""
     loss, data, dtype = case.rows.loss, case.rows.data, case.rows.dtype
-    proba = passes.evaluate(loss, data, case.coordinates, case.point)[-1]
+    proba = linear_passes.evaluate(loss, data, case.coordinates, case.point)[-1]
     arguments = loss, data, case.coordinates, proba, 0.3
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "supports_passes", lambda loss, data: False)
-        expected = passes.hessian(*arguments)
-    for matrix in by_level(passes.hessian, *arguments).values():
+        expected = linear_passes.hessian(*arguments)
+    for matrix in by_level(linear_passes.hessian, *arguments).values():
         assert_close(matrix, expected, dtype)
 
 
@@ -586,7 +586,7 @@ def test_sparse_hessian_equals_reference(dtype, storage, is_subset):
 def test_kernels_equal_reference_on_empty_rows(n_outputs, dtype):
     case = case_of(n_outputs, dtype=dtype)
     empty = frozen(csr_array(case.rows.data.X.shape, dtype=dtype))
-    rows = Rows(case.rows.data._replace(X=empty), case.rows.loss)
+    rows = LocalRows(case.rows.data._replace(X=empty), case.rows.loss)
     assert_kernels_equal_reference(case._replace(rows=rows))
 
 
@@ -598,7 +598,7 @@ def test_centred_rows_lose_no_digits_to_an_offset(n_outputs, storage):
     rng = np.random.RandomState(0)
     X = (1e4 + rng.normal(size=(60, 3))).astype(np.float32)
     case = case_of(n_outputs, 60, 3, np.float32)
-    rows = Rows(case.rows.data._replace(X=X), case.rows.loss)
+    rows = LocalRows(case.rows.data._replace(X=X), case.rows.loss)
     case = case._replace(rows=rows, coordinates=rows.standardised(centred=True))
     evaluation = case.rows.evaluate(case.coordinates, case.point)
     assert_close(evaluation.loss, plain_loss(case), np.float32)
@@ -633,7 +633,7 @@ def ordered_rows(n_samples, is_subset=False, weighted=True):
     rows = 3 * np.arange(n_samples) if is_subset else None
     number = X[:, 0] if rows is None else X[rows, 0]
     weight = number + 1 if weighted else None
-    return Rows(Dataset(X, 7 * number[:, None], weight, rows), loss_of(1))
+    return LocalRows(Dataset(X, 7 * number[:, None], weight, rows), loss_of(1))
 
 
 def numbers_of(rows):
@@ -722,7 +722,7 @@ def test_a_sample_of_a_sample_is_a_subset_of_it():
 
 def test_a_sample_of_sorted_labels_has_all_labels():
     y = np.repeat(np.arange(4), 250)
-    rows = Rows(Dataset(np.zeros((1000, 1)), y), loss_of(4))
+    rows = LocalRows(Dataset(np.zeros((1000, 1)), y), loss_of(4))
     counts = np.bincount(rows.sample(20, rng()).data.y)
     assert counts.tolist() == [5] * 4
 
@@ -733,7 +733,7 @@ def test_a_sample_gives_the_gradient_of_a_copy_of_its_rows(n_outputs, storage):
     case = case_of(n_outputs, 100, storage=storage)
     sample = case.rows.sample(30, rng())
     data = sample.data
-    copy = Rows(Dataset(data.X[data.rows], data.y, data.sample_weight), sample.loss)
+    copy = LocalRows(Dataset(data.X[data.rows], data.y, data.sample_weight), sample.loss)
     some, others = (rows.evaluate(case.coordinates, case.point) for rows in (sample, copy))
     assert_close(some.gradient, others.gradient)
 

@@ -12,7 +12,7 @@ from sklearn_nn._engine.epochs.optimizers import SGD, Adam
 from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings, zero_slots
 from sklearn_nn._engine.epochs.reference import objective_and_gradient
 from sklearn_nn._engine.epochs.schedules import CYCLES, SCHEDULES, Schedule
-from sklearn_nn._engine.epochs.train import train
+from sklearn_nn._engine.epochs.train import train_in_epochs
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import PENALTIES
 from sklearn_nn._engine.objective.problem import Problem
@@ -36,9 +36,8 @@ class Blocks:
         self.datasets = datasets
         self.n_rows = [data.n_samples for data in datasets]
         self.n_samples = sum(self.n_rows)
-        self.target = datasets[0].y[:1]
 
-    def train(self, problem, settings, state, part):
+    def train_round(self, problem, settings, state, part):
         """Return the Sums over the blocks."""
         sums = [
             local_sgd.train_block(problem, settings, state, data, number, part)
@@ -76,13 +75,13 @@ def first_state(settings):
 
 def train_together(settings, data, n_epochs):
     """Return the TrainingRun of `n_epochs` on all rows together."""
-    return train(PROBLEM, settings, first_state(settings), data, n_epochs)
+    return train_in_epochs(PROBLEM, settings, first_state(settings), data, n_epochs)
 
 
 def train_blocks(settings, blocks, n_epochs, n_rounds):
     """Return the TrainingRun of `n_epochs` on blocks, each epoch in `n_rounds`."""
     state = first_state(settings)
-    return local_sgd.train(PROBLEM, settings, state, blocks, n_epochs, n_rounds)
+    return local_sgd.train_on_blocks(PROBLEM, settings, state, blocks, n_epochs, n_rounds)
 
 
 @pytest.fixture
@@ -162,10 +161,10 @@ def test_resumed_training_draws_the_next_row_orders(data):
     blocks = cut(data, 30)
     whole = train_blocks(shuffled, blocks, 2, 2).state
     first = train_blocks(shuffled, blocks, 1, 2).state
-    second = local_sgd.train(PROBLEM, shuffled, first, blocks, 1, 2).state
+    second = local_sgd.train_on_blocks(PROBLEM, shuffled, first, blocks, 1, 2).state
     np.testing.assert_array_equal(second.theta, whole.theta)
     again = replace(first, random_state=first_state(shuffled).random_state)
-    other = local_sgd.train(PROBLEM, shuffled, again, blocks, 1, 2).state.theta
+    other = local_sgd.train_on_blocks(PROBLEM, shuffled, again, blocks, 1, 2).state.theta
     assert not np.array_equal(other, whole.theta)
 
 

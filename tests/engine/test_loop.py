@@ -28,7 +28,7 @@ class Countdown:
     def begin(self, state):
         self.calls.append("begin")
 
-    def arrived(self, state):
+    def reason_to_end(self, state):
         return EndedBy.STOPPING_RULE if state.epoch >= self.converges_at else None
 
     def advance(self, state, n_most):
@@ -46,7 +46,7 @@ class Countdown:
         new = replace(state, theta=theta, epoch=state.epoch + n, step=state.step + n)
         return Advance(new, [objective_at(e) for e in epochs], [0.5 / e for e in epochs])
 
-    def complete(self, state):
+    def complete_state(self, state):
         return replace(state, random_state=("complete", state.epoch))
 
     def finish(self, state, curves):

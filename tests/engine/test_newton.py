@@ -10,8 +10,8 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array, issparse
 
 from sklearn_nn._engine.epochs.reference import objective_and_gradient
-from sklearn_nn._engine.newton import passes, steps
-from sklearn_nn._engine.newton.passes import Rows
+from sklearn_nn._engine.newton import linear_passes, steps
+from sklearn_nn._engine.newton.linear_passes import LocalRows
 from sklearn_nn._engine.newton.records import NewtonMemory, NewtonSettings
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.objective.penalties import Penalty
@@ -69,9 +69,9 @@ def problem_of(data, penalty="l2", fit_intercept=True):
     )
 
 
-def settings_of(tol=0.0, n_first_rows=1000, stopping_rule=None):
+def settings_of(tol=0.0, min_sample_size=1000, stopping_rule=None):
     """Return settings; by default, only rounding error ends training."""
-    return NewtonSettings(tol, n_first_rows, stopping_rule)
+    return NewtonSettings(tol, min_sample_size, stopping_rule)
 
 
 def start_of(problem, data, seed=0):
@@ -95,8 +95,10 @@ def run(
     """Minimise, by default from `start_of`."""
     settings = settings_of() if settings is None else settings
     state = start_of(problem, data) if state is None else state
-    rows = Rows(data, problem.loss) if rows is None else rows
-    return steps.minimise(problem, settings, state, rows, n_steps, validate, monitor)
+    rows = LocalRows(data, problem.loss) if rows is None else rows
+    return steps.train_with_newton(
+        problem, settings, state, rows, n_steps, validate, monitor
+    )
 
 
 def objective_of(problem, data, theta):
@@ -372,7 +374,7 @@ def test_samples_grow_and_the_last_steps_use_all_rows(penalty, n_outputs):
     data, watcher = data_of(n_outputs, 20_000, 10), Watcher()
     problem, settings = problem_of(data, penalty), settings_of(1e-4)
     result = run(problem, data, settings=settings, monitor=watcher)
-    sizes = [state.memory.n_sampled for state in watcher.states]
+    sizes = [state.memory.sample_size for state in watcher.states]
     assert result.ended_by is EndedBy.STOPPING_RULE
     assert sizes[0] < 20_000
     assert sizes == sorted(sizes)
@@ -382,8 +384,9 @@ def test_samples_grow_and_the_last_steps_use_all_rows(penalty, n_outputs):
 def sizes_of_samples(data, settings):
     """Return the sample sizes of a new model's run."""
     problem = problem_of(data)
-    rows, state = Rows(data, problem.loss), start_of(problem, data)
-    return steps.begin(problem, settings, rows, state).sizes
+    rows, state = LocalRows(data, problem.loss), start_of(problem, data)
+    newton = steps.newton_problem_of(problem, settings, rows, state.random_state)
+    return newton.sample_sizes
 
 
 def test_sample_sizes_grow_by_a_constant_factor():
@@ -395,7 +398,7 @@ def test_sample_sizes_grow_by_a_constant_factor():
 
 
 def test_first_sample_has_at_least_n_first_rows():
-    settings = settings_of(n_first_rows=7000)
+    settings = settings_of(min_sample_size=7000)
     sizes = sizes_of_samples(data_of(1, 20_000, 10), settings)
     assert list(sizes) == [20_000]
 
@@ -634,7 +637,7 @@ def test_given_state_is_not_modified():
     problem = problem_of(data)
     state = start_of(problem, data)
     run(problem, data, state=state)
-    assert (state.step, state.memory.n_sampled, state.theta.any()) == (0, 0, False)
+    assert (state.step, state.memory.sample_size, state.theta.any()) == (0, 0, False)
 
 
 # Curves, monitors and validation.
@@ -732,7 +735,7 @@ def test_interrupt_after_a_step_returns_its_model():
     assert result.last_loss == expected.last_loss
 
 
-class Interrupted(Rows):
+class Interrupted(LocalRows):
     """Rows that are interrupted in a given pass."""
 
     left: list
@@ -782,5 +785,5 @@ def test_optimum_is_the_same_without_kernels(monkeypatch, penalty, n_outputs, sp
     data = data_of(n_outputs, sparse=sparse)
     problem = problem_of(data, penalty)
     ours = run(problem, data).last_loss
-    monkeypatch.setattr(passes.compiled, "supports_passes", lambda loss, data: False)
+    monkeypatch.setattr(linear_passes.compiled, "supports_passes", lambda loss, data: False)
     assert run(problem, data).last_loss == pytest.approx(ours, rel=1e-12)

@@ -50,7 +50,9 @@ def make_state(settings, dtype=np.float64):
 
 def train(settings, state, data, n_epochs, **kwargs):
     """Train from the given state."""
-    return training.train(make_problem(), settings, state, data, n_epochs, **kwargs)
+    return training.train_in_epochs(
+        make_problem(), settings, state, data, n_epochs, **kwargs
+    )
 
 
 def run(settings, n_epochs, data=None, **kwargs):
@@ -70,7 +72,7 @@ def epochs(monkeypatch):
         return new, objectives
 
     monkeypatch.setattr(training, "run_epochs", recorded)
-    monkeypatch.setattr(training, "MOST_TOGETHER", 1)
+    monkeypatch.setattr(training, "MAX_EPOCHS_PER_CALL", 1)
     return record
 
 
@@ -397,7 +399,7 @@ def test_given_state_is_not_modified():
     settings = make_settings(optimizer=Adam(0.9, 0.999, 1e-8))
     state = make_state(settings)
     given = [(record, replace(record)) for record in (state, state.memory)]
-    training.train(problem, settings, state, make_data(), 3)
+    training.train_in_epochs(problem, settings, state, make_data(), 3)
     for record, before in given:
         assert all(vars(record)[name] is value for name, value in vars(before).items())
 
@@ -418,7 +420,7 @@ def test_dtype_is_preserved(dtype, name):
     )
     state, data = make_state(settings, dtype), make_data(dtype=dtype)
     data = data._replace(sample_weight=np.ones(N_SAMPLES, dtype))
-    state = training.train(problem, settings, state, data, 2).state
+    state = training.train_in_epochs(problem, settings, state, data, 2).state
     slots = state.memory.slots
     assert {a.dtype for a in (state.averaged_theta, state.theta, *slots)} == {
         np.dtype(dtype)

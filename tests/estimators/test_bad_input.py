@@ -107,7 +107,7 @@ def test_bad_y_raises(estimator_class, train, given_y, message):
 @fit_and_partial_fit
 def test_several_outputs_raise_in_mlp(train):
     outputs = np.column_stack([y, 2 * y, y])
-    message = r"one label a row.*0 and 1.*multiclass-multioutput.*\(24, 3\)"
+    message = r"one label per row.*0 and 1.*multiclass-multioutput.*\(24, 3\)"
     with pytest.raises(ValueError, match=message):
         train(small(BackpropMLPClassifier), X, outputs)
 

@@ -36,7 +36,7 @@ def interrupt_epoch(monkeypatch, n):
         return result
 
     monkeypatch.setattr(training, "run_epochs", interrupted)
-    monkeypatch.setattr(training, "MOST_TOGETHER", 1)
+    monkeypatch.setattr(training, "MAX_EPOCHS_PER_CALL", 1)
 
 
 def interrupted_in_epoch_4(monkeypatch, estimator_class, **parameters):

@@ -20,6 +20,11 @@ both = pytest.mark.parametrize(
 )
 
 
+def class_settings_of(model):
+    """Return the ClassSettings of a model with one feature and one output."""
+    return model._class_settings(model._architecture(1, 1))
+
+
 @both
 def test_every_parameter_is_constrained(estimator_class):
     assert set(estimator_class._parameter_constraints) == set(
@@ -63,25 +68,25 @@ def test_solver_selects_the_optimizer(estimator_class, parameters, expected):
 def test_adamw_is_adam_with_decoupled_weight_decay():
     model = BackpropMLPClassifier(solver="adamw", alpha=0.5, beta_1=0.75)
     assert _parameters.optimizer_of(model) == Adam(0.75, 0.999, 1e-8)
-    assert model._objective().penalty == Penalty(decay=0.5)
+    assert class_settings_of(model).penalty == Penalty(decay=0.5)
 
 
 @pytest.mark.parametrize("solver", [*LINEAR_SOLVERS, "lbfgs"])
 def test_other_solvers_have_an_l2_penalty(solver):
-    objective = BackpropMLPClassifier(solver=solver, alpha=0.5)._objective()
+    objective = class_settings_of(BackpropMLPClassifier(solver=solver, alpha=0.5))
     assert objective.penalty == Penalty(l2=0.5)
 
 
 @pytest.mark.parametrize("max_norm", [0.5, np.float32(0.5), 1])
 def test_max_gradient_norm_becomes_a_python_float(max_norm):
     model = BackpropMLPClassifier(max_gradient_norm=max_norm)
-    found = model._objective().max_gradient_norm
+    found = class_settings_of(model).max_gradient_norm
     assert (type(found), found) == (float, max_norm)
 
 
 @both
 def test_gradients_are_not_clipped_by_default(estimator_class):
-    assert estimator_class()._objective().max_gradient_norm is None
+    assert class_settings_of(estimator_class()).max_gradient_norm is None
 
 
 def test_lbfgs_stores_no_memory(rows):
@@ -236,7 +241,7 @@ def test_only_adaptive_lowers_the_rate(estimator_class, learning_rate):
 )
 def test_batch_size_is_at_most_n_samples(estimator_class, batch_size, n_samples, expected):
     model = estimator_class(batch_size=batch_size, learning_rate_init=0.05)
-    settings = method_of(model).settings(model, model._objective(), n_samples, None)
+    settings = method_of(model).settings(model, class_settings_of(model), n_samples, None)
     assert settings.batch_size == expected
 
 
@@ -254,8 +259,8 @@ def test_batch_size_is_at_most_n_samples(estimator_class, batch_size, n_samples,
 )
 def test_first_sample_has_at_most_n_samples_rows(batch_size, n_samples, expected):
     model = SGDLogisticClassifier(batch_size=batch_size)
-    settings = method_of(model).settings(model, model._objective(), n_samples, None)
-    assert settings.n_first_rows == expected
+    settings = method_of(model).settings(model, class_settings_of(model), n_samples, None)
+    assert settings.min_sample_size == expected
 
 
 @pytest.mark.parametrize(
@@ -265,7 +270,7 @@ def test_first_sample_has_at_most_n_samples_rows(batch_size, n_samples, expected
 )
 def test_batches_have_200_rows_with_any_learning_rate(parameters):
     model = SGDLogisticClassifier(**parameters)
-    settings = method_of(model).settings(model, model._objective(), 10_000, None)
+    settings = method_of(model).settings(model, class_settings_of(model), 10_000, None)
     assert settings.batch_size == 200
 
 

@@ -75,7 +75,7 @@ def error_of(model, method, X):
 def test_errors_equal_those_of_validate_data(monkeypatch, model, method, X):
     ours = error_of(model, method, X)
     monkeypatch.setattr(inputs, "is_plain", lambda *arguments: False)
-    monkeypatch.setattr(prediction, "looks_for_finite", lambda layers: False)
+    monkeypatch.setattr(prediction, "checks_finite", lambda layers: False)
     assert ours == error_of(model, method, X)
 
 
@@ -115,7 +115,7 @@ def counting_validation(monkeypatch):
 
 
 has_kernels = pytest.mark.skipif(
-    not prediction.looks_for_finite([None]), reason="built without kernels"
+    not prediction.checks_finite([None]), reason="built without kernels"
 )
 
 
@@ -205,5 +205,5 @@ def test_edited_number_of_layers_is_an_error(n_layers):
     model = BackpropMLPClassifier((4,), max_iter=1, tol=None).fit(X, y)
     model.coefs_ = [np.ones((4, 4))] * (n_layers - 1) + [np.ones((4, 1))]
     model.intercepts_ = [np.zeros(4)] * (n_layers - 1) + [np.zeros(1)]
-    with pytest.raises(ValueError, match=f"fitted with 2 layers; .* now hold {n_layers}"):
+    with pytest.raises(ValueError, match=f"fitted with 2 layers; .* now have {n_layers}"):
         model.predict_proba(X)

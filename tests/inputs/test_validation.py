@@ -436,7 +436,7 @@ def test_labels_of_another_kind_raise(parts):
 
 @pytest.mark.parametrize("score", [np.nan, [0.5, 0.7]])
 def test_score_that_is_not_a_number_is_an_error(score, parts):
-    with pytest.raises(ValueError, match="must give a number for the validation rows; got"):
+    with pytest.raises(ValueError, match="must return a number for the validation rows"):
         fitted(BackpropMLPClassifier, parts, scoring=lambda model, X, y: score)
 
 

@@ -45,7 +45,7 @@ def make_state(problem, settings):
 def trained_from_0(problem, settings, data, n_epochs):
     """Return the TrainingRun of `n_epochs` from theta 0."""
     state = make_state(problem, settings)
-    return train.train(problem, settings, state, data, n_epochs)
+    return train.train_in_epochs(problem, settings, state, data, n_epochs)
 
 
 def is_supported(problem=None, settings=None, data=None):
@@ -279,7 +279,7 @@ class Clock(threading.Thread):
 def test_kernels_release_the_gil(monkeypatch):
     # One call of about half a second. If it held the GIL, the clock could record no time in
     # its middle third.
-    monkeypatch.setattr(compiled, "LONGEST_CALL", 1e300)
+    monkeypatch.setattr(compiled, "MAX_WORK_PER_CALL", 1e300)
     problem, settings, data = make_problem(), make_settings(batch_size=7), make_data()
     state = make_state(problem, settings)
     n_steps, seconds = 1000, 0.0
@@ -307,7 +307,7 @@ def test_a_long_epoch_is_split_into_several_calls(monkeypatch):
 
     monkeypatch.setattr(compiled.kernels, "run_steps", counted)
     work = compiled.work_of_step(problem, settings, data)
-    monkeypatch.setattr(compiled, "LONGEST_CALL", 3 * work)
+    monkeypatch.setattr(compiled, "MAX_WORK_PER_CALL", 3 * work)
     state = make_state(problem, settings)
     compiled.run_epochs(problem, settings, state, data, None, [0.5] * 7)
     assert len(n_calls) == 3  # of 3, 3 and 1 steps
@@ -538,7 +538,7 @@ def few_rows():
 @pytest.fixture
 def together(monkeypatch):
     """Return a function that sets the maximum number of epochs of a call."""
-    return lambda n: monkeypatch.setattr(train, "MOST_TOGETHER", n)
+    return lambda n: monkeypatch.setattr(train, "MAX_EPOCHS_PER_CALL", n)
 
 
 @pytest.fixture
@@ -566,7 +566,7 @@ def everything(model, warned):
     return {
         **numbers_in(state),
         "progress": state.progress._asdict(),
-        "shown_theta": model._checkpoint.shown_theta,
+        "model_theta": model._checkpoint.model_theta,
         "ended_by": model._checkpoint.ended_by,
         "loss_curve_": model.loss_curve_,
         "best_loss_": model.best_loss_,
@@ -636,13 +636,13 @@ def test_work_limits_the_epochs_of_a_call(few_rows, calls, monkeypatch):
     problem = make_problem(architecture=Architecture((3, 1)))
     settings, data = make_settings(batch_size=20), make_data(few_rows[0])
     work = compiled.work_of_step(problem, settings, data)
-    monkeypatch.setattr(train, "WORK_TOGETHER", 12.5 * work)
+    monkeypatch.setattr(train, "WORK_PER_CALL", 12.5 * work)
     trained_from_0(problem, settings, data, 30)
     assert calls == [12, 12, 6]
 
 
 def test_larger_epochs_run_one_by_one(calls, monkeypatch):
-    monkeypatch.setattr(train, "WORK_TOGETHER", 1)
+    monkeypatch.setattr(train, "WORK_PER_CALL", 1)
     trained_from_0(make_problem(), make_settings(batch_size=7), make_data(), 4)
     assert calls == [1, 1, 1, 1]
 
@@ -736,7 +736,7 @@ def test_an_interrupt_keeps_the_epochs_of_finished_calls(few_rows, monkeypatch):
             raise KeyboardInterrupt
         return run_epochs(*arguments)
 
-    monkeypatch.setattr(train, "MOST_TOGETHER", 10)
+    monkeypatch.setattr(train, "MAX_EPOCHS_PER_CALL", 10)
     monkeypatch.setattr(compiled, "run_epochs", interrupted)
     run = trained_from_0(make_problem(), make_settings(batch_size=7), make_data(), 30)
     assert (run.ended_by, run.state.epoch, len(run.curves.objectives)) == (
@@ -749,6 +749,6 @@ def test_an_interrupt_keeps_the_epochs_of_finished_calls(few_rows, monkeypatch):
 def test_a_run_with_epochs_together_can_be_resumed():
     problem, settings, data = make_problem(), make_settings(batch_size=7), make_data()
     cut = trained_from_0(problem, settings, data, 13).state
-    rest = train.train(problem, settings, cut, data, 17).state
+    rest = train.train_in_epochs(problem, settings, cut, data, 17).state
     whole = trained_from_0(problem, settings, data, 30).state
     np.testing.assert_equal(numbers_in(rest), numbers_in(whole))

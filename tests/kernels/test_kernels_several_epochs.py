@@ -96,7 +96,7 @@ def test_a_call_may_be_split_after_any_step(
         whole = by_level(compiled.run_epochs, *epoch)
         work = compiled.work_of_step(epoch.problem, epoch.settings, epoch.data)
         with monkeypatch.context() as patch:
-            patch.setattr(compiled, "LONGEST_CALL", (n_steps + 0.5) * work)
+            patch.setattr(compiled, "MAX_WORK_PER_CALL", (n_steps + 0.5) * work)
             parts = by_level(compiled.run_epochs, *epoch)
         # Pending sparse updates are applied at the end of a call, which rounds.
         is_lazy = "CSR" in storage and not epoch.state.memory.slots and not average_from
@@ -110,7 +110,7 @@ def test_a_call_of_single_rows_may_be_split_after_any_step(l1, monkeypatch):
     epoch = epoch_of(case)
     epoch = epoch._replace(problem=replace(epoch.problem, penalty=Penalty(0.1, l1)))
     whole = by_level(compiled.run_epochs, *epoch)
-    monkeypatch.setattr(compiled, "LONGEST_CALL", 1.0)
+    monkeypatch.setattr(compiled, "MAX_WORK_PER_CALL", 1.0)
     parts = by_level(compiled.run_epochs, *epoch)
     for (level, expected), (_, computed) in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(computed[0].theta, expected[0].theta, level)

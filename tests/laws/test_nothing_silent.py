@@ -77,7 +77,7 @@ def test_warning_at_max_iter_states_the_improvement(estimator_class, early_stopp
 
 @pytest.mark.parametrize("parameters", [{}, {"solver": "adam"}, {"early_stopping": True}])
 def test_training_that_makes_the_model_worse_warns(parameters):
-    X, y = load_wine(return_X_y=True)  # features up to 1680: the steps are far too long
+    X, y = load_wine(return_X_y=True)  # features up to 1680: steps are far too long
     model = textbook_logistic(random_state=0, **parameters)
-    with pytest.warns(ConvergenceWarning, match=r"worse than the first's, 1\.1, and"):
+    with pytest.warns(ConvergenceWarning, match=r"worse than that of the first, 1\.1, and"):
         model.fit(X, y)

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_nn import BackpropMLPClassifier
-from sklearn_nn._monitoring.callbacks import MOST_TASKS
+from sklearn_nn._monitoring.callbacks import MAX_TASKS
 
 callback = pytest.importorskip("sklearn.callback", reason="came with scikit-learn 1.9")
 
@@ -154,11 +154,11 @@ def test_scoring_monitor_records_the_score_of_each_epoch(estimator_class, rows):
 def test_long_runs_are_reported_in_groups_of_epochs(rows):
     X, y, _ = rows(n_samples=6)
     recorder = Recorder()
-    n_epochs = 3 * MOST_TASKS - 100
+    n_epochs = 3 * MAX_TASKS - 100
     estimator = make(textbook_logistic, max_iter=n_epochs).set_callbacks(recorder)
     estimator.fit(X, y)
     ends = [entry for entry in recorder.calls if entry[:2] == ("end", "3 epochs")]
-    assert len(ends) == -(-n_epochs // 3) <= MOST_TASKS
+    assert len(ends) == -(-n_epochs // 3) <= MAX_TASKS
     assert estimator.n_iter_ == n_epochs
     counts = [len(model.loss_curve_) for model in recorder.models[:-1]]
     assert counts == [*range(3, n_epochs, 3), n_epochs]  # the last group is shorter
@@ -168,7 +168,7 @@ def test_a_group_ends_early_if_the_stopping_rule_ends_training(rows):
     X, y, _ = rows()
     recorder = Recorder()
     estimator = make(
-        textbook_logistic, max_iter=2 * MOST_TASKS, tol=10.0, n_iter_no_change=4
+        textbook_logistic, max_iter=2 * MAX_TASKS, tol=10.0, n_iter_no_change=4
     )
     estimator.set_callbacks(recorder).fit(X, y)
     assert estimator.n_iter_ == 5

@@ -33,7 +33,7 @@ ENGINE_FLOORS = [
     {"loop"},
     {"objective", "rows", "stopping"},
     {"types"},
-    {"arrays", "__init__"},
+    {"arrays", "generators", "__init__"},
 ]
 # Only these files import scikit-learn.
 IMPORTING_SKLEARN = {
@@ -256,7 +256,7 @@ def test_there_are_no_star_imports(name):
 
 
 # Methods of an estimator for the functions that train, store and draw it.
-HOOKS = {"_architecture", "_initial_theta", "_layers", "_objective", "_show_model"}
+HOOKS = {"_architecture", "_class_settings", "_initial_theta", "_layers", "_set_model"}
 # Methods of scikit-learn and of named tuples.
 FOREIGN = {"_init_callback_context", "_asdict", "_replace"}
 

@@ -12,7 +12,7 @@ from sklearn_nn._data.sample_weights import WeightScale
 from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
 from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings
 from sklearn_nn._engine.epochs.schedules import CYCLES, Schedule
-from sklearn_nn._engine.newton import stream
+from sklearn_nn._engine.newton import experts
 from sklearn_nn._engine.newton.records import NewtonMemory
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Progress
@@ -86,7 +86,7 @@ def trained(best_theta=None, averaged=False, ended_by="max_iter"):
         progress=Progress(0.5, 2, 0.125, 0.2, best_theta),
     )
     shown = AVERAGE if averaged else THETA if best_theta is None else best_theta
-    return replace(checkpoint, state=state, shown_theta=shown, ended_by=ended_by)
+    return replace(checkpoint, state=state, model_theta=shown, ended_by=ended_by)
 
 
 # The first checkpoint.
@@ -218,7 +218,7 @@ def test_turning_off_fit_intercept_zeroes_the_velocity():
 
 def test_early_stopping_restarts_the_average_at_the_best_parameters():
     checkpoint = replace(trained(best_theta=BEST, averaged=True, ended_by="stopping_rule"))
-    checkpoint = replace(checkpoint, shown_theta=BEST)
+    checkpoint = replace(checkpoint, model_theta=BEST)
     state = resumed(checkpoint, BEST)
     assert state.averaged_theta is BEST
 
@@ -229,8 +229,8 @@ def test_training_resumes_from_edited_parameters():
     assert state.memory.slots == (VELOCITY,)
 
 
-STREAM_MEMORY = stream.begin(1, 1)
-NEWTON_MEMORY = NewtonMemory(n_sampled=1000, n_curvature=100, damping=0.5)
+STREAM_MEMORY = experts.empty_memory(1, 1)
+NEWTON_MEMORY = NewtonMemory(sample_size=1000, n_hessian_rows=100, damping=0.5)
 
 
 def trained_by(memory):

@@ -306,9 +306,9 @@ def test_state_maps_strings_to_arrays_without_objects():
 def test_state_stores_a_shared_array_once():
     state = trained(TRAININGS["mlp, adam"]).get_state()
     assert "checkpoint.state.theta" in state
-    assert "checkpoint.shown_theta" not in state  # the same object
+    assert "checkpoint.model_theta" not in state  # the same object
     checkpoint = MLP().set_state(state)._checkpoint
-    assert checkpoint.shown_theta is checkpoint.state.theta
+    assert checkpoint.model_theta is checkpoint.state.theta
 
 
 def test_state_is_a_snapshot():
@@ -399,10 +399,10 @@ MALFORMED = {
     "structure is a number": (with_array("structure", np.array(b"3")), "int"),
     "short theta": (
         with_array(THETA, np.zeros(3)),
-        r"be \(35,\), and it has \(3,\)",
+        r"be \(35,\), but it has \(3,\)",
     ),
-    "integer theta": (with_array(THETA, np.zeros(35, int)), "should be f, and it has i"),
-    "object theta": (with_array(THETA, np.zeros(35, object)), "should be f, and it has O"),
+    "integer theta": (with_array(THETA, np.zeros(35, int)), "should be f, but it has i"),
+    "object theta": (with_array(THETA, np.zeros(35, object)), "should be f, but it has O"),
     "wrong coefs": (with_array("fitted.coefs_.0", np.zeros((3, 4))), "same shapes"),
     "too few classes": (with_array("fitted.classes_", np.arange(2)), "layer sizes"),
     "too many classes": (with_array("fitted.classes_", np.arange(5)), "layer sizes"),
@@ -413,7 +413,7 @@ MALFORMED = {
     "no weight scale": (without_field("weight_scale"), "Checkpoint .*weight_scale"),
     "text for a record": (
         with_field("weight_scale", "x"),
-        "weight_scale should be WeightScale, and it is 'x'",
+        "weight_scale should be WeightScale, but is 'x'",
     ),
     "no history": (
         lambda state: edited(state, lambda parts: parts["history"].clear()),
@@ -421,14 +421,14 @@ MALFORMED = {
     ),
     "too few curves": (
         with_array("history", np.zeros((3, 2))),
-        r"curves should be \(4, 2\), and it has \(3, 2\)",
+        r"curves should be \(4, 2\), but it has \(3, 2\)",
     ),
     "curves in 1D": (with_array("history", np.zeros(4)), r"curves should be \(4, 4\)"),
     "curves are a number": (with_array("history", np.float64(1)), "curves"),
     "curves of text": (with_array("history", np.full((4, 2), "a")), "dtype of the curves"),
     "complex curves": (with_array("history", np.zeros((4, 2), complex)), "curves"),
     "text for a dict": (with_field("parameters", "x"), "keys"),
-    "number for a text": (with_field("ended_by", 3), "ended_by should be str, and it is 3"),
+    "number for a text": (with_field("ended_by", 3), "ended_by should be str, but is 3"),
     "unknown field": (with_field("temperature"), "Checkpoint .*temperature"),
 }
 
@@ -462,7 +462,7 @@ def test_a_state_of_other_hidden_layers_is_an_error():
 def test_a_state_whose_memory_has_another_shape_is_an_error(name):
     state = trained(TRAININGS[name]).get_state()
     key = next(key for key in state if key.startswith("checkpoint.state.memory"))
-    with pytest.raises(ValueError, match="known of rows"):
+    with pytest.raises(ValueError, match="shapes of the memory"):
         LOGISTIC().set_state({**state, key: np.zeros(7)})
 
 
@@ -676,7 +676,7 @@ def test_storing_a_class_that_is_not_in_records_is_an_error():
 
     model = trained(TRAININGS["mlp, adam"])
     model._checkpoint = replace(model._checkpoint, ended_by=Schedule("constant", 0.1))
-    with pytest.raises(TypeError, match="Schedule is to be stored"):
+    with pytest.raises(TypeError, match="Schedule cannot be stored"):
         pickle.dumps(model)
 
 
@@ -729,7 +729,7 @@ def test_an_annotation_that_cannot_be_checked_is_an_error():
 def test_a_pickle_without_a_format_is_an_error():
     content = trained(TRAININGS["mlp, adam"]).__getstate__()
     del content[persistence.ORIGIN]
-    with pytest.raises(ValueError, match="no pickle of BackpropMLPClassifier"):
+    with pytest.raises(ValueError, match="not a pickle of BackpropMLPClassifier"):
         MLP().__setstate__(content)
 
 
