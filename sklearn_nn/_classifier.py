@@ -10,6 +10,7 @@ from . import _fitted, _parameters, _training
 from ._data import labels, validation
 from ._data.labels import Encoding
 from ._engine.arrays import Vector
+from ._engine.epochs.optimizers import OPTIMIZERS
 from ._engine.types import Architecture, Layer
 from ._methods import method_of
 from ._monitoring import convergence
@@ -42,8 +43,8 @@ def has_partial_fit(estimator):
     """Return True, or raise AttributeError if the method cannot resume after each epoch."""
     if not method_of(estimator, one_epoch=True).is_stepwise:
         raise AttributeError(
-            "partial_fit needs solver='sgd', 'adam' or 'adamw': solver='lbfgs' trains on "
-            "all rows at once."
+            f"partial_fit needs a solver among {sorted(OPTIMIZERS)}: solver='lbfgs' trains "
+            "on all rows at once."
         )
     return True
 

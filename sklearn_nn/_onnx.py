@@ -164,7 +164,7 @@ def to_onnx(estimator):
     """
     check_exportable(estimator)
     check_onnx_is_installed()
-    return model_of(graph_of(estimator), estimator)
+    return to_model_proto(graph_of(estimator), estimator)
 
 
 def check_exportable(estimator):
@@ -227,11 +227,11 @@ def add_label(graph, logits, encoding):
         positive = graph.add("Greater", logits, graph.number(0))
         one_axis = graph.constant("one_axis", np.array([-1]))
         index = graph.add("Reshape", graph.add("Cast", positive, to=np.int64), one_axis)
-    classes = graph.constant("classes", labels_of(encoding.classes))
+    classes = graph.constant("classes", onnx_labels(encoding.classes))
     graph.add("Gather", classes, index, output="label")
 
 
-def labels_of(classes):
+def onnx_labels(classes):
     """Return labels (n_classes,) in a type of ONNX: strings (as objects) or int64."""
     if all(isinstance(label, str) for label in classes):
         return classes.astype(object)
@@ -256,7 +256,7 @@ def add_probabilities(graph, logits, encoding):
     graph.add("Cast", proba, to=np.float32, output="probabilities")
 
 
-def model_of(graph, estimator):
+def to_model_proto(graph, estimator):
     """Return the Graph as an onnx.ModelProto."""
     from onnx import checker, helper
 
@@ -266,7 +266,7 @@ def model_of(graph, estimator):
 
     nodes, constants = onnx_parts(graph)
     encoding = estimator._checkpoint.encoding
-    labels = labels_of(encoding.classes)  # of multilabel y the column numbers
+    labels = onnx_labels(encoding.classes)  # of multilabel y the column numbers
     label_columns = [encoding.n_outputs] if encoding.multilabel else []
     model = helper.make_model(
         helper.make_graph(

@@ -28,7 +28,7 @@ from ._engine.objective import dropout
 from ._engine.objective.penalties import Penalty
 from ._engine.stopping import StoppingRule
 
-# MLPClassifier's: with so many rows, NumPy's overhead is small.
+# MLPClassifier's: large enough that NumPy's overhead is small.
 AUTO_BATCH_SIZE = 200
 # Rows of the first sample of Newton's method: steps on so few rows take almost no time.
 AUTO_SAMPLE_SIZE = 1000

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
-from .._engine.arrays import to_numpy
+from .._engine.arrays import largest_of_columns, to_numpy
 from .._engine.epochs.optimizers import SGD
 from .._engine.epochs.records import EpochMemory, EpochSettings
 from .._engine.epochs.reference import objective_and_gradient
@@ -258,15 +258,6 @@ def sizes_of_inputs(architecture, theta, X):
     for size, values in zip(architecture.layers(sizes), inputs, strict=True):
         size.weight[:] = np.maximum(largest_of_columns(values), 1.0)[:, None]
     return sizes
-
-
-def largest_of_columns(values):
-    """Return the largest absolute value of each column, dense or CSR."""
-    if not issparse(values):
-        return np.max(np.abs(values), axis=0)
-    largest = np.zeros(values.shape[1])
-    np.maximum.at(largest, values.indices, np.abs(values.data))
-    return largest
 
 
 # An overflow gives an infinite error, which the report shows.

@@ -6,7 +6,7 @@ from .._checks.learning_rate import learning_rate_range_test
 from .pyplot import pyplot
 
 # Space above the falling part of the smoothed curve, as a share of its height.
-ROOM = 0.25
+SPACE_ABOVE = 0.25
 
 
 class LearningRateDisplay:
@@ -164,5 +164,5 @@ def limits(losses, smoothed_losses):
     """Return the range of losses to show, without the part that diverges."""
     until_lowest = smoothed_losses[: np.argmin(smoothed_losses) + 1]
     lowest, highest = np.min(losses), np.max(until_lowest)
-    room = ROOM * (highest - lowest) or ROOM
+    room = SPACE_ABOVE * (highest - lowest) or SPACE_ABOVE
     return lowest - room / 2, highest + room

@@ -178,6 +178,15 @@ def take(array, index):
     return xp.take(array, index, axis=0)
 
 
+def largest_of_columns(X: Rows) -> Vector:
+    """Return the largest absolute value of each column of NumPy's X (n, p), in float64."""
+    if issparse(X):
+        largest = np.zeros(X.shape[1])
+        np.maximum.at(largest, X.indices, np.abs(X.data))
+        return largest
+    return np.max(np.abs(X), axis=0).astype(np.float64)
+
+
 def sigmoid(z):
     """Return 1 / (1 + exp(-z)) without overflow, accurate in both tails.
 
@@ -211,7 +220,7 @@ def log1pexp(z):
 
     Notes
     -----
-    Uses max(z, 0) + log1p(exp(-abs(z))), in which exp never overflows. Relative error
+    Uses max(z, 0) + log1p(exp(-abs(z))), where exp never overflows. Relative error
     below 4 eps against mpmath for abs(z) <= 700 (test_arrays.py).
 
     References

@@ -20,8 +20,8 @@ except ImportError:
         return method
 
 
-# Longer runs are reported in at most so many tasks of several epochs, because a progress
-# bar adds up all tasks whenever one ends.
+# Maximum number of tasks; in longer runs, a task is several epochs. A progress bar adds up
+# all tasks whenever one ends.
 MAX_TASKS = 1000
 
 

@@ -8,7 +8,7 @@ from .._engine.arrays import Matrix
 from .._engine.types import Curves
 
 # Minimum number of free entries of a new buffer.
-ROOM = 8
+MIN_FREE = 8
 
 
 class Buffer:
@@ -67,7 +67,7 @@ class History:
         if not buffer.takes(start, stop):
             # It grows by a constant factor, so that on average each epoch is copied a
             # constant number of times.
-            room = stop + max(ROOM, start // 2)
+            room = stop + max(MIN_FREE, start // 2)
             buffer = Buffer(np.empty((len(Curves._fields), room)), stop)
             buffer.values[:, :start] = self.values()
         buffer.values[:, start:stop] = curves

@@ -48,9 +48,9 @@ def blocks_of_arrays(X, y, sample_weight):
         raise ValueError(
             f"X must have the shape (n_samples, n_features); got {X.ndim} dimension(s)."
         )
-    columns = [whole_rows(X), aligned(y, X, "y")]
+    columns = [whole_rows(X), with_blocks_of(y, X, "y")]
     if sample_weight is not None:
-        columns.append(aligned(sample_weight, X, "sample_weight"))
+        columns.append(with_blocks_of(sample_weight, X, "sample_weight"))
     # Together, so that a file with X and y is loaded once.
     columns = dask.optimize(*columns)
     delayed = [column.to_delayed(optimize_graph=False).ravel() for column in columns]
@@ -59,7 +59,7 @@ def blocks_of_arrays(X, y, sample_weight):
     ]
 
 
-def aligned(values, X, name):
+def with_blocks_of(values, X, name):
     """Return y or weights as a dask array with the blocks of X."""
     import dask.array
 

@@ -32,7 +32,7 @@ FAN_IN = 8
 # Hessians of Newton's method. They fit into any computer's memory, and are far more rows
 # than most models have parameters.
 MAX_BYTES_GATHERED = 2**26
-# Minimum number of rows to gather, if there are so many and they fit.
+# Minimum number of rows to gather, as far as there are rows and they fit.
 MIN_ROWS_GATHERED = 10_000
 
 

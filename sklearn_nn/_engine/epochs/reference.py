@@ -51,7 +51,7 @@ def run_epoch(
     theta, memory = state.theta, state.memory
     slots, t = memory.slots, memory.n_slot_updates
     average, n_averaged = memory.average, memory.n_averaged
-    proximal, order = proximal_step(problem), moved_to(data.y, order)
+    proximal, order = proximal_of(problem), moved_to(data.y, order)
     sizes = problem.architecture.layer_sizes
     # Stays on the device: reading a number would wait for all earlier steps.
     total = 0.0
@@ -120,7 +120,7 @@ def decayed(problem, theta, learning_rate):
     return namespace(theta).concat([weights, theta[n_weights:]])
 
 
-def proximal_step(problem):
+def proximal_of(problem):
     """Return the penalty's proximal step on theta, or None without an l1 part."""
     if not problem.penalty.l1:
         return None

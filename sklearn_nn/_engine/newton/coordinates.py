@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from ..arrays import Matrix, Rows, Vector
+from ..arrays import Matrix, Rows, Vector, largest_of_columns
 from ..types import Dataset
 
 # A column is constant if its deviations are within this many rounding errors.
@@ -85,15 +85,6 @@ def bounded(scale: Vector, dtype) -> Vector:
     """
     largest = np.finfo(dtype).maxexp - 2
     return np.clip(scale, 2.0 ** -min(largest, MAX_EXPONENT), 2.0**largest)
-
-
-def largest_of_columns(X: Rows) -> Vector:
-    """Return the largest absolute value of each column of X (n, p), in float64."""
-    if issparse(X):
-        largest = np.zeros(X.shape[1])
-        np.maximum.at(largest, X.indices, np.abs(X.data))
-        return largest
-    return np.max(np.abs(X), axis=0).astype(np.float64)
 
 
 def root_or_one(squares: Vector) -> Vector:

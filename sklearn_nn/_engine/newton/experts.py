@@ -66,18 +66,17 @@ from .records import KnownRows
 
 # Rows that each expert remembers per coefficient, of at most MAX_COEFFICIENTS.
 ROWS_REMEMBERED, MAX_COEFFICIENTS = (np.inf, 100.0, 30.0), 256
-# The precision is a matrix per output if these have at most so many numbers; else a
-# diagonal.
+# If the precision matrices of all outputs have more numbers, only diagonals are kept.
 MAX_PRECISION_NUMBERS = 2**17
 # Rows that are learned at once; with few features, sparse ones are made dense.
 BATCH_SIZE = 1000
-# Predictions are compared over about so many rows. A row counts at most MAX_NATS, because
-# an outlier says little. Experts that forget must be better by HANDICAP nats.
+# Scores fade over about ROWS_COMPARED rows. A row counts at most MAX_NATS, because outliers
+# say little. Experts that forget must be better by HANDICAP nats.
 ROWS_COMPARED, MAX_NATS, HANDICAP = 1000.0, 10.0, 5.0
 # Experts with a smaller weight in the mean are left out.
 MIN_WEIGHT = 0.01
-# Precision of a logit in the prior, which is larger until about so many rows are seen: only
-# then are the units known in which it is stated.
+# Precision of a logit in the prior. In about the first PRIOR_ROWS rows it is larger, because
+# the units of the features are not yet well known.
 PRIOR, PRIOR_ROWS = 0.25, 50.0
 # Newton steps per batch, and the decrease (nats, all rows together) not worth another;
 # Hessian products per step, and the part of its decrease not worth another. The rest of the
@@ -181,7 +180,7 @@ def memory_of_model(theta: Vector, known: KnownRows) -> StreamMemory:
     )
 
 
-def moved_to(memory: StreamMemory, theta: Vector) -> StreamMemory:
+def with_theta(memory: StreamMemory, theta: Vector) -> StreamMemory:
     """Return the memory with all experts at theta (n_parameters,), in the user's units.
 
     They keep their precision. The slope becomes 0, so that the minimum is at theta.
@@ -232,7 +231,7 @@ def learn(memory: StreamMemory, data: Dataset, penalty: Penalty, fit_intercept: 
             X = X.toarray()  # few features: dense products are faster
         loss = LOSSES["log_loss", name]
         batch = Batch(X, rows.y, weight, loss, penalty, fit_intercept, centred)
-        total += weight.sum() * objective_of(mean_model(memory), batch)
+        total += weight.sum() * batch_objective(mean_model(memory), batch)
         n_rows += weight.sum()
         lengths = rows_remembered(memory.point.shape[1])
         learned = [
@@ -265,7 +264,7 @@ def model_of(expert: StreamMemory):
     return weight, expert.point[-1] - expert.centre @ weight
 
 
-def objective_of(model, batch: Batch) -> float:
+def batch_objective(model, batch: Batch) -> float:
     """Return the mean loss of (weight, intercept) on the batch, plus the penalty."""
     values = batch.loss.value_and_gradient(batch.X @ model[0] + model[1], batch.y)[0]
     mean = float(batch.weight @ values / batch.weight.sum())
@@ -292,7 +291,7 @@ def learn_batch(expert: StreamMemory, length: float, batch: Batch) -> StreamMemo
         precision=expert.precision * keep,
         n_rows=expert.n_rows * keep + n_rows,
     )
-    Z = standardised(expert, batch)
+    Z = rows_for(expert, batch)
     point = minimum(expert, batch, Z)
     proba = batch.loss.predict_proba(Z @ point)
     curvature = batch.weight[:, None] * proba * (1 - proba)
@@ -373,7 +372,7 @@ def in_units(expert, centre, scale):
     )
 
 
-def standardised(expert, batch):
+def rows_for(expert, batch):
     """Return the batch's rows in the expert's units, with a column of ones."""
     ones = np.ones((len(batch.weight), 1))
     if not issparse(batch.X):

@@ -29,9 +29,8 @@ from .coordinates import Coordinates, standardised
 
 # Rows that are copied to standardised coordinates at once.
 ROWS_AT_ONCE = 1024
-# A Hessian matrix is formed for at most so many features, so many stored values in a
-# sparse row (the number of their pairs is what costs), and so many parameters of a softmax
-# (it has a block for each pair of outputs).
+# Limits up to which a Hessian matrix is formed: features, stored values per sparse row (it
+# has all their pairs), and parameters of a softmax (a block for each pair of outputs).
 MAX_FEATURES, MAX_STORED_VALUES, MAX_SOFTMAX_PARAMETERS = 1500, 50, 150
 
 
@@ -100,7 +99,7 @@ class LocalRows:
         return self.data.X.dtype
 
     def sample(self, n_samples: int, rng) -> "LocalRows":
-        """Return `n_samples` of the rows, one from each of that many equal parts.
+        """Return `n_samples` of the rows, one from each of n_samples equal parts.
 
         So rows sorted by label, say, are represented evenly.
         """

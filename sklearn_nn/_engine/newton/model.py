@@ -22,8 +22,8 @@ FORCING_TERM, FORCING_TERM_OF_MATRIX = 0.1, 1e-3
 MAX_PRODUCTS = 1000
 # Part of the curvature at theta = 0 that enters the damping.
 NULL_CURVATURE_PART = 0.1
-# With at most so many rows a step costs so little that training ignores `tol` and ends at
-# rounding error.
+# With at most this number of rows, steps are so cheap that training ignores `tol` and ends
+# at rounding error.
 FEW_ROWS = 1000
 # Relative rounding error of an objective, in units of eps of the data type.
 ROUNDINGS = 64

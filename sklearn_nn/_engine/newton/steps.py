@@ -73,7 +73,7 @@ GROWTH = 5
 # the minimum rows of H: a part of the sample's, and a number.
 ROWS_PER_PARAMETER, HESSIAN_ROWS_PER_PARAMETER = 30, 20
 MIN_HESSIAN_PART, MIN_HESSIAN_ROWS = 0.1, 2000
-# Scales of features are estimated on so many rows.
+# Number of rows on which the scales of features are estimated.
 ROWS_FOR_SCALES = 10_000
 # Relative gap to end at on a sample, whose optimum is not known better.
 SAMPLE_TOL = 1e-2
