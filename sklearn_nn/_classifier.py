@@ -1,15 +1,19 @@
 """Base class of both estimators: fit, partial_fit, and storage of models."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from contextlib import contextmanager
+from typing import Self
 
+import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from . import _fitted, _parameters, _training
 from ._data import labels, validation
 from ._data.labels import Encoding
-from ._engine.arrays import Vector
+from ._engine.arrays import Rows, Vector
 from ._engine.epochs.optimizers import OPTIMIZERS
 from ._engine.types import Architecture, Layer
 from ._methods import method_of
@@ -77,13 +81,13 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
     @with_callbacks
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
+        X: Rows,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        X_val: Rows | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Train for at most `max_iter` epochs (or Newton steps, without a learning rate).
 
         Parameters
@@ -148,7 +152,13 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         return self
 
     @available_if(has_partial_fit)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Rows,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch on these rows, or learn them as the next chunk of a stream.
 
         With a learning rate, a call is one epoch of mini-batches: n calls with the same
@@ -234,7 +244,7 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
             monitor.end()
         return run
 
-    def get_state(self):
+    def get_state(self) -> dict[str, np.ndarray]:
         """Return the fitted model, and all that training needs to resume, as arrays.
 
         Stores a model without pickle: `np.savez(file, **model.get_state())`. To load it,
@@ -269,7 +279,7 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         check_is_fitted(self)
         return persistence.state_of(self)
 
-    def set_state(self, state):
+    def set_state(self, state: Mapping[str, np.ndarray]) -> Self:
         """Restore the fitted model from the result of `get_state`.
 
         Parameters

@@ -1,6 +1,8 @@
 """Logistic regression, by Newton's method or by stochastic gradient descent."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
@@ -304,34 +306,34 @@ class SGDLogisticClassifier(GradientClassifier):
 
     def __init__(
         self,
-        penalty="l2",
+        penalty: str | None = "l2",
         *,
-        alpha=1e-4,
-        l1_ratio=0.15,
-        fit_intercept=True,
-        solver="sgd",
-        learning_rate="auto",
-        learning_rate_init=None,
-        power_t=0.5,
-        warmup_fraction=None,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        batch_size="auto",
-        max_iter=1000,
-        shuffle=True,
-        tol=1e-4,
-        n_iter_no_change=5,
-        early_stopping=False,
-        validation_fraction=0.1,
-        scoring=None,
-        class_weight=None,
-        average=False,
-        warm_start=False,
-        random_state=None,
-        verbose=False,
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        solver: str = "sgd",
+        learning_rate: float | str = "auto",
+        learning_rate_init: float | None = None,
+        power_t: float = 0.5,
+        warmup_fraction: float | None = None,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        batch_size: int | str = "auto",
+        max_iter: int = 1000,
+        shuffle: bool = True,
+        tol: float | None = 1e-4,
+        n_iter_no_change: float = 5,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        scoring: str | Callable | None = None,
+        class_weight: dict | str | None = None,
+        average: bool | int = False,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | int = False,
     ):
         self.penalty = penalty
         self.alpha = alpha
@@ -361,7 +363,7 @@ class SGDLogisticClassifier(GradientClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def sparsify(self):
+    def sparsify(self) -> Self:
         """Store `coef_` as a CSR matrix, as scikit-learn's linear models do.
 
         For code that uses this method if l1 has made most coefficients 0. The memory of
@@ -377,7 +379,7 @@ class SGDLogisticClassifier(GradientClassifier):
         self.intercept_ = to_numpy(array_api.own(self.intercept_))
         return self
 
-    def densify(self):
+    def densify(self) -> Self:
         """Store `coef_` as an ndarray, as after `fit`.
 
         Returns

@@ -115,7 +115,7 @@ ACTIVATIONS = {
 }
 
 
-def to_onnx(estimator):
+def to_onnx(estimator: GradientClassifier):
     """Convert a fitted estimator to an ONNX model, which predicts without Python.
 
     Parameters

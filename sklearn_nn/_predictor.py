@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ._data import array_api, inputs
-from ._engine.arrays import namespace
+from ._engine.arrays import Matrix, Rows, Vector, namespace
 from ._engine.epochs import prediction
 from ._engine.objective.losses import LOSSES
 from ._engine.types import Layer
@@ -23,7 +23,7 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     def _layers(self) -> list[Layer]:
         """Return the layers in the fitted attributes."""
 
-    def decision_function(self, X):
+    def decision_function(self, X: Rows) -> Matrix:
         """Return the logits of each row.
 
         Parameters
@@ -38,7 +38,7 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         logits = self._logits(X, "decision_function")
         return logits[:, 0] if self._is_binary() else logits
 
-    def predict(self, X):
+    def predict(self, X: Rows) -> Vector:
         """Return the most probable class of each row.
 
         Parameters
@@ -55,7 +55,7 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             return decision
         return array_api.labels_of(self.classes_, decision)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Rows) -> Matrix:
         """Return the probability of each class.
 
         Parameters
@@ -73,7 +73,7 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         output = "binary" if binary else self._checkpoint.encoding.out_activation
         return self._predict(X, output, "predict_proba")
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Rows) -> Matrix:
         """Return the logarithm of the probability of each class.
 
         Computed from the logits, so that it is finite even if `predict_proba` is 0.

@@ -11,7 +11,7 @@ from ._version import __version__
 DEPENDENCIES = ("numpy", "scipy", "scikit-learn", "threadpoolctl")
 
 
-def show_versions():
+def show_versions() -> None:
     """Print the versions of the package and its dependencies, and how it trains.
 
     The line "training" tells whether epochs run in compiled kernels, and with which

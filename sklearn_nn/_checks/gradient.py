@@ -5,10 +5,12 @@ from math import ceil
 from numbers import Integral
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
-from .._engine.arrays import largest_of_columns, to_numpy
+from .._classifier import GradientClassifier
+from .._engine.arrays import Rows, largest_of_columns, to_numpy
 from .._engine.epochs.optimizers import SGD
 from .._engine.epochs.records import EpochMemory, EpochSettings
 from .._engine.epochs.reference import objective_and_gradient
@@ -101,7 +103,13 @@ class GradientCheck:
 
 
 def check_gradient(
-    estimator, X, y, sample_weight=None, *, n_parameters=200, random_state=0
+    estimator: GradientClassifier,
+    X: Rows,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    n_parameters: int = 200,
+    random_state: int | np.random.RandomState | None = 0,
 ) -> GradientCheck:
     """Compare backpropagation with central differences, parameter by parameter.
 

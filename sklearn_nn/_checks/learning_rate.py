@@ -2,10 +2,13 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from .._classifier import GradientClassifier
+from .._engine.arrays import Rows, Vector
 from .._engine.epochs.train import draw_order, generator_of_orders, run_epochs
 from .._engine.rows import batches
 from .dry_run import prepared_copy
@@ -34,21 +37,21 @@ class RangeTest(NamedTuple):
         The learning rate to train with; NaN if the loss fell at no rate.
     """
 
-    learning_rates: Any
-    losses: Any
-    smoothed_losses: Any
+    learning_rates: Vector
+    losses: Vector
+    smoothed_losses: Vector
     suggestion: float
 
 
 def learning_rate_range_test(
-    estimator,
-    X,
-    y,
-    sample_weight=None,
+    estimator: GradientClassifier,
+    X: Rows,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
     *,
-    smallest_rate=1e-6,
-    largest_rate=10.0,
-    n_steps=100,
+    smallest_rate: float = 1e-6,
+    largest_rate: float = 10.0,
+    n_steps: int = 100,
 ) -> RangeTest:
     """Find a learning rate by steps whose rates grow from too small to too large.
 

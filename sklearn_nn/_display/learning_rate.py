@@ -1,8 +1,13 @@
 """A plot of the learning rate range test."""
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._checks.learning_rate import learning_rate_range_test
+from .._classifier import GradientClassifier
+from .._engine.arrays import Rows
 from .pyplot import pyplot
 
 # Space above the falling part of the smoothed curve, as a share of its height.
@@ -60,11 +65,11 @@ class LearningRateDisplay:
     def __init__(
         self,
         *,
-        learning_rates,
-        losses,
-        smoothed_losses,
-        suggestion=None,
-        estimator_name=None,
+        learning_rates: ArrayLike,
+        losses: ArrayLike,
+        smoothed_losses: ArrayLike,
+        suggestion: float | None = None,
+        estimator_name: str | None = None,
     ):
         self.learning_rates = learning_rates
         self.losses = losses
@@ -75,16 +80,16 @@ class LearningRateDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
-        sample_weight=None,
+        estimator: GradientClassifier,
+        X: Rows,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        smallest_rate=1e-6,
-        largest_rate=10.0,
-        n_steps=100,
+        smallest_rate: float = 1e-6,
+        largest_rate: float = 10.0,
+        n_steps: int = 100,
         ax=None,
-    ):
+    ) -> Self:
         """Run `learning_rate_range_test` and draw it.
 
         Parameters
@@ -121,7 +126,7 @@ class LearningRateDisplay:
         name = type(estimator).__name__
         return cls(**found._asdict(), estimator_name=name).plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax=None) -> Self:
         """Draw the curves.
 
         Parameters

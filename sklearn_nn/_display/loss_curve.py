@@ -1,6 +1,10 @@
 """A plot of the training, epoch by epoch."""
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .pyplot import pyplot
@@ -66,12 +70,12 @@ class LossCurveDisplay:
     def __init__(
         self,
         *,
-        loss_curve,
-        validation_loss_curve=None,
-        validation_scores=None,
-        learning_rate_curve=None,
-        best_epoch=None,
-        estimator_name=None,
+        loss_curve: ArrayLike,
+        validation_loss_curve: ArrayLike | None = None,
+        validation_scores: ArrayLike | None = None,
+        learning_rate_curve: ArrayLike | None = None,
+        best_epoch: int | None = None,
+        estimator_name: str | None = None,
     ):
         self.loss_curve = loss_curve
         self.validation_loss_curve = validation_loss_curve
@@ -81,7 +85,7 @@ class LossCurveDisplay:
         self.estimator_name = estimator_name
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: BaseEstimator, *, ax=None) -> Self:
         """Draw the curves of a fitted model.
 
         Parameters
@@ -128,7 +132,7 @@ class LossCurveDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax=None) -> Self:
         """Draw the curves.
 
         Parameters

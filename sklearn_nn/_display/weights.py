@@ -2,10 +2,12 @@
 
 from math import ceil, sqrt
 from numbers import Integral
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine.arrays import to_numpy
@@ -79,11 +81,11 @@ class WeightsDisplay:
     def __init__(
         self,
         *,
-        weights,
-        unit_names=None,
-        feature_names=None,
-        image_shape=None,
-        estimator_name=None,
+        weights: ArrayLike,
+        unit_names: ArrayLike | None = None,
+        feature_names: ArrayLike | None = None,
+        image_shape: tuple[int, int] | None = None,
+        estimator_name: str | None = None,
     ):
         self.weights = weights
         self.unit_names = unit_names
@@ -93,8 +95,14 @@ class WeightsDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, *, image_shape=None, max_units=None, max_features=None, ax=None
-    ):
+        cls,
+        estimator: BaseEstimator,
+        *,
+        image_shape: tuple[int, int] | None = None,
+        max_units: int | None = None,
+        max_features: int | None = None,
+        ax=None,
+    ) -> Self:
         """Draw the first layer of a fitted model.
 
         Parameters
@@ -136,7 +144,9 @@ class WeightsDisplay:
         )
         return display.plot(ax=ax, max_units=max_units, max_features=max_features)
 
-    def plot(self, ax=None, *, max_units=None, max_features=None):
+    def plot(
+        self, ax=None, *, max_units: int | None = None, max_features: int | None = None
+    ) -> Self:
         """Draw the weights.
 
         Parameters

@@ -27,7 +27,15 @@ from ._cluster import Cluster
 from ._training import train_on_cluster
 
 
-def fit(estimator, X, y, sample_weight=None, *, client=None, merges_per_epoch=8):
+def fit(
+    estimator: GradientClassifier,
+    X,
+    y,
+    sample_weight=None,
+    *,
+    client=None,
+    merges_per_epoch: int = 8,
+) -> GradientClassifier:
     """Train an estimator on rows on the workers of a Dask cluster.
 
     `SGDLogisticClassifier` converges to the same optimum as `fit` with all rows in memory,

@@ -75,8 +75,8 @@ BATCH_SIZE = 1000
 ROWS_COMPARED, MAX_NATS, HANDICAP = 1000.0, 10.0, 5.0
 # Experts with a smaller weight in the mean are left out.
 MIN_WEIGHT = 0.01
-# Precision of a logit in the prior. In about the first PRIOR_ROWS rows it is larger, because
-# the units of the features are not yet well known.
+# Precision of a logit in the prior. It is larger over about PRIOR_ROWS rows at first, while
+# units of features are not yet well known.
 PRIOR, PRIOR_ROWS = 0.25, 50.0
 # Newton steps per batch, and the decrease (nats, all rows together) not worth another;
 # Hessian products per step, and the part of its decrease not worth another. The rest of the
