@@ -45,7 +45,7 @@ def unchanged_on_error(estimator):
 
 def has_partial_fit(estimator):
     """Return True, or raise AttributeError if the method cannot resume after each epoch."""
-    if not method_of(estimator, one_epoch=True).is_stepwise:
+    if not method_of(estimator, by_partial_fit=True).is_stepwise:
         raise AttributeError(
             f"partial_fit needs a solver among {sorted(OPTIMIZERS)}: solver='lbfgs' trains "
             "on all rows at once."
@@ -216,10 +216,10 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         def encoding_of(y, fitted):
             return labels.partial_fit_encoding(y, classes, fitted)
 
-        method = method_of(self, one_epoch=True)
+        method = method_of(self, by_partial_fit=True)
         with unchanged_on_error(self):
             prepared = _training.prepare(
-                self, method, X, y, sample_weight, encoding_of, one_epoch=True
+                self, method, X, y, sample_weight, encoding_of, by_partial_fit=True
             )
             self._train(prepared)
         return self

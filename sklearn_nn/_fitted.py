@@ -79,7 +79,7 @@ def set_attributes(
 def set_best(estimator, stops_early: bool, start, run: TrainingRun, history: History):
     """Set the attributes of the best epoch: its number, loss and score."""
     best, objectives = run.state.progress.best, run.curves.objectives
-    estimator.loss_ = run.last_loss
+    estimator.loss_ = run.last_objective
     if not stops_early:
         estimator.best_loss_, estimator.best_validation_score_ = best, None
         estimator.best_epoch_ = None

@@ -120,7 +120,7 @@ class SGDLogisticClassifier(GradientClassifier):
     tol : float or None, default=1e-4
         When training ends:
 
-        - with learning_rate='auto', at a relative gap (J - J*) / J* of `tol`, where J* is
+        - with learning_rate='auto', at a relative gap (J - J*) / J of `tol`, where J* is
           the optimum; with at most 1000 rows, at rounding error;
         - with a learning rate, an improvement of the objective (nats per sample) counts if
           it is at least `tol`;
@@ -134,7 +134,7 @@ class SGDLogisticClassifier(GradientClassifier):
 
     early_stopping : bool, default=False
         Whether the stopping rule judges the `scoring` of validation rows instead of the
-        objective. These are `X_val` of `fit`, or else a held-out part of the rows
+        objective. Validation rows are `X_val` of `fit`, or else a held-out part of the rows
         (stratified). The model gets the best parameters.
 
     validation_fraction : float, default=0.1
@@ -189,13 +189,14 @@ class SGDLogisticClassifier(GradientClassifier):
         Number of updates of the coefficients so far.
     loss_ : float
         Value of `loss_curve_` in the last epoch, or in `best_epoch_` with early stopping.
-        For Newton steps, the final objective.
+        For Newton steps without early stopping, the final objective.
     loss_curve_ : list of float
         For each epoch, the mean over the rows of the loss before each step, plus the
         penalty (nats). For each Newton step, the objective before it, on its sample. This
         and the other curves are new lists at each access.
     best_loss_ : float or None
-        Smallest value of the curve since the stopping rule began; None with early stopping.
+        Smallest value of the curve since the stopping rule began; without a learning rate,
+        the lower objective before or after the last step. None with early stopping.
     learning_rate_curve_ : list of float or None
         Learning rate of the last step of each epoch. None if no epoch had one. If only some
         epochs had one, the others are NaN; this holds for the other curves, too.
@@ -220,17 +221,18 @@ class SGDLogisticClassifier(GradientClassifier):
 
     Notes
     -----
-    With learning_rate='auto', each step of `fit` goes to the minimum of a quadratic model
-    of J, found by conjugate gradients. Dense features are standardised to mean 0 and
-    variance 1 (sparse ones are only scaled); J, its penalty and its optimum stay those of
-    X. The first steps use about 1000 rows, later steps samples five times as large, and the
-    last steps all rows; the model's Hessian uses a part of them [5]_ [6]_. An l1 part
-    belongs to the model, so that zeros are exact [7]_. The decrease that the model
-    predicts, half of the squared Newton decrement, estimates the gap to compare with `tol`.
-    A step that lowers J too little is rejected and repeated with more rows or more damping
-    (Levenberg and Marquardt), and a run that has not converged gives a ConvergenceWarning.
-    Choose a learning rate to see or teach the textbook's method, or to train like another
-    library.
+    With learning_rate='auto', each step of `fit` goes to the minimum of a quadratic
+    approximation of J, found by Cholesky factorisation, or by conjugate gradients with l1
+    or many features. Dense features are standardised to mean 0 and variance 1 (sparse ones
+    are only scaled); J, its penalty and its optimum stay those of X. The first steps use a
+    sample of at least 1000 rows, and of at least 30 per parameter. Later samples are five
+    times as large, and the last steps use all rows. The Hessian uses a part of them [5]_
+    [6]_. The quadratic includes an l1 part, so that zeros are exact [7]_. The decrease that
+    it predicts, half of the squared Newton decrement, estimates the gap to compare with
+    `tol`. A step that lowers J too little is rejected and repeated with more rows or more
+    damping (Levenberg and Marquardt), and a run that has not converged gives a
+    ConvergenceWarning. Choose a learning rate to see or teach the textbook's method, or to
+    train like another library.
 
     With learning_rate='auto', the optimum is reproducible: it is the same within `tol` for
     dense and sparse storage, any order of rows and any `random_state`. `fit` with
@@ -247,7 +249,7 @@ class SGDLogisticClassifier(GradientClassifier):
     instead of one model per class; mini-batches; sparse and dense data give the same model;
     'invscaling' counts updates; early stopping restores the best parameters; `partial_fit`
     draws a new order in each call; a row of weight 0 does not count as a step; divergence
-    is an error, and an objective that ends worse than it began gives a warning.
+    is an error, and a final objective that is worse than the first gives a warning.
 
     References
     ----------
@@ -366,9 +368,9 @@ class SGDLogisticClassifier(GradientClassifier):
     def sparsify(self) -> Self:
         """Store `coef_` as a CSR matrix, as scikit-learn's linear models do.
 
-        For code that uses this method if l1 has made most coefficients 0. The memory of
-        training stays dense, and `fit` makes `coef_` dense again. A model in another array
-        library gets NumPy arrays.
+        Exists for code written for scikit-learn, where l1 has made most coefficients 0. The
+        memory of training stays dense, and `fit` makes `coef_` dense again. A model in
+        another array library gets NumPy arrays.
 
         Returns
         -------

@@ -1,7 +1,7 @@
 """Training methods as values.
 
-Estimators, warnings and the cluster ask a Method what depends on it. Only `method_of`
-compares `solver` and `learning_rate` to choose the method.
+Estimators, warnings and the cluster read from a Method all that depends on it. Only
+`method_of` compares `solver` and `learning_rate` to choose the method.
 """
 
 from collections.abc import Callable
@@ -92,17 +92,17 @@ STREAM = Method(
 )
 
 
-def method_of(estimator, one_epoch=False) -> Method:
+def method_of(estimator, by_partial_fit=False) -> Method:
     """Return the method that the estimator's parameters choose.
 
-    It never raises, because `hasattr(estimator, "partial_fit")` calls it before parameters
-    are checked. If the user sets learning_rate_init, 'auto' means 'constant'. `one_epoch`
-    tells whether `partial_fit` trains.
+    It must not raise, because `hasattr(estimator, "partial_fit")` calls it before
+    parameters are checked. If the user sets learning_rate_init, 'auto' means 'constant'.
+    `by_partial_fit` tells whether `partial_fit` trains.
     """
     solver, rate = estimator.solver, estimator.learning_rate
     if isinstance(solver, str) and solver == "lbfgs":
         return LBFGS
     is_automatic = isinstance(rate, str) and rate == "auto"
     if is_automatic and estimator.learning_rate_init is None:
-        return STREAM if one_epoch else NEWTON
+        return STREAM if by_partial_fit else NEWTON
     return EPOCHS

@@ -128,7 +128,7 @@ class BackpropMLPClassifier(GradientClassifier):
 
     early_stopping : bool, default=False
         Whether the stopping rule judges the `scoring` of validation rows instead of the
-        objective. These are `X_val` of `fit`, or else a held-out part of the rows
+        objective. Validation rows are `X_val` of `fit`, or else a held-out part of the rows
         (stratified, except for multilabel y). The model gets the best parameters. Not used
         by 'lbfgs'.
 

@@ -32,7 +32,7 @@ from ._engine.stopping import StoppingRule
 AUTO_BATCH_SIZE = 200
 # Rows of the first sample of Newton's method: steps on so few rows take almost no time.
 AUTO_SAMPLE_SIZE = 1000
-# Other names of schedules.
+# 'auto' with a learning_rate_init is a constant schedule.
 SYNONYMS = {"auto": "constant"}
 # learning_rate_init of a named schedule if the user leaves it None.
 DEFAULT_RATE = 0.05
@@ -123,7 +123,7 @@ def check(estimator):
 
 
 class ClassSettings(NamedTuple):
-    """Settings that only one of the classes has, with the defaults of the other."""
+    """Settings that each class makes itself, with the defaults of a class without them."""
 
     penalty: Penalty
     loss: str = "log_loss"  # the first part of a key of LOSSES
@@ -136,7 +136,7 @@ def epoch_settings(estimator, own: ClassSettings, n_samples, random_state) -> Ep
     """Return the EpochSettings for `n_samples` rows.
 
     `random_state` is that of the start of training, which determines the masks of dropout.
-    This file makes all numbers Python's: a NumPy scalar (from a grid of np.logspace, say)
+    Numbers of settings become Python's: a NumPy scalar (from a grid of np.logspace, say)
     would turn float32 parameters into float64.
     """
     return EpochSettings(

@@ -2,7 +2,7 @@
 
 `fit` and `partial_fit`, the cluster, and the dry run of a check call the same functions:
 
-    checkpoint = resumed_checkpoint(...)           of the call that training resumes from
+    checkpoint = resumed_checkpoint(...)           what training resumes from, or None
     start      = start_of(...)                     the model at the start of training
     problem, settings, state = engine_inputs(...)  what the engine needs besides rows
 """
@@ -54,7 +54,7 @@ class Prepared(NamedTuple):
     data: Dataset  # with scaled weights
     mean_weight: float  # before scaling
     n_epochs: int  # at most
-    one_epoch: bool  # whether partial_fit trains
+    by_partial_fit: bool  # whether partial_fit trains
     validate: Callable | None  # theta -> Validation
     like: Vector  # array whose library and device fitted attributes get
 
@@ -72,19 +72,19 @@ def prepare(
     sample_weight,
     encoding_of,
     validation_rows=validation.NO_ROWS,
-    one_epoch=False,
+    by_partial_fit=False,
 ) -> Prepared:
     """Prepare a training run on the user's X, y and sample_weight.
 
     Of the estimator, only `n_features_in_` and `feature_names_in_` change. `encoding_of` is
-    a callable (y, Encoding of the resumed model or None) -> Encoding. With `one_epoch`,
-    `partial_fit` trains: on all rows, with weights scaled by the mean of all weights that
-    the model has seen.
+    a callable (y, Encoding of the resumed model or None) -> Encoding. With
+    `by_partial_fit`, `partial_fit` trains: on all rows, with weights scaled by the mean of
+    all weights that the model has seen.
     """
-    checkpoint = resumed_checkpoint(estimator, one_epoch)
+    checkpoint = resumed_checkpoint(estimator, by_partial_fit)
     if checkpoint is not None:
         fitted = estimator._layers()[0].weight
-        caller = "partial_fit" if one_epoch else "fit"
+        caller = "partial_fit" if by_partial_fit else "fit"
         array_api.check_same_place(estimator, X, fitted, caller)
     data, encoding = dataset_of(
         estimator, method, X, y, sample_weight, encoding_of, checkpoint
@@ -94,17 +94,17 @@ def prepare(
         checkpoint = checkpoint.moved_to(rows)
     dtype = numpy_dtype(data.X)
     start = start_of(estimator, checkpoint, encoding, n_features, dtype, rows)
-    held_out = None
-    if not one_epoch:
-        data, held_out, start = separate_validation(
+    validation_data = None
+    if not by_partial_fit:
+        data, validation_data, start = separate_validation(
             estimator, method, data, start, validation_rows
         )
     problem, settings, state = engine_inputs(estimator, method, start, data.n_samples)
     validate = None
-    if held_out is not None:
-        validate = validator_of(estimator, problem, held_out, start.checkpoint)
+    if validation_data is not None:
+        validate = validator_of(estimator, problem, validation_data, start.checkpoint)
     mean_weight, scale = sample_weights.mean_weight(data), WeightScale()
-    if one_epoch:
+    if by_partial_fit:
         scale = start.checkpoint.weight_scale
     scale = scale.including(mean_weight, data.n_samples)
     data = sample_weights.scale_weights(data, scale.mean)
@@ -116,16 +116,16 @@ def prepare(
         state=state,
         data=inputs.beside_rows(data),
         mean_weight=mean_weight,
-        n_epochs=1 if one_epoch else estimator.max_iter,
-        one_epoch=one_epoch,
+        n_epochs=1 if by_partial_fit else estimator.max_iter,
+        by_partial_fit=by_partial_fit,
         validate=validate,
         like=array_api.like(X),
     )
 
 
-def resumed_checkpoint(estimator, one_epoch: bool) -> Checkpoint | None:
+def resumed_checkpoint(estimator, by_partial_fit: bool) -> Checkpoint | None:
     """Return the Checkpoint that the call resumes from, or None for a new model."""
-    is_resumed = one_epoch or estimator.warm_start
+    is_resumed = by_partial_fit or estimator.warm_start
     return getattr(estimator, "_checkpoint", None) if is_resumed else None
 
 
@@ -137,7 +137,7 @@ def start_of(
     dtype,
     like=array_api.NUMPY,
 ) -> Start:
-    """Return the Start: of the checkpoint, or of a new model without one.
+    """Return the Start of the checkpoint's model, or of a new model if there is none.
 
     A new model has arrays of this NumPy dtype, in the library and on the device of `like`.
     """
@@ -164,7 +164,7 @@ def engine_inputs(estimator, method: Method, start: Start, n_samples: int):
         LOSSES[own.loss, checkpoint.encoding.out_activation],
         own.penalty,
     )
-    drawn = checkpoint.split_random_state
+    drawn = checkpoint.start_random_state
     settings = method.settings(estimator, own, n_samples, drawn)
     state = resumed_state(checkpoint, method, settings, start.theta, start.parameters)
     return problem, settings, state
@@ -226,33 +226,33 @@ def separate_validation(estimator, method, data, start, validation_rows):
     """
     encoding = start.checkpoint.encoding
     if validation_rows.are_given():
-        held_out = validation.validation_dataset(
+        validation_data = validation.validation_dataset(
             estimator, validation_rows, encoding, data.X
         )
-        return data, held_out, start
+        return data, validation_data, start
     if not method.stops_early(estimator):
         return data, None, start
-    rng = generator_at(start.checkpoint.split_random_state)
-    training, held_out = split.split_validation(
+    rng = generator_at(start.checkpoint.start_random_state)
+    training, validation_data = split.split_validation(
         data, encoding, estimator.validation_fraction, rng
     )
     start = start._replace(checkpoint=start.checkpoint.after_split(rng.get_state()))
-    return view_of_rows(data, training), copy_of_rows(data, held_out), start
+    return view_of_rows(data, training), copy_of_rows(data, validation_data), start
 
 
-def validator_of(estimator, problem, held_out, checkpoint):
-    """Return the callable theta -> Validation on the held-out rows."""
+def validator_of(estimator, problem, validation_data, checkpoint):
+    """Return the callable theta -> Validation on the validation rows."""
 
     def model_at(theta):
         model = copy.copy(estimator)
-        vars(model).pop("feature_names_in_", None)  # held-out rows have no names
+        vars(model).pop("feature_names_in_", None)  # validation rows have no names
         model._checkpoint, encoding = checkpoint, checkpoint.encoding
         model.classes_ = array_api.labels_at(theta, encoding.classes)
         model._set_model(problem.architecture.layers(theta), encoding)
         return model
 
     return validation.validator(
-        problem, held_out, checkpoint.encoding, estimator.scoring, model_at
+        problem, validation_data, checkpoint.encoding, estimator.scoring, model_at
     )
 
 
@@ -273,7 +273,7 @@ def run(prepared: Prepared, monitor) -> TrainingRun:
         prepared.validate,
         monitor,
     )
-    if prepared.one_epoch:
+    if prepared.by_partial_fit:
         # partial_fit never ends training: the next call keeps all counters.
         return done._replace(ended_by=EndedBy.MAX_ITER)
     return done

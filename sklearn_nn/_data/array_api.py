@@ -57,7 +57,7 @@ def copied(array):
 
 
 def floats_of(X, fitted=None):
-    """Return the dtypes that X may have, in its library; others become the first.
+    """Return the dtypes that X may have, in its library: float32 stays, others change.
 
     With parameters `fitted` of a resumed model, X gets their dtype.
     """

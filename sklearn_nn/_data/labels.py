@@ -74,7 +74,7 @@ class Encoding:
         return as_type(is_likely, xp.int64)
 
     def labels(self, targets):
-        """Return the labels of class indices from `decide`; indicators stay unchanged."""
+        """Return class indices as labels, for scorers; indicators stay unchanged."""
         return targets if self.multilabel else self.classes[targets]
 
     def targets(self, encoded):

@@ -73,7 +73,7 @@ class Training(Protocol):
         """
 
     def finish(self, state: TrainingState, curves: Curves):
-        """Return the last loss, and the estimated gap or None.
+        """Return the last objective, and the estimated gap or None.
 
         Raises ValueError if the last step diverged.
         """
@@ -169,15 +169,15 @@ def run(
         ended_by = EndedBy.INTERRUPT
     recorder.cut_curves()
     state, curves = training.complete_state(recorder.state), recorder.curves
-    last_loss, gap = training.finish(state, curves)
-    return TrainingRun(state, curves, last_loss, training.null_loss, ended_by, gap)
+    last_objective, gap = training.finish(state, curves)
+    return TrainingRun(state, curves, last_objective, training.null_loss, ended_by, gap)
 
 
 def advance_to_the_end(training: Training, recorder: Recorder, n_epochs: int) -> EndedBy:
     """Advance until training ends; return why."""
     while True:
         n_done = recorder.n_epochs
-        # At least one step is taken, so that there is a curve.
+        # The first step is always tried, so that there is a curve.
         ended_by = training.reason_to_end(recorder.state) if n_done else None
         if ended_by is not None:
             return ended_by
@@ -196,7 +196,7 @@ def advance_to_the_end(training: Training, recorder: Recorder, n_epochs: int) ->
         if recorder.end_epoch(advance, validation):
             return EndedBy.MONITOR
         if decision is Decision.STOP:
-            return EndedBy.STOPPING_RULE
+            return EndedBy.CONVERGED
 
 
 @np.errstate(**QUIET)
@@ -213,8 +213,9 @@ def advance_and_judge(training: Training, recorder: Recorder, n_most: int):
 def judge(training: Training, before: TrainingState, advance: Advance, validation):
     """Return the Advance with its progress, and the Decision of the stopping rule.
 
-    If the rule stops before the last of several epochs, train again from `before`, up to
-    the stop. The result is the same, because such epochs draw no random order.
+    If the rule does not continue before the last of several epochs, train again from
+    `before`, up to that epoch. The result is the same, because such epochs draw no random
+    order.
     """
     if training.stopping_rule is None:
         return advance, Decision.CONTINUE

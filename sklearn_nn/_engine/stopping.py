@@ -22,7 +22,7 @@ class EndedBy(Enum):
     """Why training ended. Checkpoints hold the value."""
 
     MAX_ITER = "max_iter"  # all requested epochs are done
-    STOPPING_RULE = "stopping_rule"
+    CONVERGED = "converged"  # by the stopping rule, by Newton's tol, or as scipy judges
     MONITOR = "monitor"
     INTERRUPT = "interrupt"  # Ctrl-C
     MAX_FUN = "max_fun"  # L-BFGS: maximum number of evaluations

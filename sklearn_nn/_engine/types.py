@@ -164,10 +164,10 @@ class TrainingRun(NamedTuple):
 
     state: TrainingState
     curves: Curves
-    last_loss: float  # of the last epoch; L-BFGS and Newton: of the final theta
+    last_objective: float  # of the last epoch; L-BFGS and Newton: of the final theta
     null_loss: float
     ended_by: Any  # stopping.EndedBy
-    gap: float | None = None  # Newton only: estimate of (J - J*) / J
+    gap: float | None = None  # Newton only: estimated relative gap (J - J*) / J
 
 
 class Monitor(Protocol):

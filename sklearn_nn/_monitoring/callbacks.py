@@ -33,7 +33,7 @@ def tasks_of(estimator, X, y, sample_weight):
 
 
 class Tasks:
-    """The engine's Monitor that calls scikit-learn's callbacks.
+    """The engine's Monitor that calls scikit-learn's callbacks, such as a progress bar.
 
     An exception in a callback stops training. In the first epoch it is raised at once.
     Later `error` keeps it, and `fit` raises it after it has set the model of the last

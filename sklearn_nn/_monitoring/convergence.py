@@ -17,7 +17,7 @@ REASONS = {
     EndedBy.STALLED: "no lower point was found along the search direction",
     EndedBy.SEPARABLE: "The classes are separable, and without a penalty there is no "
     "optimum: larger coefficients are always better",
-    EndedBy.STOPPING_RULE: "The stopping rule ended training",
+    EndedBy.CONVERGED: "The stopping rule ended training",
 }
 CYCLE_IS_OVER = "The cycle of learning rates is over"
 
@@ -61,7 +61,7 @@ def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):
     if tol is None or run.ended_by in (EndedBy.INTERRUPT, EndedBy.MONITOR):
         return None
     is_over = is_cycle and run.ended_by is EndedBy.MAX_ITER
-    if (is_over or run.ended_by is EndedBy.STOPPING_RULE) and not worse:
+    if (is_over or run.ended_by is EndedBy.CONVERGED) and not worse:
         return None
     reason = CYCLE_IS_OVER if is_over else REASONS[run.ended_by]
     reason = reason.format(max_iter=max_iter)
@@ -75,10 +75,10 @@ def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):
     text += f"by {improvement}, with tol={tol:g}. "
     if worse:
         text += (
-            f"The objective of the last {unit}, {run.last_loss:.3g}, is worse than that of "
-            f"the first, {run.curves.objectives[0]:.3g}, and than the loss of all-zero "
-            f"logits, {run.null_loss:.3g}: the learning rate may be too large for these "
-            "features or this alpha. "
+            f"The objective of the last {unit}, {run.last_objective:.3g}, is worse than "
+            f"that of the first, {run.curves.objectives[0]:.3g}, and than the loss of "
+            f"all-zero logits, {run.null_loss:.3g}: the learning rate may be too large for "
+            "these features or this alpha. "
         )
     return text + method.advice
 
@@ -86,7 +86,7 @@ def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):
 def newton_shortfall(run, method, reason, tol):
     """Return the warning that learning_rate='auto' has not converged."""
     if run.ended_by is EndedBy.SEPARABLE:
-        loss = f"Training stopped at a loss of {run.last_loss:.3g}."
+        loss = f"Training stopped at a loss of {run.last_objective:.3g}."
         return f"{reason}. {loss} Set alpha > 0, with a penalty."
     return (
         f"{reason}: the estimated relative gap to the optimum is {run.gap:.3g}, with "
@@ -98,7 +98,7 @@ def ends_worse(run):
     """Return whether the last objective is worse than the first and the null loss."""
     if not run.curves.objectives:
         return False
-    return run.last_loss > CLEARLY_WORSE * max(run.null_loss, run.curves.objectives[0])
+    return run.last_objective > CLEARLY_WORSE * max(run.null_loss, run.curves.objectives[0])
 
 
 def last_improvement(run):

@@ -29,7 +29,7 @@ class Checkpoint:
     parameters: dict  # of the constructor in the last call; see `path_parameters`
     ended_by: str  # value of the last call's EndedBy; after partial_fit that of MAX_ITER
     weight_scale: WeightScale  # of all rows seen
-    split_random_state: tuple  # from which each validation split is drawn
+    start_random_state: tuple  # at the start, for validation splits and masks of dropout
     encoding: Encoding
     architecture: Architecture
 
@@ -77,7 +77,7 @@ def first_checkpoint(theta, random_state, parameters, encoding, architecture) ->
         parameters=parameters,
         ended_by=EndedBy.MAX_ITER.value,
         weight_scale=WeightScale(),
-        split_random_state=random_state,
+        start_random_state=random_state,
         encoding=encoding,
         architecture=architecture,
     )
@@ -124,15 +124,17 @@ def resumed_state(
 ) -> TrainingState:
     """Return the state from which the call starts or resumes.
 
-    Method, settings and parameters (`path_parameters`) are those of the call; the memory is
-    empty if another method trained before. `theta` is in the fitted attributes now: if the
-    user has edited them, training resumes there.
+    Method, settings and parameters (`path_parameters`) are those of the call. The memory is
+    empty if another method trained before (a stream keeps Newton's). `theta`
+    (n_parameters,) are the parameters in the fitted attributes; if the user has edited
+    them, training resumes there.
     """
     state, progress = checkpoint.state, checkpoint.state.progress
     changed = changed_parameters(checkpoint.parameters, parameters)
     is_edited = not are_equal(theta, checkpoint.model_theta)
     keeps_counters = checkpoint.ended_by == EndedBy.MAX_ITER.value and not changed
-    # After early stopping has ended, training resumes from the best parameters.
+    # After the end of early stopping, or with other parameters, training resumes from the
+    # best theta.
     is_best = progress.best_theta is not None and not keeps_counters
     if not is_edited:
         theta = progress.best_theta if is_best else state.theta
@@ -149,7 +151,7 @@ def resumed_state(
 
 def resumed_rate_factor(checkpoint, changed):
     """Return the factor of 'adaptive': 1 after its end, and if the rate has changed."""
-    if checkpoint.ended_by == EndedBy.STOPPING_RULE.value:
+    if checkpoint.ended_by == EndedBy.CONVERGED.value:
         return 1.0
     if not changed.isdisjoint({"solver", "learning_rate", "learning_rate_init"}):
         return 1.0

@@ -23,7 +23,7 @@ class Buffer:
         self.values = values  # (n_curves, at least first_free)
         self.first_free = [first_free]
 
-    def takes(self, start, stop):
+    def reserves(self, start, stop):
         """Reserve the epochs from `start` to `stop`; return False if they are not free."""
         try:
             first_free = self.first_free.pop()
@@ -64,7 +64,7 @@ class History:
         if start == stop:
             return self
         buffer = self.buffer
-        if not buffer.takes(start, stop):
+        if not buffer.reserves(start, stop):
             # It grows by a constant factor, so that on average each epoch is copied a
             # constant number of times.
             room = stop + max(MIN_FREE, start // 2)

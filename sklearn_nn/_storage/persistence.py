@@ -33,7 +33,8 @@ from .checkpoint import NOT_THE_PATH, Checkpoint
 from .history import History
 from .plain import from_arrays, plain, rebuilt, to_arrays
 
-# Increase it when earlier formats can no longer be read. The first release has 1.
+# Increase it when earlier releases can no longer read what this one stores. READERS must
+# refuse what this one can no longer read. The first release has 1.
 FORMAT = 1
 # The memory records of the training methods.
 MEMORIES = (EpochMemory, NewtonMemory, experts.StreamMemory)
@@ -113,7 +114,7 @@ def to_pickle(attributes):
 
 
 def from_pickle(state, estimator_class):
-    """Return the attributes of an estimator from the result of `to_pickle`."""
+    """Check the format of a pickle; return the attributes that `to_pickle` stored."""
     state = dict(state)
     if ORIGIN not in state:
         raise ValueError(
@@ -155,7 +156,7 @@ def fitted_attributes(estimator):
 
 
 def own_objects(estimator):
-    """Return {name: value} of the parameters that `path_parameters` does not copy."""
+    """Return {name: value} of the parameters that are generators or callables."""
     return {
         name: value
         for name, value in constructor_parameters(estimator)
@@ -223,7 +224,7 @@ def check_consistent(estimator, history):
     check_vectors(architecture, state.theta, checkpoint.model_theta)
     check_vectors(architecture, state.progress.best_theta)
     check_memory(state.memory, architecture)
-    for random_state in (state.random_state, checkpoint.split_random_state):
+    for random_state in (state.random_state, checkpoint.start_random_state):
         generator_at(random_state)  # raises if it is not one
     shape = np.shape(history)
     check_equal("shape of the curves", shape, (len(Curves._fields), *shape[-1:]))
@@ -252,11 +253,11 @@ def check_memory(memory, architecture):
         return
     if isinstance(memory, experts.StreamMemory):
         arrays, wanted = memory, experts.empty_memory(n_features, n_outputs)
-    elif memory.rows is None:
+    elif memory.known_rows is None:
         return
     else:
-        check_kinds(memory.rows, memory.rows.penalty)
-        arrays = (*memory.rows.coordinates, memory.rows.diagonal)
+        check_kinds(memory.known_rows, memory.known_rows.penalty)
+        arrays = (*memory.known_rows.coordinates, memory.known_rows.diagonal)
         one, all_parameters = np.zeros(n_features), np.zeros((n_features + 1, n_outputs))
         wanted = (one, one, all_parameters)
     shapes = [[np.shape(array) for array in each] for each in (arrays, wanted)]
@@ -304,7 +305,7 @@ def check_equal(name, given, wanted):
 
 
 def reason(error):
-    """Return the error's message without its full stop; of a KeyError, make one."""
+    """Return the error's message without its full stop; for a KeyError, what is missing."""
     if isinstance(error, KeyError):
         return f"it lacks {error.args[0]!r}"
     return str(error).rstrip(".")

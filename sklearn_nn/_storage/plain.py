@@ -35,8 +35,8 @@ def plain(value, records, leaf=unchanged, name=""):
 
     `records` are the dataclasses and NamedTuples that it may contain; any other class of
     the package raises TypeError. `leaf` is a callable (value, name) -> plain value, for
-    arrays and all other values that are not containers. The name of a part follows `name`
-    and a dot.
+    arrays and all other values that are not containers. A part of a value is named
+    '<name>.<part>'.
     """
 
     def part(value, key):
@@ -46,7 +46,6 @@ def plain(value, records, leaf=unchanged, name=""):
     if kind in PLAIN:
         return value
     if kind in records:
-        # An instance from an old pickle may lack new fields of its class.
         fields = vars(value) if is_dataclass(value) else value._asdict()
         parts = {key: part(field, key) for key, field in fields.items()}
         return {"record": kind.__name__, "fields": parts}

@@ -138,7 +138,7 @@ def fit(
     method = method_of(estimator)
     check_supported(estimator, method, merges_per_epoch)
     with unchanged_on_error(estimator):
-        checkpoint = resumed_checkpoint(estimator, one_epoch=False)
+        checkpoint = resumed_checkpoint(estimator, by_partial_fit=False)
         if checkpoint is not None:  # workers have NumPy arrays
             checkpoint = checkpoint.moved_to(NUMPY)
         cluster, blocks = Cluster(client), blocks_of(X, y, sample_weight)

@@ -1,7 +1,7 @@
-"""Functions that run on the workers of a cluster, each on one block.
+"""Functions that run on the workers of a cluster.
 
-They are pure, so that any worker can run them again. They return sums over the rows of the
-block, which can be added.
+They are pure, so that any worker can run them again. Most return sums over the rows of one
+block, which `sum_of` adds.
 """
 
 import copy

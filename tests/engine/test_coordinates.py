@@ -85,7 +85,7 @@ def dense(U):
 def moved_logits(coordinates, X, theta):
     """Return the logits computed in standardised coordinates."""
     point = coordinates.point_of(theta)
-    return dense(coordinates.rows(X)) @ point[:-1] + point[-1]
+    return dense(coordinates.convert(X)) @ point[:-1] + point[-1]
 
 
 def plain_logits(X, theta):
@@ -166,14 +166,14 @@ def test_points_are_float64(dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rows_keep_their_dtype(dtype, storage):
     X = storage(moderate(dtype))
-    assert coordinates_of(X).rows(X).dtype == dtype
+    assert coordinates_of(X).convert(X).dtype == dtype
 
 
 @pytest.mark.parametrize("storage", [np.asarray, csr_array])
 def test_given_rows_are_not_modified(storage):
     X = storage(moderate())
     before = X.copy()
-    coordinates_of(X).rows(X)
+    coordinates_of(X).convert(X)
     np.testing.assert_array_equal(dense(X), dense(before))
 
 
@@ -190,14 +190,14 @@ def test_scales_are_powers_of_two(name, storage):
 @pytest.mark.parametrize("name", VARYING)
 def test_deviation_is_within_sqrt_2_of_one(name):
     X = column(name)[:, None]
-    U = coordinates_of(X).rows(X)
+    U = coordinates_of(X).convert(X)
     assert LOWER <= U.std() <= UPPER
 
 
 @pytest.mark.parametrize("name", VARYING)
 def test_mean_is_zero(name):
     X = column(name)[:, None]
-    U = coordinates_of(X).rows(X)
+    U = coordinates_of(X).convert(X)
     # The mean has a rounding error of some eps of its size.
     rounding = N_EPS * EPS * np.abs(X).max() / coordinates_of(X).scale[0]
     assert abs(U.mean()) <= rounding
@@ -206,7 +206,7 @@ def test_mean_is_zero(name):
 @pytest.mark.parametrize("storage", [np.asarray, csr_array])
 def test_root_mean_square_is_near_one_without_centring(storage):
     X = moderate()
-    U = dense(coordinates_of(storage(X), centred=False).rows(X))
+    U = dense(coordinates_of(storage(X), centred=False).convert(X))
     size = np.sqrt((U**2).mean(axis=0))
     assert np.all((size >= LOWER) & (size <= UPPER))
 
@@ -214,7 +214,7 @@ def test_root_mean_square_is_near_one_without_centring(storage):
 @pytest.mark.parametrize("factor", [2.0**-40, 0.5, 2.0, 2.0**300])
 def test_standardised_rows_do_not_depend_on_units(factor):
     X = moderate()
-    U, V = coordinates_of(X).rows(X), coordinates_of(factor * X).rows(factor * X)
+    U, V = coordinates_of(X).convert(X), coordinates_of(factor * X).convert(factor * X)
     np.testing.assert_array_equal(U, V)
 
 
@@ -240,7 +240,7 @@ def test_memory_order_makes_no_difference(centred, order):
 )
 def test_a_constant_column_becomes_almost_zero(value, dtype):
     X = np.full((7, 1), value, dtype)
-    U = coordinates_of(X).rows(X)
+    U = coordinates_of(X).convert(X)
     # The unit is the column's size, because its deviation is 0.
     assert np.max(np.abs(U)) <= N_EPS * np.finfo(dtype).eps
 
@@ -248,7 +248,7 @@ def test_a_constant_column_becomes_almost_zero(value, dtype):
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.1, 1e12, 1e200])
 def test_an_uncentred_constant_column_has_size_near_one(value):
     X = np.full((7, 1), value)
-    U = coordinates_of(X, centred=False).rows(X)
+    U = coordinates_of(X, centred=False).convert(X)
     expected = 0.0 if value == 0 else 1.0
     assert expected * LOWER <= np.max(np.abs(U)) <= expected * UPPER
 
@@ -258,13 +258,13 @@ def test_an_uncentred_constant_column_has_size_near_one(value):
 def test_differences_in_the_last_digit_count_as_constant(value, dtype):
     X = np.full((100, 1), value, dtype)
     X[::2] = np.nextafter(X[0], dtype(np.inf))
-    assert np.max(np.abs(coordinates_of(X).rows(X))) <= N_EPS * np.finfo(dtype).eps
+    assert np.max(np.abs(coordinates_of(X).convert(X))) <= N_EPS * np.finfo(dtype).eps
 
 
 @pytest.mark.parametrize("deviation", [1e-3, 1e-6, 1e-9])
 def test_a_small_deviation_above_rounding_is_scaled_to_one(deviation):
     X = 1.0 + deviation * column("normal")[:, None]
-    assert LOWER <= coordinates_of(X).rows(X).std() <= UPPER
+    assert LOWER <= coordinates_of(X).convert(X).std() <= UPPER
 
 
 @pytest.mark.parametrize("storage", [np.asarray, csr_array])
@@ -277,7 +277,7 @@ def test_a_column_of_zeros_has_scale_one(storage):
 def test_one_row_has_finite_coordinates(storage):
     X = storage(np.array([[0.0, 3.0, -1e12, 1e200]]))
     coordinates = coordinates_of(X)
-    U = dense(coordinates.rows(X))
+    U = dense(coordinates.convert(X))
     assert np.all(np.isfinite(coordinates.scale))
     assert np.all(np.abs(U) <= 2)
 
@@ -291,7 +291,7 @@ def test_sparse_rows_are_not_centred():
 
 def test_csr_rows_stay_csr_with_the_same_zeros():
     X = csr_array(moderate())
-    U = coordinates_of(X).rows(X)
+    U = coordinates_of(X).convert(X)
     assert issparse(U)
     assert (U.format, U.nnz) == ("csr", X.nnz)
 
@@ -349,13 +349,13 @@ def test_float32_rows_with_an_offset_are_centred_exactly():
     coordinates = coordinates_of(X)
     exact = (X.astype(np.float64) - coordinates.centre) / coordinates.scale
     # The difference of two nearby float32 numbers is a float32 number (Sterbenz).
-    np.testing.assert_array_equal(coordinates.rows(X), exact)
+    np.testing.assert_array_equal(coordinates.convert(X), exact)
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-12, 1e12, 1e30])
 def test_float32_columns_of_any_size_are_scaled_to_one(size):
     X = (size * column("normal")[:, None]).astype(np.float32)
-    assert LOWER <= coordinates_of(X).rows(X).astype(np.float64).std() <= UPPER
+    assert LOWER <= coordinates_of(X).convert(X).astype(np.float64).std() <= UPPER
 
 
 # The largest and smallest numbers of each type.
@@ -376,4 +376,4 @@ def test_coordinates_of_the_smallest_numbers_are_finite(dtype, storage):
     X = np.finfo(dtype).smallest_subnormal * np.array([[1.0], [-1.0], [3.0]], dtype)
     coordinates = coordinates_of(storage(X))
     assert np.all(np.isfinite((1 / coordinates.scale).astype(dtype)))
-    assert np.all(np.isfinite(dense(coordinates.rows(storage(X)))))
+    assert np.all(np.isfinite(dense(coordinates.convert(storage(X)))))

@@ -222,7 +222,7 @@ def test_validation_scores_use_all_units(rows):
 def test_dropout_key_depends_on_the_seed_and_survives_partial_fit(rows):
     first, second = model(dropout=0.5).fit(*rows), model(dropout=0.5, random_state=1)
     keys = [
-        dropout.key_of(fitted._checkpoint.split_random_state)
+        dropout.key_of(fitted._checkpoint.start_random_state)
         for fitted in (first, second.fit(*rows), first.partial_fit(*rows))
     ]
     assert keys[0] == keys[2] != keys[1]

@@ -92,7 +92,7 @@ def test_intercept_is_the_log_odds(y, weight, expected):
 def test_gradient_at_the_end_is_within_tol():
     problem, data = make_problem(l2=0.1), make_data()
     result = run(problem)
-    assert result.ended_by is EndedBy.STOPPING_RULE
+    assert result.ended_by is EndedBy.CONVERGED
     _, gradient = objective_and_gradient(problem, result.state.theta, data)
     assert np.max(np.abs(gradient)) <= TOL
 
@@ -110,7 +110,7 @@ def test_result_equals_that_of_scipy(layer_sizes):
     )
     result = run(problem, tol=1e-4)
     np.testing.assert_array_equal(result.state.theta, expected.x)
-    assert (result.state.epoch, result.last_loss) == (expected.nit, expected.fun)
+    assert (result.state.epoch, result.last_objective) == (expected.nit, expected.fun)
 
 
 def test_all_rows_are_one_batch(monkeypatch):
@@ -133,12 +133,12 @@ def test_curve_is_the_objective_before_each_iteration():
     result = run(problem, monitor=watcher)
     thetas = [make_state(problem).theta, *(state.theta for state in watcher.states)]
     objectives = [objective_and_gradient(problem, theta, data)[0] for theta in thetas]
-    assert [*result.curves.objectives, result.last_loss] == objectives
+    assert [*result.curves.objectives, result.last_objective] == objectives
 
 
 def test_objective_falls_in_each_iteration():
     result = run(make_problem((2, 3, 1), l2=0.01))
-    assert np.all(np.diff([*result.curves.objectives, result.last_loss]) < 0)
+    assert np.all(np.diff([*result.curves.objectives, result.last_objective]) < 0)
 
 
 def test_monitor_sees_each_iteration():
@@ -157,8 +157,8 @@ def test_iterations_count_as_steps_and_epochs():
 def test_best_is_the_last_objective():
     result = run(make_problem(l2=0.1), n_iterations=3)
     progress = result.state.progress
-    assert progress.best == result.last_loss
-    assert progress.last_improvement == result.curves.objectives[-1] - result.last_loss
+    assert progress.best == result.last_objective
+    assert progress.last_improvement == result.curves.objectives[-1] - result.last_objective
 
 
 # How training ends.
@@ -178,7 +178,7 @@ def test_start_at_the_optimum_takes_no_iteration():
     optimum = run(problem, tol=1e-6).state
     again = train_with_lbfgs(problem, settings, optimum, data, 500)
     np.testing.assert_array_equal(again.state.theta, optimum.theta)
-    assert (again.curves.objectives, again.ended_by) == ([], EndedBy.STOPPING_RULE)
+    assert (again.curves.objectives, again.ended_by) == ([], EndedBy.CONVERGED)
 
 
 @pytest.mark.parametrize("tol", [0.0, -inf])

@@ -29,7 +29,7 @@ class Countdown:
         self.calls.append("begin")
 
     def reason_to_end(self, state):
-        return EndedBy.STOPPING_RULE if state.epoch >= self.converges_at else None
+        return EndedBy.CONVERGED if state.epoch >= self.converges_at else None
 
     def advance(self, state, n_most):
         n = int(min(n_most, self.max_together))
@@ -98,7 +98,7 @@ def test_all_epochs_run():
     assert done.curves.objectives == [1, 1 / 2, 1 / 3, 1 / 4]
     assert done.curves.learning_rates == [0.5, 0.25, 0.5 / 3, 0.125]
     assert (done.state.epoch, done.state.step) == (4, 4)
-    assert (done.last_loss, done.gap, done.null_loss) == (42.0, 0.25, 7.0)
+    assert (done.last_objective, done.gap, done.null_loss) == (42.0, 0.25, 7.0)
 
 
 def test_a_run_resumes_from_another():
@@ -124,7 +124,7 @@ def test_epochs_run_together_end_at_the_stopping_rule(max_together):
     rule = StoppingRule(tol=0.1, n_iter_no_change=2)
     training = Countdown(rule, max_together=max_together)
     done = run(training, new_state(), 50)
-    assert done.ended_by is EndedBy.STOPPING_RULE
+    assert done.ended_by is EndedBy.CONVERGED
     assert done.curves.objectives == [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]
     assert done.state.progress == Progress(1 / 5, 2, 1 / 4 - 1 / 5)
 
@@ -155,7 +155,7 @@ def test_validated_epochs_run_one_by_one():
 def test_early_stopping_keeps_the_best_theta():
     rule = StoppingRule(tol=0.0, n_iter_no_change=3)
     done = run(Countdown(rule, early_stopping=True), new_state(), 50, score_by(4))
-    assert done.ended_by is EndedBy.STOPPING_RULE
+    assert done.ended_by is EndedBy.CONVERGED
     assert len(done.curves.objectives) == 7
     assert done.state.progress.best_theta == [1 / 4]
     assert done.state.progress.best_epoch == 4
@@ -224,14 +224,14 @@ def test_a_converged_method_takes_no_step():
     training, watcher = Countdown(None), Watcher()
     training.converges_at = 2
     done = run(training, new_state(), 5, monitor=watcher)
-    assert done.ended_by is EndedBy.STOPPING_RULE
+    assert done.ended_by is EndedBy.CONVERGED
     assert (done.state.epoch, watcher.n_begun, watcher.epochs_seen) == (2, 2, [1, 2])
 
 
 def test_convergence_in_the_last_epoch_is_not_max_iter():
     training = Countdown(None)
     training.converges_at = 2
-    assert run(training, new_state(), 2).ended_by is EndedBy.STOPPING_RULE
+    assert run(training, new_state(), 2).ended_by is EndedBy.CONVERGED
 
 
 def test_at_least_one_step_is_taken():

@@ -197,7 +197,7 @@ def test_few_rows_reach_the_optimum(penalty, n_outputs, fit_intercept, weighted,
     data = data_of(n_outputs, weighted=weighted, sparse=sparse)
     problem = problem_of(data, penalty, fit_intercept)
     result = run(problem, data, settings=settings_of(0.1))
-    assert result.ended_by is EndedBy.STOPPING_RULE
+    assert result.ended_by is EndedBy.CONVERGED
     assert relative_gap(problem, data, result.state.theta) <= 1e-12
 
 
@@ -273,7 +273,7 @@ def test_units_of_features_make_no_difference_without_a_penalty(n_outputs):
     data = data_of(n_outputs)
     unit = 10.0 ** np.array([-12, -3, 4, 12])
     other = data._replace(X=data.X * unit)
-    some, others = (run(problem_of(d, "none"), d).last_loss for d in (data, other))
+    some, others = (run(problem_of(d, "none"), d).last_objective for d in (data, other))
     assert some == pytest.approx(others, rel=1e-12)
 
 
@@ -314,7 +314,7 @@ def test_final_gap_is_at_most_tol(kind, n_outputs, penalty):
     best = objective_of(problem, data, trusted(problem, data))
     for tol in (1e-2, 1e-4, 1e-8):
         result = run(problem_of(data, weak), data, settings=settings_of(tol))
-        assert result.ended_by is EndedBy.STOPPING_RULE
+        assert result.ended_by is EndedBy.CONVERGED
         assert objective_of(problem, data, result.state.theta) <= best * (1 + tol)
 
 
@@ -361,7 +361,7 @@ def test_float32_reaches_the_optimum_within_rounding(penalty, n_outputs, kind):
     result = run(problem, data, settings=settings_of(1e-4))
     # An offset of 1e5 rounds logits by 1e-2 in the user's units, for any theta.
     bound = 1e-3 if kind == "offset" else 1e-4
-    assert result.ended_by is EndedBy.STOPPING_RULE
+    assert result.ended_by is EndedBy.CONVERGED
     assert relative_gap(problem, data, result.state.theta) <= bound
 
 
@@ -375,7 +375,7 @@ def test_samples_grow_and_the_last_steps_use_all_rows(penalty, n_outputs):
     problem, settings = problem_of(data, penalty), settings_of(1e-4)
     result = run(problem, data, settings=settings, monitor=watcher)
     sizes = [state.memory.sample_size for state in watcher.states]
-    assert result.ended_by is EndedBy.STOPPING_RULE
+    assert result.ended_by is EndedBy.CONVERGED
     assert sizes[0] < 20_000
     assert sizes == sorted(sizes)
     assert sizes[-1] == 20_000
@@ -473,7 +473,7 @@ def test_hard_rows_reach_the_optimum(name, penalty):
     data = hard_rows(name)
     problem = problem_of(data, penalty)
     result = run(problem, data)
-    assert result.ended_by is EndedBy.STOPPING_RULE
+    assert result.ended_by is EndedBy.CONVERGED
     assert relative_gap(problem, data, result.state.theta) <= 1e-9
 
 
@@ -491,7 +491,7 @@ def test_optimum_is_reached_from_any_start(name, far):
 def test_the_objective_never_rises_on_the_same_rows(name):
     data = hard_rows(name)
     result = run(problem_of(data, Penalty(l2=1e-4)), data)
-    curve = [*result.curves.objectives, result.last_loss]
+    curve = [*result.curves.objectives, result.last_objective]
     # Up to rounding error of the objective, a sum over 300 rows.
     assert np.all(np.diff(curve) <= 64 * 2.3e-16 * curve[0])
 
@@ -546,7 +546,7 @@ def test_separable_rows_with_a_penalty_have_an_optimum(n_outputs, penalty):
     data = separable(n_outputs)
     problem = problem_of(data, penalty)
     result = run(problem, data)
-    assert result.ended_by is EndedBy.STOPPING_RULE
+    assert result.ended_by is EndedBy.CONVERGED
     assert relative_gap(problem, data, result.state.theta) <= 1e-11
 
 
@@ -558,7 +558,7 @@ def test_one_mislabelled_row_of_small_weight_is_not_separable(weight):
     sample_weight = np.r_[np.ones(40), weight]
     data = Dataset(x[:, None], y[:, None], sample_weight / sample_weight.mean())
     result = run(problem_of(data, "none"), data, settings=settings_of(1e-4))
-    assert result.ended_by is EndedBy.STOPPING_RULE
+    assert result.ended_by is EndedBy.CONVERGED
 
 
 def test_resuming_at_the_optimum_stays_there():
@@ -567,7 +567,7 @@ def test_resuming_at_the_optimum_stays_there():
     first = run(problem, data)
     again = run(problem, data, state=first.state)
     np.testing.assert_allclose(again.state.theta, first.state.theta, rtol=1e-7)
-    assert again.last_loss <= first.last_loss * (1 + 1e-14)
+    assert again.last_objective <= first.last_objective * (1 + 1e-14)
 
 
 @pytest.mark.parametrize("tol", [0.0, -inf])
@@ -577,7 +577,7 @@ def test_without_tol_training_ends_at_rounding_error(tol, penalty, n_outputs):
     data = many_rows("standardised", n_outputs)
     problem = problem_of(data, penalty)
     result = run(problem, data, settings=settings_of(tol))
-    assert result.ended_by is EndedBy.STOPPING_RULE
+    assert result.ended_by is EndedBy.CONVERGED
     assert relative_gap(problem, data, result.state.theta) <= 1e-13
 
 
@@ -650,7 +650,7 @@ def test_curve_is_the_objective_before_each_step():
     thetas = [start_of(problem, data).theta, *(state.theta for state in watcher.states)]
     expected = [objective_of(problem, data, theta) for theta in thetas]
     np.testing.assert_allclose(
-        [*result.curves.objectives, result.last_loss], expected, rtol=1e-12
+        [*result.curves.objectives, result.last_objective], expected, rtol=1e-12
     )
 
 
@@ -659,7 +659,7 @@ def test_last_loss_is_the_objective_at_the_last_theta():
     problem = problem_of(data)
     result = run(problem, data, settings=settings_of(1e-4))
     expected = objective_of(problem, data, result.state.theta)
-    assert result.last_loss == pytest.approx(expected, rel=1e-12)
+    assert result.last_objective == pytest.approx(expected, rel=1e-12)
 
 
 def test_monitor_sees_each_step():
@@ -711,15 +711,15 @@ def test_training_ends_without_a_better_score():
     how = {"settings": settings, "validate": lambda theta: Validation(0.7, 0.5)}
     result = run(problem_of(data), data, **how)
     # The first score counts as an improvement, the next two do not.
-    assert (len(result.curves.objectives), result.ended_by) == (3, EndedBy.STOPPING_RULE)
+    assert (len(result.curves.objectives), result.ended_by) == (3, EndedBy.CONVERGED)
 
 
 def test_progress_holds_the_best_objective_and_the_last_improvement():
     data = data_of()
     result = run(problem_of(data), data, n_steps=3)
     progress = result.state.progress
-    assert progress.best == result.last_loss
-    assert progress.last_improvement == result.curves.objectives[-1] - result.last_loss
+    assert progress.best == result.last_objective
+    assert progress.last_improvement == result.curves.objectives[-1] - result.last_objective
 
 
 # Interrupts.
@@ -732,7 +732,7 @@ def test_interrupt_after_a_step_returns_its_model():
     assert result.ended_by is EndedBy.INTERRUPT
     np.testing.assert_array_equal(result.state.theta, expected.state.theta)
     assert result.curves.objectives == expected.curves.objectives
-    assert result.last_loss == expected.last_loss
+    assert result.last_objective == expected.last_objective
 
 
 class Interrupted(LocalRows):
@@ -764,7 +764,7 @@ def test_interrupt_within_a_step_returns_the_step_before(n_passes):
     assert len(result.curves.objectives) == result.state.step == len(watcher.states)
     np.testing.assert_array_equal(result.state.theta, watcher.states[-1].theta)
     expected = objective_of(problem, data, result.state.theta)
-    assert result.last_loss == pytest.approx(expected, rel=1e-12)
+    assert result.last_objective == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("n_passes", [1, 2, 3])
@@ -784,6 +784,6 @@ def test_interrupt_before_the_first_step_is_raised(n_passes):
 def test_optimum_is_the_same_without_kernels(monkeypatch, penalty, n_outputs, sparse):
     data = data_of(n_outputs, sparse=sparse)
     problem = problem_of(data, penalty)
-    ours = run(problem, data).last_loss
+    ours = run(problem, data).last_objective
     monkeypatch.setattr(linear_passes.compiled, "supports_passes", lambda loss, data: False)
-    assert run(problem, data).last_loss == pytest.approx(ours, rel=1e-12)
+    assert run(problem, data).last_objective == pytest.approx(ours, rel=1e-12)

@@ -206,7 +206,7 @@ def test_first_objective_is_computed_before_the_step():
 
 def test_last_loss_is_the_last_objective():
     result = run(make_settings(), 4)
-    assert result.last_loss == result.curves.objectives[-1]
+    assert result.last_objective == result.curves.objectives[-1]
 
 
 # Learning rates.
@@ -234,7 +234,7 @@ def test_training_ends_at_a_learning_rate_below_1e_6():
     settings = make_settings(stopping_rule=rule, schedule=Schedule("adaptive", 4e-6))
     # Epoch 2 lowers the rate from 4e-6 to 8e-7; epoch 3 stops.
     result = run(settings, 50)
-    assert (result.state.epoch, result.ended_by) == (3, EndedBy.STOPPING_RULE)
+    assert (result.state.epoch, result.ended_by) == (3, EndedBy.CONVERGED)
 
 
 # The average.
@@ -270,7 +270,7 @@ def test_training_ends_after_n_epochs():
 
 def test_stopping_rule_ends_training():
     result = run(make_settings(stopping_rule=StoppingRule(10.0, 3)), 50)
-    assert (result.state.epoch, result.ended_by) == (4, EndedBy.STOPPING_RULE)
+    assert (result.state.epoch, result.ended_by) == (4, EndedBy.CONVERGED)
 
 
 def test_monitor_ends_training():
@@ -377,7 +377,7 @@ def test_early_stopping_uses_the_score_instead_of_the_objective():
     settings = make_settings(stopping_rule=StoppingRule(0.125, 2), early_stopping=True)
     # 0.5 and 0.75 improve by at least 0.125; 0.8 and 0.7 do not.
     result = run(settings, 50, validate=scripted([0.5, 0.75, 0.8, 0.7]))
-    assert (result.state.epoch, result.ended_by) == (4, EndedBy.STOPPING_RULE)
+    assert (result.state.epoch, result.ended_by) == (4, EndedBy.CONVERGED)
 
 
 def test_score_is_that_of_the_average():

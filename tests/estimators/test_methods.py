@@ -34,14 +34,14 @@ NETWORK = [
 def test_method_of_the_logistic_class(parameters, of_fit, of_partial_fit):
     model = SGDLogisticClassifier(**parameters)
     assert method_of(model) is of_fit
-    assert method_of(model, one_epoch=True) is of_partial_fit
+    assert method_of(model, by_partial_fit=True) is of_partial_fit
 
 
 @pytest.mark.parametrize(("parameters", "of_fit", "of_partial_fit"), NETWORK)
 def test_method_of_the_network(parameters, of_fit, of_partial_fit):
     model = BackpropMLPClassifier(**parameters)
     assert method_of(model) is of_fit
-    assert method_of(model, one_epoch=True) is of_partial_fit
+    assert method_of(model, by_partial_fit=True) is of_partial_fit
 
 
 STRANGE = [
@@ -66,7 +66,7 @@ STRANGE += [np.array(["lbfgs", "auto"]), np.array([0.1, 0.2]), ("auto",), {"lbfg
 def test_method_of_never_raises(public, name, value):
     model = public(**{name: value})
     assert method_of(model) in (EPOCHS, LBFGS, NEWTON)
-    assert method_of(model, one_epoch=True) in (EPOCHS, LBFGS, STREAM)
+    assert method_of(model, by_partial_fit=True) in (EPOCHS, LBFGS, STREAM)
     assert hasattr(model, "partial_fit") == method_of(model).is_stepwise
 
 

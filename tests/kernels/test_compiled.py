@@ -490,7 +490,7 @@ LOGISTIC_TOGETHER = {
     "tol_0": {"tol": 0, "momentum": 0.99},
     "no_tol": {"tol": None, "max_iter": 1234},
     "not_enough": {"tol": 1e-9, "max_iter": 1001},
-    "one_epoch": {"max_iter": 1},
+    "by_partial_fit": {"max_iter": 1},
     "adaptive": {"learning_rate": "adaptive", "learning_rate_init": 2.0, "tol": 1e-3},
     "adaptive_impatient": {"learning_rate": "adaptive", "n_iter_no_change": 1},
     "invscaling": {"learning_rate": "invscaling", "tol": 1e-5},
@@ -629,7 +629,7 @@ def test_a_rate_can_be_lowered_several_times_within_a_call(few_rows, calls):
     result = fitted(textbook_logistic(**parameters), *few_rows)
     assert max(calls) == 1000
     assert result["progress"]["rate_factor"] < 5**-3
-    assert result["ended_by"] == "stopping_rule"
+    assert result["ended_by"] == "converged"
 
 
 def test_work_limits_the_epochs_of_a_call(few_rows, calls, monkeypatch):
@@ -722,7 +722,7 @@ def test_stopping_before_divergence_within_a_call_is_no_error(few_rows, together
         together(n)
         model = textbook_logistic(**parameters, n_iter_no_change=20)
         results.append(fitted(model, *few_rows))
-    assert results[0]["ended_by"] == "stopping_rule"
+    assert results[0]["ended_by"] == "converged"
     np.testing.assert_equal(results[1], results[0])
 
 

@@ -118,7 +118,7 @@ def test_adamw_without_decay_is_adam(rows):
     assert_same_model(*models, X, y, weight)
 
 
-def one_epoch(problem, settings, theta, data):
+def by_partial_fit(problem, settings, theta, data):
     """Return theta after an epoch at learning rate 0.1, from slots of 0."""
     memory = EpochMemory(zero_slots(settings, theta))
     steps = -(-data.n_samples // settings.batch_size)
@@ -131,7 +131,7 @@ def test_decay_with_plain_gradient_descent_equals_l2(batch_size):
     l2, theta, data = random_problem(("log_loss", "softmax"), "tanh", 2, "l2")
     decay = replace(l2, penalty=PENALTIES["decay"](l2.penalty.l2, 0.0))
     plain = replace(PLAIN, batch_size=batch_size)
-    expected, computed = (one_epoch(each, plain, theta, data) for each in (l2, decay))
+    expected, computed = (by_partial_fit(each, plain, theta, data) for each in (l2, decay))
     # At most six steps with a few rounding errors each.
     np.testing.assert_allclose(computed, expected, rtol=0, atol=1e-14)
 
@@ -142,7 +142,7 @@ def test_decay_shrinks_weights_but_not_intercepts(optimizer):
     decay = replace(problem, penalty=PENALTIES["decay"](0.5, 0.0))
     settings = replace(PLAIN, optimizer=optimizer, batch_size=data.n_samples)
     without, with_decay = (
-        one_epoch(each, settings, theta, data) for each in (problem, decay)
+        by_partial_fit(each, settings, theta, data) for each in (problem, decay)
     )
     taken = without - with_decay
     n = problem.architecture.n_weights
@@ -162,7 +162,7 @@ def test_gradient_of_loss_and_penalty_is_clipped(part):
     clipping = replace(PLAIN, batch_size=data.n_samples, max_gradient_norm=part * length)
     # One step at learning rate 0.1; the norm is that of all parameters.
     expected = theta - 0.1 * min(part, 1) * gradient
-    reached = one_epoch(problem, clipping, theta, data)
+    reached = by_partial_fit(problem, clipping, theta, data)
     np.testing.assert_allclose(reached, expected, rtol=0, atol=1e-15)
 
 

@@ -12,13 +12,13 @@ from sklearn_nn._methods import EPOCHS, LBFGS
 from sklearn_nn._monitoring.convergence import CLEARLY_WORSE, interruption, shortfall
 
 
-def run_that(ended_by, last_loss=0.5, improvement=0.001, first_loss=0.7):
+def run_that(ended_by, last_objective=0.5, improvement=0.001, first_loss=0.7):
     """Return a run of three epochs whose null loss is 1 nat."""
     progress = Progress(last_improvement=improvement)
     state = TrainingState(np.zeros(1), (), progress=progress)
     curves = empty_curves()
-    curves.grow([first_loss, 0.6, last_loss])
-    return TrainingRun(state, curves, last_loss, 1.0, EndedBy(ended_by))
+    curves.grow([first_loss, 0.6, last_objective])
+    return TrainingRun(state, curves, last_objective, 1.0, EndedBy(ended_by))
 
 
 def warning_of(run, tol=1e-4, method=EPOCHS, is_cycle=False):
@@ -27,12 +27,12 @@ def warning_of(run, tol=1e-4, method=EPOCHS, is_cycle=False):
 
 
 def test_convergence_gives_no_warning():
-    assert warning_of(run_that("stopping_rule")) is None
+    assert warning_of(run_that("converged")) is None
 
 
 def test_a_whole_cycle_warns_only_if_the_loss_is_worse():
     assert warning_of(run_that("max_iter"), is_cycle=True) is None
-    assert "worse" in warning_of(run_that("max_iter", last_loss=50.0), is_cycle=True)
+    assert "worse" in warning_of(run_that("max_iter", last_objective=50.0), is_cycle=True)
 
 
 @both
@@ -52,12 +52,12 @@ def test_lbfgs_warns_at_max_iter_in_spite_of_a_cyclic_schedule(rows):
 
 @pytest.mark.parametrize("ended_by", ["interrupt", "monitor"])
 def test_a_deliberate_stop_gives_no_warning(ended_by):
-    assert warning_of(run_that(ended_by, last_loss=50.0)) is None
+    assert warning_of(run_that(ended_by, last_objective=50.0)) is None
 
 
-@pytest.mark.parametrize("ended_by", ["max_iter", "stopping_rule"])
+@pytest.mark.parametrize("ended_by", ["max_iter", "converged"])
 def test_tol_none_gives_no_warning(ended_by):
-    assert warning_of(run_that(ended_by, last_loss=50.0), tol=None) is None
+    assert warning_of(run_that(ended_by, last_objective=50.0), tol=None) is None
 
 
 def test_warning_at_max_iter_states_the_last_improvement_and_tol():
@@ -67,16 +67,16 @@ def test_warning_at_max_iter_states_the_last_improvement_and_tol():
     assert "worse" not in text
 
 
-@pytest.mark.parametrize("ended_by", ["max_iter", "stopping_rule", "stalled", "max_fun"])
+@pytest.mark.parametrize("ended_by", ["max_iter", "converged", "stalled", "max_fun"])
 def test_warning_states_that_the_last_loss_is_worse_than_the_first(ended_by):
-    text = warning_of(run_that(ended_by, last_loss=50.0))
+    text = warning_of(run_that(ended_by, last_objective=50.0))
     assert (
         "The objective of the last epoch, 50, is worse than that of the first, 0.7" in text
     )
 
 
 def test_a_loss_above_the_null_loss_is_not_worse_if_it_has_fallen():
-    text = warning_of(run_that("max_iter", last_loss=50.0, first_loss=60.0))
+    text = warning_of(run_that("max_iter", last_objective=50.0, first_loss=60.0))
     assert "worse" not in text
 
 
@@ -87,7 +87,7 @@ def test_warning_after_a_single_epoch_states_no_improvement():
 
 
 def test_a_small_rise_counts_as_noise():
-    assert warning_of(run_that("stopping_rule", last_loss=CLEARLY_WORSE)) is None
+    assert warning_of(run_that("converged", last_objective=CLEARLY_WORSE)) is None
 
 
 @pytest.mark.parametrize("ended_by", ["max_iter", "max_fun", "stalled"])

@@ -110,7 +110,7 @@ def test_first_split_advances_the_generator():
     before = new_checkpoint()
     checkpoint = before.after_split(after)
     assert checkpoint.state.random_state is after
-    np.testing.assert_equal(checkpoint.split_random_state, before.split_random_state)
+    np.testing.assert_equal(checkpoint.start_random_state, before.start_random_state)
 
 
 def test_later_splits_do_not_advance_the_generator():
@@ -217,7 +217,7 @@ def test_turning_off_fit_intercept_zeroes_the_velocity():
 
 
 def test_early_stopping_restarts_the_average_at_the_best_parameters():
-    checkpoint = replace(trained(best_theta=BEST, averaged=True, ended_by="stopping_rule"))
+    checkpoint = replace(trained(best_theta=BEST, averaged=True, ended_by="converged"))
     checkpoint = replace(checkpoint, model_theta=BEST)
     state = resumed(checkpoint, BEST)
     assert state.averaged_theta is BEST
@@ -302,13 +302,13 @@ def test_a_changed_parameter_restarts_the_stopping_rule(name):
 
 
 def test_the_stopping_rule_restarts_after_it_has_ended_a_run():
-    checkpoint = trained(ended_by="stopping_rule")
+    checkpoint = trained(ended_by="converged")
     state = resumed(checkpoint, THETA)
     assert state.progress == Progress()
 
 
 def test_after_early_stopping_training_resumes_from_the_best_parameters():
-    checkpoint = trained(best_theta=BEST, ended_by="stopping_rule")
+    checkpoint = trained(best_theta=BEST, ended_by="converged")
     state = resumed(checkpoint, BEST)
     assert state.theta is BEST
 

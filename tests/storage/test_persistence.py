@@ -472,7 +472,7 @@ def test_a_state_whose_memory_has_a_wrong_type_is_an_error(field, value):
 
     def change(parts):
         fields = parts["checkpoint"]["fields"]["state"]["fields"]["memory"]["fields"]
-        fields["rows"]["fields"][field] = value
+        fields["known_rows"]["fields"][field] = value
 
     with pytest.raises(ValueError, match=f"{field} should be"):
         LOGISTIC().set_state(edited(state, change))

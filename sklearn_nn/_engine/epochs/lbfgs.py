@@ -131,7 +131,7 @@ def train_with_lbfgs(
 def end_of(result, n_iterations):
     """Return why scipy ended."""
     if result.status == 0:
-        return EndedBy.STOPPING_RULE
+        return EndedBy.CONVERGED
     if result.status == 1:
         return EndedBy.MAX_ITER if result.nit >= n_iterations else EndedBy.MAX_FUN
     return EndedBy.STALLED

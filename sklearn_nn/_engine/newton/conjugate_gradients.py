@@ -6,7 +6,8 @@ Without l1 this is the method of conjugate gradients. With it, m is quadratic on
 the set of points with the same zeros and the same signs. There are three kinds of step:
 
 - a conjugate-gradient step on the face;
-- if a coordinate would change its sign, a proximal step, which sets coordinates to 0;
+- if a coordinate would change its sign, a step up to there, and a proximal step, which sets
+  coordinates to 0;
 - a step off the face, for coordinates at 0 that the gradient pulls away from 0.
 """
 
@@ -19,8 +20,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from ..arrays import Matrix
 from ..objective.penalties import soft_threshold
 
-# The minimisation takes at least MIN_STEPS steps. It ends when the later half of its steps
-# brought less than the forcing term times the decrease, at most MAX_FORCING_TERM.
+# After MIN_STEPS steps, the minimisation ends when the later half of its steps brought less
+# than the forcing term times the decrease; the forcing term is at most MAX_FORCING_TERM.
 MIN_STEPS, MAX_FORCING_TERM = 8, 0.3
 # The forcing term if the decrease is so small that training ends.
 FINAL_FORCING_TERM = 1e-2
@@ -79,14 +80,13 @@ def minimise_quadratic(
     ----------
     model : Quadratic
     objective : float > 0
-        Objective at the start, with 0 as its lower bound. The ratio decrease / objective
-        tells how far the start is from the optimum. The smaller it is, the better m
-        approximates the objective, and the more accurately m is minimised: until the later
-        half of the steps brought less than this part of the decrease.
+        Objective at the start, whose lower bound is 0. So decrease / objective estimates
+        how far the start is from the optimum. Minimisation ends when the later half of the
+        steps brought less than that fraction of the decrease.
     final_decrease : float
         If the decrease is smaller, training ends; then it must be accurate.
     forcing_term : float
-        Smallest part for any larger decrease.
+        Lower bound of that fraction for any larger decrease.
     max_products : int
         Maximum number of products with H.
 

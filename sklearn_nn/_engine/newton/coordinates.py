@@ -1,4 +1,4 @@
-"""Standardised coordinates, in which features have mean 0 and variance about 1."""
+"""Standardised coordinates: variance about 1, and mean 0 for dense rows with intercept."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from ..arrays import Matrix, Rows, Vector, largest_of_columns
 from ..types import Dataset
 
 # A column is constant if its deviations are within this many rounding errors.
-ROUNDINGS = 10.0
+ROUNDINGS_OF_COLUMN = 10.0
 # No scale is below 2**-MAX_EXPONENT.
 MAX_EXPONENT = 480
 
@@ -22,7 +22,7 @@ class Coordinates(NamedTuple):
     in these coordinates has the shape (n_features + 1, n_outputs), intercepts last.
     """
 
-    centre: Vector  # (n_features,), zeros for sparse rows, which must stay sparse
+    centre: Vector  # (n_features,), zeros without intercept, and for rows that stay sparse
     scale: Vector  # (n_features,), powers of two: scaling by them does not round
 
     def point_of(self, theta: Vector) -> Matrix:
@@ -36,7 +36,7 @@ class Coordinates(NamedTuple):
         weight = point[:-1] / self.scale[:, None]
         return np.vstack([weight, point[-1] - self.centre @ weight]).reshape(-1)
 
-    def rows(self, X: Rows) -> Rows:
+    def convert(self, X: Rows) -> Rows:
         """Return the rows of X, dense or CSR, in these coordinates."""
         if issparse(X):
             return X.multiply((1 / self.scale).astype(X.dtype)).tocsr()
@@ -49,8 +49,8 @@ def standardised(data: Dataset, centred: bool) -> Coordinates:
     Parameters
     ----------
     data : Dataset
-        May be a sample of the rows: any coordinates lead to the same optimum. Moments are
-        weighted, so that a weight acts as a repetition.
+        All rows of its X, or of a sample: any coordinates lead to the same optimum. Moments
+        are weighted, so that a weight acts as a repetition.
     centred : bool
         Whether means become 0: for dense rows and a model with an intercept.
     """
@@ -72,7 +72,7 @@ def standardised(data: Dataset, centred: bool) -> Coordinates:
     # Rounded to the type of X, as in the kernels: x - centre is the same number everywhere.
     centre = (mean * largest).astype(X.dtype).astype(np.float64)
     squares = weight @ (U - centre / largest) ** 2
-    rounding = ROUNDINGS * np.finfo(X.dtype).eps * np.abs(mean)
+    rounding = ROUNDINGS_OF_COLUMN * np.finfo(X.dtype).eps * np.abs(mean)
     squares = np.where(squares <= rounding**2, 0.0, squares)
     return Coordinates(centre, bounded(largest * root_or_one(squares), X.dtype))
 

@@ -1,8 +1,9 @@
 """Logistic regression on a stream: each row is learned once, without a learning rate.
 
-An expert summarises the rows that it has seen by a quadratic around its parameters theta,
+An expert summarises the rows that it has seen by a quadratic around its point, the
+coefficients in its own units:
 
-    seen(x) = slope (x - theta) + 1/2 (x - theta) precision (x - theta)
+    seen(x) = slope (x - point) + 1/2 (x - point) precision (x - point)
 
 It learns a batch by Newton steps (conjugate_gradients.py) to the minimum of
 
@@ -11,25 +12,28 @@ It learns a batch by Newton steps (conjugate_gradients.py) to the minimum of
 where n is the number of rows so far. Then it adds the gradient of the batch's loss there to
 the slope, and its Hessian to the precision. The penalty stays out of the quadratic, so that
 it is exact, and l1 gives exact zeros. The prior keeps the first rows from determining the
-model alone; it fades.
+model alone. It fades if the precision is a matrix; a diagonal overstates what the rows
+determine.
 
 The rows may drift. So there are several experts, and all but one forget: slope, precision
 and n decay by a constant factor per row. Each expert predicts each batch before it learns
-it. The model is the mean of the experts' parameters, weighted by their recent predictions.
-Because the loss is convex, it predicts no worse than the experts do on average.
+it. The model is the mean of the experts' coefficients, weighted by their recent
+predictions. Because the loss is convex, it predicts no worse than the experts do on
+average.
 
 Each expert standardises the features by means and deviations that it estimates as well.
-While these estimates improve, slope, precision and theta are converted to the new units
-exactly. Once an expert has as many rows as it remembers, a change is a drift instead: theta
-keeps its numbers, so that a feature whose scale drifts keeps its share of the prediction.
+While these estimates improve, slope, precision and point are converted to the new units
+exactly. Once an expert has half as many rows as it remembers, a change is a drift instead:
+the point keeps its numbers, so that a feature whose scale drifts keeps its share of the
+prediction.
 
 Memory, and time per row, do not grow with the number of rows seen. The same chunks give the
 same model, other chunks a slightly different one. After one pass over many rows of the same
 distribution, the relative gap to the optimum is small if the precision is a matrix: below
 1e-4 in test_experts.py, 2e-4 to 3e-4 on the 123 features of a9a. If it is a diagonal, the
 gap was 6 to 19 % on digits and on words. The precision of a softmax ignores correlations
-between outputs, which costs a part of 1e-3. The model follows a drift only after about 30
-rows per coefficient.
+between outputs, which costs a relative gap of 1e-3. The model follows a drift only after
+about 30 rows per coefficient.
 
 References
 ----------
@@ -73,18 +77,19 @@ BATCH_SIZE = 1000
 # Scores fade over about ROWS_COMPARED rows. A row counts at most MAX_NATS, because outliers
 # say little. Experts that forget must be better by HANDICAP nats.
 ROWS_COMPARED, MAX_NATS, HANDICAP = 1000.0, 10.0, 5.0
-# Experts with a smaller weight in the mean are left out.
-MIN_WEIGHT = 0.01
+# Experts with a smaller share of the mean are left out.
+MIN_SHARE = 0.01
 # Precision of a logit in the prior. It is larger over about PRIOR_ROWS rows at first, while
 # units of features are not yet well known.
 PRIOR, PRIOR_ROWS = 0.25, 50.0
-# Newton steps per batch, and the decrease (nats, all rows together) not worth another;
-# Hessian products per step, and the part of its decrease not worth another. The rest of the
-# gradient stays in the slope for the next batch.
+# At most MAX_STEPS Newton steps per batch, until one lowers the sum over all rows by less
+# than TOLERANCE nats. At most MAX_PRODUCTS Hessian products per step, until their later
+# half brings less than FORCING_TERM of its decrease. The rest stays in the slope for the
+# next batch.
 MAX_STEPS, TOLERANCE = 10, 0.1
 MAX_PRODUCTS, FORCING_TERM = 100, 0.1
 # A deviation below this part of the mean may be a rounding error.
-CONSTANT = 1e-12
+ROUNDING_OF_DEVIATION = 1e-12
 # Penalties, divided by its square, stay finite.
 MIN_SCALE = 1e-140
 
@@ -101,7 +106,7 @@ class StreamMemory(NamedTuple):
     scale: Vector  # (p,)
     variance: Vector  # (p,), about the centre; if not centred, of non-zero values about 0
     mass: Vector  # (p,), number of rows behind the variance
-    point: Matrix  # (p + 1, k), theta
+    point: Matrix  # (p + 1, k), coefficients
     slope: Matrix  # (p + 1, k)
     precision: Matrix  # (k, p + 1, p + 1), or (p + 1, k) for a diagonal
     n_rows: Vector  # ()
@@ -146,16 +151,17 @@ def empty_memory(n_features: int, n_outputs: int) -> StreamMemory:
 def memory_of_model(theta: Vector, known: KnownRows) -> StreamMemory:
     """Return the StreamMemory that resumes from a model fitted by another method.
 
-    Its rows become a quadratic that, with their penalty, has its minimum at the model.
+    The rows behind the model become a quadratic. Together with the penalty, its minimum is
+    at the model.
 
     Parameters
     ----------
     theta : array of shape (n_parameters,)
         In the user's units.
     known : KnownRows
-        Of the model. Its diagonal has no correlations between features: the model is
-        harder to change than its rows would have it. An expert that forgets counts at most
-        as many rows as it remembers.
+        Of the model. Its diagonal has no correlations between features: so the stream
+        changes the model more slowly than the rows themselves would. An expert that forgets
+        counts at most as many rows as it remembers.
     """
     coordinates, diagonal, n_rows, penalty = known
     memory = empty_memory(len(diagonal) - 1, diagonal.shape[1])
@@ -246,7 +252,7 @@ def mean_model(memory: StreamMemory):
     """Return weight (n_features, n_outputs) and intercept (n_outputs,), user's units."""
     handicap = np.where(np.isinf(ROWS_REMEMBERED), 0.0, HANDICAP)
     share = np.exp(memory.score.min() - memory.score - handicap)
-    share = np.where(share < MIN_WEIGHT * share.sum(), 0.0, share) / share.sum()
+    share = np.where(share < MIN_SHARE * share.sum(), 0.0, share) / share.sum()
     share = share / share.sum()
     models = [model_of(expert) for expert in experts_of(memory)]
     weights, intercepts = (np.stack(arrays) for arrays in zip(*models, strict=True))
@@ -280,12 +286,13 @@ def scored(expert: StreamMemory, batch: Batch) -> StreamMemory:
     return expert._replace(score=score)
 
 
-def learn_batch(expert: StreamMemory, length: float, batch: Batch) -> StreamMemory:
-    """Return the expert, which remembers `length` rows, after the batch."""
+def learn_batch(expert: StreamMemory, n_remembered: float, batch: Batch) -> StreamMemory:
+    """Return the expert, which remembers `n_remembered` rows, after the batch."""
     n_rows = batch.weight.sum()
-    keep = np.exp(-n_rows / length)
-    # Before the expert has seen its length, its units improve; they do not drift.
-    expert = with_units_of(batch, expert, keep, exactly=np.max(expert.mass) < length / 2)
+    keep = np.exp(-n_rows / n_remembered)
+    # During the first half of its rows, an expert's units improve; they do not drift.
+    is_young = np.max(expert.mass) < n_remembered / 2
+    expert = with_units_of(batch, expert, keep, exactly=is_young)
     expert = expert._replace(
         slope=expert.slope * keep,
         precision=expert.precision * keep,
@@ -322,7 +329,7 @@ def with_units_of(batch, expert, keep, exactly):
     # A column that has not varied may have any unit.
     unit = np.where(old > 0, expert.scale, np.where(centre == 0, 1.0, np.abs(centre)))
     deviation = np.sqrt(variance)
-    scale = np.where(deviation <= CONSTANT * np.abs(centre), unit, deviation)
+    scale = np.where(deviation <= ROUNDING_OF_DEVIATION * np.abs(centre), unit, deviation)
     scale = np.maximum(scale, MIN_SCALE)
     if exactly:
         expert = in_units(expert, centre, scale)
@@ -332,8 +339,9 @@ def with_units_of(batch, expert, keep, exactly):
 def moments(batch):
     """Return mean, variance and number of rows of each feature, arrays (n_features,).
 
-    Rows that are not centred are mostly zeros, which tell nothing about units: then the
-    mean is 0, and variance and number are those of the non-zero values.
+    Sparse rows are mostly zeros, which tell nothing about units. So if rows are not centred
+    (dense ones without intercept, too), the mean is 0, and variance and number are those of
+    the non-zero values.
     """
     X, weight = batch.X, batch.weight
     if batch.centred:
@@ -349,8 +357,8 @@ def in_units(expert, centre, scale):
     """Return the expert converted to other units, in which it predicts the same.
 
     Rows become u' = (u - shift) * ratio. Slope and precision are sums of rows and of their
-    products, and change accordingly; theta changes so that logits stay the same. A diagonal
-    precision loses the terms that leave the diagonal.
+    products, and change accordingly; the point changes so that logits stay the same. A
+    diagonal precision loses the terms that leave the diagonal.
     """
     ratio = (expert.scale / scale)[:, None]
     shift = ((centre - expert.centre) / expert.scale)[:, None]
@@ -398,7 +406,7 @@ def ridge_and_l1(expert, penalty):
     # A logit is the sum of 1 + mass / n_rows coefficients, each times a value of about 1.
     prior[:-1] *= 1.0 + expert.mass.sum() / n_rows
     prior *= 1.0 + PRIOR_ROWS / n_rows
-    if expert.precision.ndim == 3:  # fades with a matrix; a diagonal is overconfident
+    if expert.precision.ndim == 3:  # a matrix lets the prior fade
         seen = np.append(expert.mass, n_rows)
         prior /= 1.0 + seen / min(len(seen), MAX_COEFFICIENTS)
     ridge = prior + n_rows * penalty.l2 * np.append(1 / expert.scale**2, 0.0)
@@ -422,7 +430,7 @@ def minimum(expert, batch, Z):
         gradient = Z.T @ (weight * delta) + expert.slope + pull + ridge * x
         return objective, gradient * trained
 
-    def model(x, gradient):
+    def quadratic_at(x, gradient):
         proba = batch.loss.predict_proba(Z @ x)
 
         def product(direction):
@@ -442,7 +450,7 @@ def minimum(expert, batch, Z):
     objective, gradient = evaluate(x)
     for _ in range(MAX_STEPS):
         goal, decrease, _ = conjugate_gradients.minimise_quadratic(
-            model(x, gradient),
+            quadratic_at(x, gradient),
             objective=np.inf,
             final_decrease=0.0,
             forcing_term=FORCING_TERM,

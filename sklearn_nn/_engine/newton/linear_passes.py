@@ -1,7 +1,7 @@
 """Passes over the rows of a linear model: the sums that second-order methods need.
 
 With rows u_i in standardised coordinates, logits z_i = u_i V + c, the gradient d_i and the
-curvature C_i of the loss with respect to z_i, and weights w_i of mean 1 (sums over i, / n):
+curvature C_i of the loss with respect to z_i, and weights w_i (sums over i, / sum w_i):
 
     loss        sum w_i loss(z_i, y_i)
     gradient    sum w_i u_i^T d_i                            (n_features + 1, n_outputs)
@@ -10,8 +10,8 @@ curvature C_i of the loss with respect to z_i, and weights w_i of mean 1 (sums o
                 the damped Hessian times a direction (D, e)
 
 The last element of a row is 1, for the intercept. The diagonal has max(...) because
-p_i (1 - p_i) is near 0 for a confidently wrong row, which has much to gain. d_i^2 is near 1
-there, and both have the same mean if the model is right.
+p_i (1 - p_i) is near 0 for a confidently wrong row, although its loss can still fall a lot.
+d_i^2 is near 1 there, and both have the same mean if the model is right.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from .coordinates import Coordinates, standardised
 # Rows that are copied to standardised coordinates at once.
 ROWS_AT_ONCE = 1024
 # Limits up to which a Hessian matrix is formed: features, stored values per sparse row (it
-# has all their pairs), and parameters of a softmax (a block for each pair of outputs).
+# sums all their pairs), and parameters of a softmax (a block for each pair of outputs).
 MAX_FEATURES, MAX_STORED_VALUES, MAX_SOFTMAX_PARAMETERS = 1500, 50, 150
 
 
@@ -46,22 +46,20 @@ class Evaluation(NamedTuple):
 class LinearRows(Protocol):
     """What Newton's method asks of the rows, wherever they are."""
 
-    loss: Loss
-
     @property
     def n_samples(self) -> int:
         """Number of rows."""
 
     @property
     def max_sample_size(self) -> int:
-        """Maximum size of a sample that costs less than a pass over all rows."""
+        """Largest sample that is in memory, and so costs less than all rows."""
 
     @property
     def dtype(self):
         """Data type of X, which bounds the accuracy of sums."""
 
     def sample(self, n_samples: int, rng) -> "LinearRows":
-        """Return about `n_samples` of the rows, spread evenly over their order."""
+        """Return `n_samples` rows, spread evenly over their order, or all rows."""
 
     def standardised(self, centred: bool) -> Coordinates:
         """Return Coordinates in which the rows have variance about 1."""
@@ -139,7 +137,7 @@ class LocalRows:
         """Return the damped Hessian (n_parameters, n_parameters), or None if too large.
 
         It is formed only if it costs less than about 20 Hessian products: most steps need
-        more of them.
+        more products.
         """
         X = self.data.X
         n_values = X.nnz / X.shape[0] if issparse(X) else X.shape[1]
@@ -166,7 +164,7 @@ def evaluate(loss, data, coordinates, point):
     diagonal, probas = np.zeros(point.shape), []
     theta = point.astype(data.X.dtype)
     for batch in batches(data, None, ROWS_AT_ONCE):
-        U = coordinates.rows(batch.X)
+        U = coordinates.convert(batch.X)
         logits = U @ theta[:-1] + theta[-1]
         values, delta = loss.value_and_gradient(logits, batch.y)
         proba = loss.predict_proba(logits)
@@ -187,7 +185,7 @@ def hessian_product(loss, data, coordinates, proba, damping, direction):
     product, start = np.zeros(direction.shape), 0
     direction = direction.astype(data.X.dtype)
     for batch in batches(data, None, ROWS_AT_ONCE):
-        U = coordinates.rows(batch.X)
+        U = coordinates.convert(batch.X)
         logit_change = U @ direction[:-1] + direction[-1]
         p = proba[start : start + batch.n_samples]
         change = loss.curvature(p, logit_change)
@@ -213,7 +211,7 @@ def hessian(loss, data, coordinates, proba, damping):
     total, start = np.zeros((width, width)), 0
     for batch in batches(data, None, ROWS_AT_ONCE):
         r = root[start : start + batch.n_samples]
-        U = coordinates.rows(batch.X)
+        U = coordinates.convert(batch.X)
         U = np.hstack([(U.toarray() if issparse(U) else U) * r, r])
         total += U.T @ U  # a product with itself: BLAS computes only one half
         start += batch.n_samples
@@ -233,7 +231,7 @@ def softmax_hessian(data, coordinates, proba, damping):
         p = proba[start : start + batch.n_samples]
         error = p - one_hot(batch.y, p)
         weight = 1 if batch.sample_weight is None else batch.sample_weight[:, None]
-        U = coordinates.rows(batch.X)
+        U = coordinates.convert(batch.X)
         U = np.hstack([U.toarray() if issparse(U) else U, np.ones_like(p[:, :1])])
         for k in range(n_outputs):
             omega = damping * error[:, k : k + 1] * error - p[:, k : k + 1] * p
@@ -250,5 +248,5 @@ def softmax_hessian(data, coordinates, proba, damping):
 
 
 def sums_over_rows(U: Rows, values: Matrix) -> Matrix:
-    """Return [U, 1]^T values, of shape (n_features + 1, n_outputs), in float64."""
+    """Return [U, 1]^T values as float64, of shape (n_features + 1, n_outputs)."""
     return np.vstack([U.T @ values, values.sum(axis=0, dtype=np.float64)])

@@ -26,7 +26,7 @@ NULL_CURVATURE_PART = 0.1
 # at rounding error.
 FEW_ROWS = 1000
 # Relative rounding error of an objective, in units of eps of the data type.
-ROUNDINGS = 64
+ROUNDINGS_OF_OBJECTIVE = 64
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class NewtonProblem:
 
     problem: Problem
     tol: float  # relative gap to end at; 0: end at rounding error
-    rounding: float  # relative rounding error of an objective
+    relative_rounding: float  # rounding error / objective
     rows: LinearRows  # all of them
-    rng_state: tuple  # from which each sample is drawn
+    random_state: tuple  # from which each sample is drawn
     coordinates: Coordinates
     l2: Matrix  # (n_features + 1, n_outputs), in the coordinates, as is l1
     l1: Matrix | None  # None without an l1 part
@@ -50,8 +50,8 @@ class NewtonProblem:
         return self.sample_sizes[-1]
 
     def sample(self, n_samples: int) -> LinearRows:
-        """Return `n_samples` of the rows, the same ones in each call."""
-        return sample_of(self.rows, n_samples, self.rng_state)
+        """Return `n_samples` of the rows or all, the same ones in each call."""
+        return sample_of(self.rows, n_samples, self.random_state)
 
     def penalty(self, point: Matrix) -> float:
         """Return the penalty at a point."""
@@ -59,7 +59,7 @@ class NewtonProblem:
         return value if self.l1 is None else value + float(np.sum(self.l1 * abs(point)))
 
     def project(self, values: Matrix) -> Matrix:
-        """Set components to 0 along which the objective is constant, and return `values`.
+        """Remove components that training ignores, in place, and return `values`.
 
         These are intercepts that are not trained, and changes that a softmax's outputs
         share, unless a penalty depends on them.
@@ -96,7 +96,7 @@ class Evaluated(NamedTuple):
 
     def rounding(self, newton: NewtonProblem) -> float:
         """Return the size of the objective's rounding error."""
-        return newton.rounding * abs(self.objective)
+        return newton.relative_rounding * abs(self.objective)
 
 
 class Curvature(NamedTuple):
@@ -114,9 +114,9 @@ class ModelMinimum(NamedTuple):
     predicted_decrease: float
 
 
-def sample_of(rows: LinearRows, n_samples: int, rng_state: tuple) -> LinearRows:
+def sample_of(rows: LinearRows, n_samples: int, random_state: tuple) -> LinearRows:
     """Return `n_samples` of the rows, drawn by a generator in this state."""
-    return rows.sample(n_samples, generator_at(rng_state))
+    return rows.sample(n_samples, generator_at(random_state))
 
 
 def effective_dimension(diagonal: Matrix, l2: Matrix) -> float:
@@ -172,9 +172,9 @@ def curvature_at(
 
 
 def curvature_of_rounding(newton: NewtonProblem) -> Vector:
-    """Return the largest diagonal of H that rounding errors give to a constant column."""
+    """Return the curvature (n_features + 1,) that rounding gives to a constant column."""
     centre, scale = newton.coordinates
-    deviation = newton.rounding * np.abs(centre) / scale
+    deviation = newton.relative_rounding * np.abs(centre) / scale
     return np.append(deviation, 0.0) ** 2
 
 

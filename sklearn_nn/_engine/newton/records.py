@@ -15,7 +15,7 @@ from .coordinates import Coordinates
 class NewtonSettings:
     """Settings of Newton's method."""
 
-    tol: float  # relative gap (J - J*) / J* to end at; <= 0: end at rounding error
+    tol: float  # relative gap (J - J*) / J to end at; <= 0: end at rounding error
     min_sample_size: int  # rows of the first sample, at least
     stopping_rule: StoppingRule | None = None  # of validation scores, for early stopping
 
@@ -24,7 +24,7 @@ class KnownRows(NamedTuple):
     """Summary of the rows behind a model, with which a stream can resume."""
 
     coordinates: Coordinates  # in which the rows are standardised
-    diagonal: Matrix  # (n_features + 1, n_outputs), of the Hessian of the mean loss
+    diagonal: Matrix  # (n_features + 1, n_outputs), bounds the mean loss's Hessian's
     n_rows: int
     penalty: Penalty  # with which the model was fitted
 
@@ -33,11 +33,11 @@ class KnownRows(NamedTuple):
 class NewtonMemory:
     """Memory of Newton's method between steps."""
 
-    sample_size: int = 0  # rows of the next step's sample; 0: no step yet
+    sample_size: int = 0  # of the last step, on which training resumes; 0: no step yet
     n_hessian_rows: int = 0  # rows of its Hessian
     damping: float = 0.1
     predicted_decrease: float = np.inf  # of the last step
-    rows: KnownRows | None = None  # None before the first step
+    known_rows: KnownRows | None = None  # of the last complete state; None before
 
     def averaged(self, theta: Vector) -> Vector:
         """Return theta: Newton steps are not averaged."""

@@ -5,9 +5,10 @@ For J of epochs/train.py and a model without hidden layer, each step goes to the
     m(x) = L(x_t) + g (x - x_t) + 1/2 (x - x_t) H (x - x_t) + penalty(x)
 
 where L is the loss, J without its penalty, and g and H are its gradient and Hessian at x_t,
-in standardised coordinates (coordinates.py). model.py builds m. Conjugate gradients
-(conjugate_gradients.py) minimise it. They need products of H with vectors, each of which is
-one pass over the rows (linear_passes.py). With few features, H is a matrix instead.
+in standardised coordinates (coordinates.py). model.py builds m. With few features, H is a
+matrix, and a Cholesky factorisation gives the minimum if there is no l1. Otherwise
+conjugate gradients (conjugate_gradients.py) need products of H with vectors, each of which
+is one pass over the rows (linear_passes.py).
 
 Samples grow. The first steps use a small random sample of the rows, later steps samples
 several times as large, and the last steps all rows. A sample of m rows determines the
@@ -17,9 +18,11 @@ half of the squared Newton decrement, estimates the gap J - J*, and so ends trai
 
 Steps are damped. Far from the optimum H is too small: the curvature of a confidently wrong
 row is p (1 - p), nearly 0, but a step leads to where it is 1/4. So the damping of Levenberg
-and Marquardt grows if J fell less than predicted, and shrinks if not. It multiplies two
-terms: (p - y) (p - y)^T of each row, which has the same mean as H but is largest for wrong
-rows; and a tenth of the curvature of each feature at theta = 0.
+and Marquardt grows if J fell by less than a quarter of the prediction, and shrinks if by
+more than three quarters. (If H uses a sample, it gets more rows first.) The damping
+multiplies two terms: (p - y) (p - y)^T of each row, which has the mean H if the model is
+right, and is largest for wrong rows; and a tenth of the curvature of each feature at theta
+= 0.
 
 References
 ----------
@@ -54,7 +57,7 @@ from ..types import TrainingRun, TrainingState
 from .linear_passes import LinearRows
 from .model import (
     FEW_ROWS,
-    ROUNDINGS,
+    ROUNDINGS_OF_OBJECTIVE,
     Curvature,
     Evaluated,
     ModelMinimum,
@@ -67,28 +70,29 @@ from .model import (
 )
 from .records import KnownRows, NewtonMemory, NewtonSettings
 
-# Ratio of the sizes of successive samples.
+# Factor by which a sample grows, or the rows of H.
 GROWTH = 5
-# Rows per effective parameter that a sample needs to be worth a step, and that H needs; and
-# the minimum rows of H: a part of the sample's, and a number.
+# A sample needs this many rows per effective parameter, and H this many. H also has at
+# least a part of the sample's rows, and a minimum number.
 ROWS_PER_PARAMETER, HESSIAN_ROWS_PER_PARAMETER = 30, 20
 MIN_HESSIAN_PART, MIN_HESSIAN_ROWS = 0.1, 2000
 # Number of rows on which the scales of features are estimated.
 ROWS_FOR_SCALES = 10_000
-# Relative gap to end at on a sample, whose optimum is not known better.
+# Relative gap to end at on a sample, which determines the optimum no better.
 SAMPLE_TOL = 1e-2
 # The estimated gap may be too small by this factor.
 SAFETY = 4
-# Actual decrease / predicted decrease: a step with less than SUFFICIENT is rejected, with
-# less than POOR it raises the damping, with more than GOOD it lowers the damping.
+# Actual decrease / predicted decrease: a step with less than SUFFICIENT is rejected. With
+# less than POOR, H gets more rows or more damping; with more than GOOD, less damping.
 SUFFICIENT, POOR, GOOD = 1e-4, 0.25, 0.75
-# The factors of these changes, and the bounds of the damping; below the lower one it is 0.
+# The factors of these changes. Below MIN_DAMPING the damping is lowered to 0; above
+# MAX_DAMPING a step fails.
 RAISE, LOWER, MIN_DAMPING, MAX_DAMPING = 4.0, 10.0, 1e-8, 1e8
 RAISED_FROM_ZERO = 1e-2  # damping after it was 0
-# A decrease predicted with at most so much damping counts as that of H alone: on all rows,
-# and on a sample.
+# With at most this damping, a predicted decrease counts as undamped: on all rows, and on a
+# sample.
 WEAK_DAMPING, WEAK_ON_SAMPLE = 1e-5, 0.1
-# If a step predicts more than this part of the last predicted decrease, H needs more rows.
+# If the predicted decrease is more than this part of the last one, H needs more rows.
 SLOW = 0.5
 # A loss without penalty counts as 0 below this part of the null loss.
 ZERO_LOSS = 1e-8
@@ -111,11 +115,11 @@ class Position(NamedTuple):
 
 
 def newton_problem_of(
-    problem: Problem, settings: NewtonSettings, rows: LinearRows, rng_state: tuple
+    problem: Problem, settings: NewtonSettings, rows: LinearRows, random_state: tuple
 ) -> NewtonProblem:
     """Return the NewtonProblem of a run: coordinates, penalties in them, sample sizes."""
     n, architecture = rows.n_samples, problem.architecture
-    some = sample_of(rows, max(ROWS_FOR_SCALES, settings.min_sample_size), rng_state)
+    some = sample_of(rows, max(ROWS_FOR_SCALES, settings.min_sample_size), random_state)
     coordinates = some.standardised(centred=architecture.fit_intercept)
     n_outputs = architecture.layer_sizes[-1]
     scale = coordinates.scale[:, None].repeat(n_outputs, axis=1)
@@ -130,9 +134,9 @@ def newton_problem_of(
     return NewtonProblem(
         problem=problem,
         tol=0.0 if n <= FEW_ROWS else max(settings.tol, 0.0),
-        rounding=ROUNDINGS * float(np.finfo(rows.dtype).eps),
+        relative_rounding=ROUNDINGS_OF_OBJECTIVE * float(np.finfo(rows.dtype).eps),
         rows=rows,
-        rng_state=rng_state,
+        random_state=random_state,
         coordinates=coordinates,
         l2=l2,
         l1=l1,
@@ -145,12 +149,10 @@ def first_position(newton: NewtonProblem, state: TrainingState) -> Position:
     """Return the Position of a new run, or the one where an earlier run ended."""
     memory = state.memory
     sample_size = min(memory.sample_size, newton.n_samples)
-    if not sample_size:  # parameters of another method are worth all rows
+    if not sample_size:  # a model of another method is too good for a small sample
         sample_size = newton.n_samples if state.epoch else newton.sample_sizes[0]
-    hessian = memory.damping, memory.n_hessian_rows
-    return position_on(
-        newton, state.theta, sample_size, *hessian, memory.predicted_decrease
-    )
+    how = memory.damping, memory.n_hessian_rows, memory.predicted_decrease
+    return position_on(newton, state.theta, sample_size, *how)
 
 
 def position_on(
@@ -162,8 +164,8 @@ def position_on(
     if not n_hessian_rows:
         diagonal = evaluated.evaluation.diagonal
         needed = HESSIAN_ROWS_PER_PARAMETER * effective_dimension(diagonal, newton.l2)
-        part = min(MIN_HESSIAN_PART * sample_size, newton.rows.max_sample_size)
-        n_hessian_rows = int(max(part, needed, MIN_HESSIAN_ROWS))
+        n_least = min(MIN_HESSIAN_PART * sample_size, newton.rows.max_sample_size)
+        n_hessian_rows = int(max(n_least, needed, MIN_HESSIAN_ROWS))
     return position_at(newton, theta, evaluated, n_hessian_rows, damping, last_decrease)
 
 
@@ -206,15 +208,15 @@ def end_of(newton: NewtonProblem, position: Position, decrease, null_loss):
     if evaluated.n_rows < newton.n_samples:
         return None
     if decrease <= decrease_within(newton.tol, objective):
-        return EndedBy.STOPPING_RULE
+        return EndedBy.CONVERGED
     # At rounding error. Gradients are more accurate than objectives: a decrease below the
     # objective's rounding error is meaningful as long as it keeps falling.
     falls = decrease < position.last_decrease / 4
     falls = falls and decrease * objective > rounding * rounding
     if decrease <= rounding and not falls:
-        return EndedBy.STOPPING_RULE
+        return EndedBy.CONVERGED
     is_fitted = objective <= max(newton.tol, ZERO_LOSS) * null_loss
-    # A misclassified row has a loss of at least log 2.
+    # A misclassified row of weight 1 adds at least log 2.
     all_right = objective * newton.n_samples < np.log(2)
     if is_fitted and all_right and not (penalty.l1 or penalty.l2):
         return EndedBy.SEPARABLE
@@ -224,8 +226,9 @@ def end_of(newton: NewtonProblem, position: Position, decrease, null_loss):
 def refine_model(newton: NewtonProblem, position: Position, null_loss):
     """Return a Position from which a step is worthwhile, and the ModelMinimum there.
 
-    If a step on this sample is not worthwhile, take a larger one. If the last step left
-    more decrease than it should, take more rows for H.
+    If a step on this sample is not worthwhile, take a larger sample. If the predicted
+    decrease has not halved since the last step, take more rows for H. Before the sample
+    grows or training ends, predict without damping.
     """
     while True:
         evaluated, n_rows = position.evaluated, position.evaluated.n_rows
@@ -250,9 +253,10 @@ def refine_model(newton: NewtonProblem, position: Position, null_loss):
 
 
 def step(newton: NewtonProblem, position: Position, minimum: ModelMinimum):
-    """Return the Position after a step, damped more and more until J falls sufficiently.
+    """Return the Position after a step that lowers J sufficiently, or None.
 
-    None if it never does, because of rounding errors.
+    A rejected step is repeated with more rows of H or more damping. If none lowers J, it is
+    at rounding error.
     """
     rounding = position.evaluated.rounding(newton)
     while position.damping <= MAX_DAMPING:
@@ -374,7 +378,7 @@ class NewtonTraining:
         within_tol = decrease_within(self.settings.tol, objective)
         rounding = position.evaluated.rounding(self.newton)
         is_exact = self.minimum.predicted_decrease <= max(rounding, within_tol)
-        ended_by = EndedBy.STOPPING_RULE if is_exact else EndedBy.STALLED
+        ended_by = EndedBy.CONVERGED if is_exact else EndedBy.STALLED
         return loop.Advance(state, [objective], None, ended_by)
 
     def complete_state(self, state):
@@ -389,8 +393,8 @@ class NewtonTraining:
     def finish(self, state, curves):
         """Return the objective at the end, and the estimate of its relative gap.
 
-        If something else ended training right after a step, the gap is that before the
-        step, an upper estimate.
+        If a monitor, early stopping or Ctrl-C ended training, the gap is that before the
+        last step, an upper estimate.
         """
         objective = self.position.evaluated.objective
         gap = self.minimum.predicted_decrease / objective if objective else 0.0
@@ -424,4 +428,4 @@ def with_known_rows(newton: NewtonProblem, state: TrainingState, position: Posit
     evaluated = position.evaluated
     diagonal, penalty = evaluated.evaluation.diagonal, newton.problem.penalty
     known = KnownRows(newton.coordinates, diagonal, evaluated.n_rows, penalty)
-    return replace(state, memory=replace(state.memory, rows=known))
+    return replace(state, memory=replace(state.memory, known_rows=known))

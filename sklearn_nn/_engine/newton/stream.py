@@ -92,7 +92,7 @@ def memory_for(problem, state, data):
     if isinstance(memory, experts.StreamMemory):
         unchanged = np.array_equal(theta_of(memory, theta.dtype), theta)
         return memory if unchanged else experts.with_theta(memory, theta)
-    known = None if memory is None else memory.rows
+    known = None if memory is None else memory.known_rows
     if known is None and not theta.any():
         return experts.empty_memory(*problem.architecture.layer_sizes)
     if known is None:
