@@ -71,7 +71,8 @@ REGISTRIES = {
 @pytest.mark.parametrize("parameter", REGISTRIES)
 def test_page_of_options_has_every_name(parameter):
     table = (DOCS / "guide" / "options.rst").read_text(encoding="utf-8")
-    assert [name for name in REGISTRIES[parameter] if f"'{name}'" not in table] == []
+    missing = [name for name in REGISTRIES[parameter] if f"'{name}'" not in table]
+    assert not missing, f"Add {missing} of {parameter} to docs/guide/options.rst."
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=name_of)

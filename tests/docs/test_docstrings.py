@@ -122,7 +122,8 @@ def test_documented_choices_are_the_allowed_ones(public):
         } - set(get_scorer_names())  # listed by scikit-learn
         # If there are many choices, they are a list of bullets instead.
         listed = re.findall(r"'(\w+)'", kind) or bullets_of(public, name)
-        assert set(listed) == allowed, name
+        differ = set(listed) ^ allowed
+        assert not differ, f"Docstring of {public.__name__}: {differ} at {name}."
 
 
 @pytest.mark.parametrize("method", PUBLIC_METHODS + FUNCTIONS)

@@ -23,6 +23,7 @@ BOUNDED = ["logistic", "tanh"]
 POINTS = [-40.0, -2.5, -1.0, -1e-8, 1e-8, 0.3, 1.0, 2.5, 40.0]
 
 every_activation = pytest.mark.parametrize("name", ACTIVATIONS)
+exact_activations = pytest.mark.parametrize("name", EXACT)
 either_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
@@ -39,10 +40,11 @@ def saved(name, z):
 
 
 def test_every_activation_has_an_exact_definition():
-    assert set(EXACT) == set(ACTIVATIONS)
+    missing = set(ACTIVATIONS) - set(EXACT)
+    assert not missing, f"Add {missing} to EXACT of tests/engine/test_activations.py."
 
 
-@every_activation
+@exact_activations
 @either_dtype
 def test_function_is_within_4_eps_of_mpmath(name, dtype):
     z = np.array([*POINTS, 0.0, -700.0, 700.0, -800.0, 800.0], dtype)
@@ -65,7 +67,7 @@ def test_extreme_inputs_do_not_overflow(name, dtype):
         assert np.all(np.isfinite(derivative(name, z)))
 
 
-@every_activation
+@exact_activations
 @either_dtype
 def test_derivative_is_within_8_eps_of_mpmath(name, dtype):
     z = np.array(POINTS, dtype)

@@ -1,7 +1,7 @@
 """Divergence raises an error with advice, after an epoch or at the end of training."""
 
 import re
-from math import inf, log, nan
+from math import inf, nan
 
 import numpy as np
 import pytest
@@ -17,14 +17,6 @@ from sklearn_nn._engine.objective.problem import Problem
 from sklearn_nn._engine.stopping import StoppingRule
 from sklearn_nn._engine.types import Architecture, Dataset, TrainingState
 
-# Losses of the null model (all logits zero), by hand: log 2 for each of 3 outputs; log 3;
-# 1/2 (1/2)^2 for each of 3 outputs; 1/2 ((2/3)^2 + 2 (1/3)^2).
-NULL_LOSSES = {
-    ("log_loss", "logistic"): 3 * log(2),
-    ("log_loss", "softmax"): log(3),
-    ("squared_error", "logistic"): 3 / 8,
-    ("squared_error", "softmax"): 1 / 3,
-}
 LIMIT = 1e10
 NOT_FINITE = [nan, inf, -inf]
 
@@ -51,21 +43,6 @@ def state_at(theta, slots=()):
     theta, memory = np.array(theta, float), EpochMemory(slots)
     random_state = np.random.RandomState(0).get_state()
     return TrainingState(theta, random_state, epoch=7, memory=memory)
-
-
-def test_every_loss_has_a_hand_calculated_null_loss():
-    assert set(NULL_LOSSES) == set(LOSSES)
-
-
-@pytest.mark.parametrize("key", LOSSES, ids="-".join)
-def test_null_loss_equals_hand_calculation(key):
-    # Three roundings.
-    eps = float(np.finfo(np.float64).eps)
-    assert make_problem(key).null_loss == pytest.approx(NULL_LOSSES[key], rel=3 * eps)
-
-
-def test_null_loss_of_a_single_class_is_one_nat():
-    assert make_problem(n_outputs=1).null_loss == 1.0
 
 
 def test_divergence_begins_at_1e10_null_losses():

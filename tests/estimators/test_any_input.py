@@ -10,6 +10,7 @@ from small_models import raises_or_gives_probabilities
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._engine.epochs.schedules import SCHEDULES
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
+from sklearn_nn._engine.objective.losses import LOSSES
 
 ORDINARY = [0.0, 1.0, -1.0, 0.5, 2.0, 100.0]
 # Values of X. Each draw uses one of these palettes, so most draws contain no NaN.
@@ -128,7 +129,7 @@ MLP = st.builds(
     init=st.sampled_from(["auto", "glorot", "he"]),
     dropout=st.sampled_from([0.0, 0.0, 0.5]),
     solver=st.sampled_from([*SOLVERS, "lbfgs"]),
-    loss=st.sampled_from(["log_loss", "squared_error"]),
+    loss=st.sampled_from(sorted({name for name, _ in LOSSES})),
     max_gradient_norm=st.sampled_from([None, None, 1e-6, 1.0]),
     **COMMON,
 )

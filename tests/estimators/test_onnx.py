@@ -127,7 +127,12 @@ FORMULAS = {
 }
 
 
-@pytest.mark.parametrize("activation", _onnx.ACTIVATIONS)
+def test_every_exported_activation_has_a_formula():
+    missing = set(_onnx.ACTIVATIONS) - set(FORMULAS)
+    assert not missing, f"Add {missing} to FORMULAS of tests/estimators/test_onnx.py."
+
+
+@pytest.mark.parametrize("activation", FORMULAS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_exported_activations_equal_the_formulas(activation, dtype):
     z = np.array([-700, -80, -20, -3, -1, -0.1, 0, 0.1, 1, 3, 20, 80, 700], dtype=dtype)

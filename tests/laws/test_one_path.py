@@ -312,4 +312,5 @@ def test_one_activation_name_equals_the_same_name_per_layer(activation, rows):
 
 def test_grid_contains_every_schedule():
     used = {parameters.get("learning_rate", "constant") for parameters in LOGISTIC.values()}
-    assert set(SCHEDULES) <= used
+    missing = set(SCHEDULES) - used
+    assert not missing, f"Add a model with {missing} to tests/laws/law_models.py."
