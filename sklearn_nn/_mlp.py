@@ -83,7 +83,7 @@ class BackpropMLPClassifier(GradientClassifier):
         schedule, not a part of this one. Set tol=None so that the stopping rule does not
         end a cycle early.
 
-        Every schedule works with 'sgd', 'adam' and 'adamw'.
+        Every schedule works with every solver except 'lbfgs'.
 
     learning_rate_init : float, default=0.001
         First learning rate of a schedule, > 0, or the peak of a cycle.

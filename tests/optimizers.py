@@ -4,9 +4,11 @@ import itertools
 
 from sklearn_nn import BackpropMLPClassifier
 from sklearn_nn._engine.epochs.optimizers import OPTIMIZERS, WITH_DECAY
-from sklearn_nn._parameters import optimizer_of
+from sklearn_nn._parameters import argument_names, optimizer_of
 
-# Of BackpropMLPClassifier and of SGDLogisticClassifier.
+# Constructor parameters that belong to optimizers.
+PARAMETERS = sorted({n for make in OPTIMIZERS.values() for n in argument_names(make)})
+# Solvers of BackpropMLPClassifier and of SGDLogisticClassifier.
 SOLVERS = sorted(OPTIMIZERS)
 LINEAR_SOLVERS = sorted(OPTIMIZERS.keys() - WITH_DECAY)
 

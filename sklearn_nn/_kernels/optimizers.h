@@ -170,9 +170,16 @@ static void optimizer_step(
         learning_rate *= sqrt(1 - pow(problem->beta_2, (double)t))
                          / (1 - pow(problem->beta_1, (double)t));
     struct step s = {
-        problem->optimizer, l2, (real)problem->l1, (real)learning_rate,
-        (real)problem->momentum, (real)problem->beta_1, (real)(1 - problem->beta_1),
-        (real)problem->beta_2, (real)(1 - problem->beta_2), (real)problem->epsilon,
+        .optimizer = problem->optimizer,
+        .l2 = l2,
+        .l1 = (real)problem->l1,
+        .learning_rate = (real)learning_rate,
+        .momentum = (real)problem->momentum,
+        .beta_1 = (real)problem->beta_1,
+        .rest_1 = (real)(1 - problem->beta_1),
+        .beta_2 = (real)problem->beta_2,
+        .rest_2 = (real)(1 - problem->beta_2),
+        .epsilon = (real)problem->epsilon,
     };
     if (s.l1 > 0) step_range(1, &s, n_weights, theta, gradient, slot_0, slot_1);
     else step_range(0, &s, n_weights, theta, gradient, slot_0, slot_1);

@@ -45,8 +45,8 @@ def fit(
     Parameters
     ----------
     estimator : SGDLogisticClassifier or BackpropMLPClassifier
-        With learning_rate='auto' (and no learning_rate_init), or with solver 'sgd', 'adam'
-        or 'adamw', respectively, and without early stopping.
+        SGDLogisticClassifier with learning_rate='auto' and no learning_rate_init, or
+        BackpropMLPClassifier with any solver except 'lbfgs'; without early stopping.
     X : dask array of shape (n_samples, n_features), or list of delayed
         Dense or with blocks in CSR. Each item of a list is a delayed block of rows: an
         array, a sparse matrix or a data frame (as from `to_delayed` of `dask.dataframe`).

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
+from optimizers import every_optimizer
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
@@ -22,7 +23,7 @@ from sklearn_nn import (
 )
 from sklearn_nn._engine import arrays
 from sklearn_nn._engine.epochs import reference
-from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum, Nesterov
+from sklearn_nn._engine.epochs.optimizers import SGD
 from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings
 from sklearn_nn._engine.epochs.schedules import SCHEDULES
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
@@ -509,13 +510,7 @@ def test_verbose_prints_the_same_lines(at, capsys):
 
 # The reference implementation, for every entry of the registries.
 
-OPTIMIZERS = {
-    "sgd": SGD(),
-    "momentum": Momentum(0.9),
-    "nesterov": Nesterov(0.9),
-    "adam": Adam(0.9, 0.999, 1e-8),
-}
-L2 = PENALTIES["l2"](0.01, 0.5)
+L2, PLAIN_SGD = PENALTIES["l2"](0.01, 0.5), SGD()
 
 
 def epoch_of(
@@ -523,7 +518,7 @@ def epoch_of(
     activation="relu",
     loss=("log_loss", "softmax"),
     penalty=L2,
-    optimizer=OPTIMIZERS["sgd"],
+    optimizer=PLAIN_SGD,
     max_gradient_norm=None,
 ):
     """Return theta, slots, average and objective after an epoch on arrays of `at`."""
@@ -570,10 +565,10 @@ def test_epoch_equals_numpys_for_every_loss(at, loss):
 
 
 @pytest.mark.parametrize("penalty", PENALTIES, ids=str)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", every_optimizer(), ids=str)
 def test_epoch_equals_numpys_for_every_optimizer_and_penalty(at, optimizer, penalty):
     penalty = PENALTIES[penalty](0.01, 0.5)
-    assert_epoch_equals_numpys(at, optimizer=OPTIMIZERS[optimizer], penalty=penalty)
+    assert_epoch_equals_numpys(at, optimizer=optimizer, penalty=penalty)
 
 
 @pytest.mark.parametrize("max_norm", [1e-3, 0.1, 1e3])

@@ -292,6 +292,9 @@ def differences(epoch, n_eps=N_EPS):
     # (numpy issue 24067). Training ignores it too; the comparison finds non-finite values.
     with np.errstate(under="ignore", invalid="ignore"):
         expected = reference.run_epoch(*epoch)
+    assert np.all(np.isfinite(expected[0].theta)), (
+        "The reference is not finite: `state_of` gives the first slot either sign."
+    )
     return [
         f"  {level}: {name} by {far:.4g} eps"
         for level, computed in by_level(compiled.run_epoch, *epoch)

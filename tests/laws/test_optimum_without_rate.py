@@ -3,6 +3,7 @@
 import copy
 import pickle
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from law_models import (
     fit,
     parameters_of,
 )
+from optimizers import PARAMETERS
 from scipy.sparse import csc_matrix, csr_array
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -244,6 +246,11 @@ UNUSED_BY_AUTO = {
     "shuffle": False,
     "n_iter_no_change": 1,
 }
+
+
+def test_every_parameter_of_an_optimizer_is_in_unused_by_auto():
+    missing = set(PARAMETERS) - set(UNUSED_BY_AUTO)
+    assert not missing, f"Add {missing} to UNUSED_BY_AUTO of {Path(__file__).name}."
 
 
 @pytest.mark.parametrize("name", UNUSED_BY_AUTO)

@@ -1,10 +1,12 @@
 """Law 4. How the rows are stored does not affect the model."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from law_models import either_storage, parameters_of
 from methods import both, every_method, textbook_logistic
-from optimizers import LINEAR_SOLVERS
+from optimizers import LINEAR_SOLVERS, PARAMETERS
 from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
 from sklearn.base import clone
 
@@ -110,6 +112,11 @@ NUMPY_FLOATS = {
     "learning_rate_init": 0.01,
     "power_t": 0.3,
 }
+
+
+def test_every_parameter_of_an_optimizer_is_in_numpy_floats():
+    missing = set(PARAMETERS) - set(NUMPY_FLOATS) - {"nesterovs_momentum"}
+    assert not missing, f"Add {missing} to NUMPY_FLOATS of {Path(__file__).name}."
 
 
 @every_method
