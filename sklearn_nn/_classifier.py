@@ -123,19 +123,21 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
             If data or parameters are not valid, or if training diverges. A model fitted
             before stays unchanged.
         Exception
-            If a callback raises one. The model is then that of the last finished epoch.
+            If a callback raises one. The model is then that of the last finished epoch;
+            before the first has finished, the estimator stays unchanged.
 
         Warns
         -----
         ConvergenceWarning
-            If `max_iter` epochs pass before the stopping rule is met, or if the final
-            objective is worse than both the first and that of all-zero logits. Not if `tol`
-            is None.
+            If training ends before it has converged (after `max_iter` epochs, say, unless
+            they are a cycle of learning rates), or if the final objective is worse than
+            both the first and the loss of all-zero logits. Not if `tol` is None.
 
         Notes
         -----
-        Ctrl-C ends training with a warning, and the model is that of the last finished
-        epoch. In the first epoch, it leaves the estimator unchanged.
+        Ctrl-C ends training with a warning. The model is that of the last finished epoch,
+        or of the best one with early stopping. In the first epoch, KeyboardInterrupt is
+        raised, and the estimator stays unchanged.
         """
         _parameters.check(self)
         method = method_of(self)

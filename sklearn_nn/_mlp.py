@@ -103,15 +103,15 @@ class BackpropMLPClassifier(GradientClassifier):
         Whether each epoch visits the rows in a new random order.
 
     random_state : int, RandomState instance or None, default=None
-        Draws initial weights, the held-out rows and the order of rows, in this sequence. An
-        int makes `fit` reproducible. Resumed training has its own copy of an instance's
-        state.
+        Draws initial weights, the held-out rows and the order of rows, in this sequence,
+        and determines the masks of dropout. An int makes `fit` reproducible. Resumed
+        training has its own copy of an instance's state.
 
     tol : float or None, default=1e-4
         Smallest improvement that counts: of the objective (nats per sample), or of the
         validation score with early stopping. 'lbfgs' ends when no component of the gradient
-        is larger. None trains exactly `max_iter` epochs ('lbfgs': until it finds no lower
-        point), without a warning.
+        is larger. None trains exactly `max_iter` epochs ('lbfgs': at most, until the
+        objective falls no further), without a warning.
 
     verbose : bool or int, default=False
         Whether to print a line per epoch. True skips lines in long runs; 2 prints all.
@@ -180,11 +180,11 @@ class BackpropMLPClassifier(GradientClassifier):
         - 'he': normal with variance 2 / fan_in [10]_, intercepts 0.
 
     dropout : float or array-like of float, default=0.0
-        Part of the hidden units that each training step drops, in [0, 1), drawn separately
-        for each row: one number for all hidden layers, or one for each. The outputs of the
-        other units are divided by 1 - dropout [11]_. Predictions and validation scores use
-        all units; `loss_curve_` shows the loss with dropout. Not allowed with 'lbfgs',
-        whose objective must not be random.
+        Probability, in [0, 1), with which a training step drops each hidden unit, drawn
+        separately for each row: one number for all hidden layers, or one for each. The
+        outputs of the other units are divided by 1 - dropout [11]_. Predictions and
+        validation scores use all units; `loss_curve_` shows the loss with dropout. Not
+        allowed with 'lbfgs', whose objective must not be random.
 
     Attributes
     ----------

@@ -127,9 +127,9 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         activations = self._checkpoint.architecture.activations
         if len(layers) != len(activations) + 1:
             raise ValueError(
-                f"The model was fitted with {len(activations) + 1} layers; coefs_ and "
-                f"intercepts_ now have {len(layers)}. Edit only their values, or fit a new "
-                "model with other hidden_layer_sizes."
+                f"The model was fitted with {len(activations) + 1} arrays of weights; "
+                f"coefs_ and intercepts_ now have {len(layers)}. Edit only their values, "
+                "or fit a new model with other hidden_layer_sizes."
             )
         predicted, finite = prediction.predict(layers, rows, activations, output)
         if finite_later and not finite:

@@ -53,7 +53,7 @@ class GradientCheck:
         Number of parameters that were checked.
 
     n_parameters : int
-        Number of parameters of the model.
+        Number of trained parameters of the model.
 
     n_shortened : int
         Number of parameters for which a shorter step had a smaller error.
@@ -114,8 +114,9 @@ def check_gradient(
     """Compare backpropagation with central differences, parameter by parameter.
 
     If a model does not learn, this tells whether its gradient is wrong. The objective is
-    that of the model, on all rows of the data at once, in float64. The gradient is taken
-    from a training step, by the compiled kernels if they are installed.
+    that of the model, on all rows of the data at once, in float64, without dropout and
+    without a maximum norm of the gradient. The gradient is taken from a training step, by
+    the compiled kernels if they are installed.
 
     Parameters
     ----------

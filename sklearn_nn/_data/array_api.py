@@ -20,7 +20,7 @@ from .._engine.arrays import (
 )
 
 FLOATS = (np.float64, np.float32)  # float32 stays; other types become float64
-# An ndarray, to use where an array tells library and device.
+# Stands for NumPy if an array only tells library and device.
 NUMPY = np.empty(0)
 
 
@@ -33,7 +33,7 @@ def is_foreign(array):
 
 
 def like(X):
-    """Return X if it is foreign, else an ndarray: other arrays follow the result."""
+    """Return an array with the library and device of the results: X if it is foreign."""
     return X if is_foreign(X) else NUMPY
 
 
@@ -59,7 +59,7 @@ def copied(array):
 def floats_of(X, fitted=None):
     """Return the dtypes that X may have, in its library: float32 stays, others change.
 
-    With parameters `fitted` of a resumed model, X gets their dtype.
+    With an array `fitted`, of a resumed model or of training rows, X gets its dtype.
     """
     if fitted is not None:
         name = numpy_dtype(fitted).name

@@ -92,8 +92,8 @@ def is_plain(estimator, X, dtype):
 def make_dataset(X, y, weight, rows, encoding):
     """Return the encoded Dataset of these rows of X, with unscaled weights.
 
-    `y` and `weight` (or None) belong to the `rows` (n_samples,) of X (n, n_features), all
-    of them if None. Rows of weight 0 (by class_weight) are left out.
+    `rows` (n_samples,) are indices into X (n, n_features), None for all. `y` and `weight`
+    (or None) belong to these rows. Rows of weight 0 (by class_weight) are left out.
     """
     data = Dataset(X, encoding.encode(y, numpy_dtype(X)), weight, rows)
     positions = None if weight is None else positive_rows(weight)

@@ -39,7 +39,8 @@ class Encoding:
         if len(unseen):
             raise ValueError(
                 f"y has the labels {unseen.tolist()}, which are not among the classes "
-                f"{self.classes.tolist()}. Pass all classes in the first call."
+                f"{self.classes.tolist()}. Remove these rows, or pass all classes in the "
+                "first call."
             )
         return np.searchsorted(self.classes, y)
 
@@ -66,7 +67,7 @@ class Encoding:
         return indices.astype(dtype)[:, None]
 
     def decide(self, logits):
-        """Return the most probable class indices (n,) or indicators, from logits (n, k)."""
+        """Return the most probable class (n,), or indicators, from logits (n, k)."""
         xp = np if type(logits) is np.ndarray else namespace(logits)  # saves time
         if self.out_activation == "softmax":
             return xp.argmax(logits, axis=1)

@@ -53,6 +53,6 @@ def fraction_message(counts, classes, fraction):
     return (
         f"validation_fraction={fraction} would leave a class out of the training or the "
         f"validation rows: the smallest classes, {rare}, have {smallest} of "
-        f"{counts.sum()} rows. validation_fraction must be at least {lower:.4f} and at "
-        f"most {1 - lower:.4f}."
+        f"{counts.sum()} rows. A validation_fraction from {lower:.4f} to {1 - lower:.4f} "
+        "works."
     )

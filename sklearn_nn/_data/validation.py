@@ -41,7 +41,7 @@ NO_ROWS = ValidationRows()
 
 @contextmanager
 def naming_validation_rows():
-    """Add to a ValueError of scikit-learn, which names X, that it is X_val."""
+    """Say in a ValueError of scikit-learn, which names X, that X_val is meant."""
     try:
         yield
     except ValueError as error:

@@ -182,7 +182,7 @@ class LossCurveDisplay:
         return below
 
     def _unit(self):
-        """Return the label of the x axis: only a solver with a learning rate has epochs."""
+        """Return the label of the x axis: 'epoch' if there are learning rates."""
         return "epoch" if has_numbers(self.learning_rate_curve) else "iteration"
 
     def _mark_best_epoch(self):

@@ -11,7 +11,7 @@ try:
 except ModuleNotFoundError:  # NumPy works without it
     array_api_compat = None
 
-# Arrays of any library, named by what they hold; comments beside fields say their shapes.
+# Arrays of any library, named by their axes; comments beside fields say their shapes.
 Vector = Any  # one axis
 Matrix = Any  # two axes
 Rows = Any  # a matrix, or a CSR matrix, with a row per sample
@@ -38,7 +38,7 @@ def namespace(array):
     Raises
     ------
     ImportError
-        If the array's library does not follow the array API itself, as PyTorch, and
+        If the library does not implement the array API itself (PyTorch does not), and
         array-api-compat is not installed.
     """
     if isinstance(array, (np.ndarray, np.generic)):
@@ -235,8 +235,8 @@ def log1pexp(z):
 def normal_cdf(z):
     """Return the standard normal distribution function, accurate in both tails.
 
-    It is (1 + erf(z / sqrt(2))) / 2. For other libraries than NumPy, the environment
-    variable SCIPY_ARRAY_API=1 must be set before scipy is imported.
+    It is (1 + erf(z / sqrt(2))) / 2. For PyTorch and CuPy, the environment variable
+    SCIPY_ARRAY_API=1 must be set before scipy is imported.
 
     Parameters
     ----------

@@ -5,7 +5,10 @@ from .types import Dataset
 
 
 def copy_of_rows(data: Dataset, index) -> Dataset:
-    """Return the samples `index` (a slice or integers) of `data`, X copied in C order."""
+    """Return the samples `index` (a slice or integers) of `data`, with X in C order.
+
+    They are copied, except that a slice of C-ordered rows shares memory with `data`.
+    """
     rows = index if data.rows is None else take(data.rows, index)
     weight = None if data.sample_weight is None else take(data.sample_weight, index)
     return Dataset(take_rows(data.X, rows), take(data.y, index), weight)

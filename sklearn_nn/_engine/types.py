@@ -75,7 +75,7 @@ class Dataset(NamedTuple):
 
     X: Rows  # (n_rows_of_X, n_features)
     y: Any  # (n_samples,) class indices for softmax, else (n_samples, n_outputs) 0 or 1
-    sample_weight: Vector | None = None  # (n_samples,) of mean 1; None: all ones
+    sample_weight: Vector | None = None  # (n_samples,), of mean 1 in `fit`; None: all ones
     rows: Vector | None = None  # (n_samples,) indices into X; None: all rows in order
 
     @property
@@ -160,7 +160,7 @@ def empty_curves() -> Curves:
 
 
 class TrainingRun(NamedTuple):
-    """Result of one call of `loop.run`."""
+    """Result of a training run."""
 
     state: TrainingState
     curves: Curves

@@ -85,7 +85,7 @@ static ALWAYS_INLINE void prefetch_dense(
 }
 
 /* Prefetch the indices of the sparse row ROWS_AHEAD rows after the i-th, and the indptr entry
- * of the row as far behind that one, whose indices are prefetched next. */
+ * of the row 2 ROWS_AHEAD after it, which is needed to prefetch that row's indices. */
 static ALWAYS_INLINE void prefetch_indices(
     const struct rows *rows, const struct batch *batch, int64_t i)
 {

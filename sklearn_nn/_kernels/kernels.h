@@ -123,7 +123,7 @@ struct kernels {
     void (*add_outer_products)(
         const struct rows *rows, /* CSR */
         const void *omega,       /* IN     (n_samples,) */
-        double *matrix);         /* IN-OUT (n_features + 1, n_features + 1), its lower half */
+        double *matrix);         /* IN-OUT (n_features + 1, n_features + 1), one half */
 };
 
 /* Find the kernels that this processor can run, best first; return their number. */

@@ -270,7 +270,7 @@ def predict(
     layers,     # IN     (weight, intercept) of each layer, in C order and X's type
     X,          # IN     (n_samples, n_features)
     int output,
-    predicted,  # IN-OUT (n_samples, n_outputs), with two columns if binary
+    predicted,  # OUT    (n_samples, n_outputs), with two columns if binary
 ):
     """Fill `predicted`; return whether all values of X are finite."""
     cdef bint is_double = predicted.itemsize == 8
@@ -341,7 +341,8 @@ def add_outer_products(
     omega,     # IN     (n_samples,), of X's type
     matrix,    # IN-OUT (n_features + 1, n_features + 1) float64
 ):
-    """Add omega_i [x_i, 1]^T [x_i, 1] of each row to the lower half of `matrix`."""
+    """Add omega_i [x_i, 1]^T [x_i, 1] of each row to the lower half of `matrix`,
+    if indices are sorted; else to both halves."""
     cdef bint is_double = omega.itemsize == 8
     cdef c_rows rows
     cdef const void *c_omega = address(omega)

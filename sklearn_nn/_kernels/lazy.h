@@ -171,7 +171,7 @@ static void shrink(struct lazy *lazy, double learning_rate) {
     double a = 1 - learning_rate * lazy->l2;
     double smallest = lazy->l1 ? SMALLEST_SCALE_OF_SUMS : SMALLEST_SCALE;
     if (lazy->scale * a < smallest) flush(lazy);
-    if (a < smallest) { /* a step of 1 / l2 or longer cannot be delayed */
+    if (a < smallest) { /* a step of about 1 / l2 or longer cannot be delayed */
         for (int64_t i = 0; i < lazy->n_features * lazy->k; i++) lazy->v[i] *= (real)a;
         lazy->squares *= a * a;
     } else {

@@ -192,7 +192,7 @@ static void add_batch(
 }
 
 /* proba, and omega = w max(p (1 - p), (p - y)^2), from the loss's gradient w (p - y). */
-static void curvature(
+static void proba_and_omega(
     int has_class_indices, int64_t m, int64_t k, const void *y, const real *restrict weight,
     const real *restrict delta, real *restrict proba, real *restrict omega)
 {
@@ -291,7 +291,7 @@ static double pass_over_rows(
         if (pass->diagonal) {
             total += value_and_gradient(loss, batch.m, k, b->logits, batch.y,
                                         batch.sample_weight, b->scratch, b->delta);
-            curvature(has_class_indices, batch.m, k, batch.y, batch.sample_weight, b->delta,
+            proba_and_omega(has_class_indices, batch.m, k, batch.y, batch.sample_weight, b->delta,
                       proba, b->omega);
         } else {
             curvature_product(has_class_indices, batch.m, k, proba, batch.sample_weight,

@@ -84,7 +84,7 @@ static void sparse_gradient(
 
 /* outputs[l] (m, fan_out_l) becomes the output of layer l; the last ones are the logits.
  * slopes[l], if not NULL, becomes f'(z_l), times the mask if the layer has dropout. `training`
- * is NULL in predictions; else `step` is the number of its step.
+ * is NULL in predictions; in training, `step` is the number of the step, from 1.
  */
 static void forward(
     const struct architecture *architecture, const struct layers *layers,

@@ -160,7 +160,8 @@ static void optimizer_step(
     real *theta, real *gradient, void *const *slots)
 {
     real *slot_0 = slots[0], *slot_1 = slots[1], l2 = (real)problem->l2;
-    if (problem->max_gradient_norm || problem->decay) { /* both need the whole gradient */
+    /* Clipping needs the norm with l2, which acts on the weights before their decay. */
+    if (problem->max_gradient_norm || problem->decay) {
         if (l2) add_gradient(n_weights, theta, l2, gradient);
         l2 = 0;
     }

@@ -48,7 +48,7 @@ def interruption(run):
     if run.ended_by is not EndedBy.INTERRUPT:
         return None
     n_epochs = len(run.curves.objectives)
-    return f"Training was interrupted; the model is that of {n_epochs} finished epochs."
+    return f"Training was interrupted after {n_epochs} finished epochs."
 
 
 def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):

@@ -1,16 +1,17 @@
-"""Training on a Dask cluster: rows stay on the workers, only sums are transferred.
+"""Training on a Dask cluster: workers return sums over their rows.
 
 One function, `fit`. Needs dask and distributed: ``pip install 'sklearn_nn[dask]'``.
 
-Each pass over the data is a graph of tasks. One task per block is a function of the block
-and of a Query (a point, or the state of training). A tree of tasks adds up their results,
-always in the order of the blocks. Dask can recompute everything that a worker holds, so
-that if a worker dies, only its tasks run again. Each pass loads the blocks anew, unless the
-caller has persisted them.
+Each pass over the data is a graph of tasks. Each block has one task, which computes its
+result from the block and a Query (a point, say, or the training state). A tree of tasks
+adds up their results, always in the order of the blocks. Dask can recompute everything that
+a worker holds, so that if a worker dies, only its tasks run again. Each pass loads the
+blocks anew, unless the caller has persisted them.
 
-Newton's method (_engine/newton) fits the logistic model. It needs only sums over all rows,
-so that the optimum does not depend on their distribution. Local SGD
-(_engine/epochs/local_sgd.py) trains networks on all blocks in parallel.
+Newton's method (_engine/newton) fits the logistic model. It needs sums over all rows, so
+that the optimum does not depend on their distribution, and for its first steps a random
+sample (at most 64 MB) on the client. Local SGD (_engine/epochs/local_sgd.py) trains
+networks on all blocks in parallel.
 """
 
 from numbers import Integral
@@ -90,8 +91,8 @@ def fit(
     -----
     Every pass loads every block anew. Persist them (``X = X.persist()``) if they fit into
     the cluster's memory. A fit of the logistic model takes about ten passes (more if the
-    Hessian needs more rows than 64 MB), and an epoch of a network `merges_per_epoch`. The
-    same blocks give the same model on any workers.
+    Hessian needs more rows than fit into 64 MB), and an epoch of a network
+    `merges_per_epoch`. The same blocks give the same model on any workers.
 
     An epoch of a network takes only as many successive steps as the largest block has
     batches. So with many blocks it learns less than an epoch in memory. But the mean of the

@@ -72,8 +72,8 @@ def with_blocks_of(values, X, name):
     if np.isnan(n_samples).any():  # workers compare the lengths of each block
         if values.numblocks[0] != X.numblocks[0]:
             raise ValueError(
-                f"{name} must have as many blocks as X, whose lengths are unknown: "
-                f"{X.numblocks[0]}; got {values.numblocks[0]}."
+                f"{name} must have as many blocks as X, {X.numblocks[0]}, because lengths "
+                f"of blocks are unknown; got {values.numblocks[0]}."
             )
         return values
     if n_samples[0] != n_samples[1]:
@@ -169,9 +169,9 @@ def weights_of(estimator, summaries, encoding):
     by_class : ndarray of shape (n_classes,) or None
         Class weights.
     n_rows : ndarray of int of shape (n_blocks,)
-        Of positive weight.
+        Number of rows of positive weight in each block.
     mean_weight : float
-        Of those rows, sample weight times class weight.
+        Mean of sample weight times class weight over these rows.
     """
     class_weight = estimator.class_weight
     sample_weights.check_one_label(class_weight, encoding)

@@ -1,4 +1,4 @@
-"""The rows of a cluster, as the engine needs them: only sums are transferred."""
+"""The rows of a cluster, as the engine needs them: sums, and a random sample."""
 
 import copy
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ from ._workers import (
 RETRIES = 2
 # Number of results that a worker adds at once; the client gets one sum.
 FAN_IN = 8
-# Bytes of a random sample of rows that the client gathers, for the first steps and most
-# Hessians of Newton's method. They fit into any computer's memory, and are far more rows
-# than most models have parameters.
+# Maximum size in bytes of the random sample that the client gathers, for the first steps
+# and most Hessians of Newton's method. It fits into any computer's memory, and usually has
+# far more rows than the model has parameters.
 MAX_BYTES_GATHERED = 2**26
-# Minimum number of rows to gather, as far as there are rows and they fit.
+# Gather at least this many rows if they exist and fit.
 MIN_ROWS_GATHERED = 10_000
 
 
@@ -202,7 +202,7 @@ class ClusterRows:
         return self.gathered_rows
 
     def sample(self, n_samples, rng):
-        """Return about `n_samples` of the rows, or all if the client has fewer."""
+        """Return `n_samples` of the gathered rows, or all rows if fewer are gathered."""
         if n_samples > self.max_sample_size or n_samples >= self.n_samples:
             return self
         # A copy, so that the first call draws the same sample as a later one.

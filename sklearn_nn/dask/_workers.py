@@ -141,7 +141,7 @@ def hessian_of(block, query, number):
     """Return sums over a block: weights; and the Hessian, weighted, or None."""
     loss, coordinates, point, damping = query.common
     rows = LocalRows(dataset_of(block, query.recipe), loss)
-    # Computed again: it costs one product more, compared to n_features for the Hessian.
+    # Probabilities are computed again: one product, beside n_features for the Hessian.
     proba, total = rows.evaluate(coordinates, point).proba, rows.total_weight()
     hessian = rows.hessian(coordinates, proba, damping)
     return total, None if hessian is None else total * hessian
@@ -161,7 +161,7 @@ def objective_of(block, query, number):
 
 
 def sum_of(parts):
-    """Return the elementwise sum of tuples of numbers and arrays; of a None, None."""
+    """Return the elementwise sum of tuples of numbers, arrays, or None (sum: None)."""
     with np.errstate(over="ignore", invalid="ignore"):  # the client checks for divergence
         return tuple(
             None if any(v is None for v in values) else sum(values[1:], start=values[0])

@@ -205,5 +205,5 @@ def test_edited_number_of_layers_is_an_error(n_layers):
     model = BackpropMLPClassifier((4,), max_iter=1, tol=None).fit(X, y)
     model.coefs_ = [np.ones((4, 4))] * (n_layers - 1) + [np.ones((4, 1))]
     model.intercepts_ = [np.zeros(4)] * (n_layers - 1) + [np.zeros(1)]
-    with pytest.raises(ValueError, match=f"fitted with 2 layers; .* now have {n_layers}"):
+    with pytest.raises(ValueError, match=f"fitted with 2 arrays .* now have {n_layers}"):
         model.predict_proba(X)

@@ -393,7 +393,7 @@ def test_a_class_of_few_rows_is_in_both_parts_or_an_error(counts, fraction):
         else:
             message = None
             assert len(set(y[training])) == len(set(y[validation])) == len(counts)
-        assert message is None or "validation_fraction must be at least" in message
+        assert message is None or "A validation_fraction from" in message
 
 
 def test_same_seed_gives_the_same_split():

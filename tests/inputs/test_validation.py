@@ -488,7 +488,7 @@ def test_interrupt_during_validation_gives_the_previous_epoch(
     if solver == "lbfgs" and estimator_class is not BackpropMLPClassifier:
         solver = "adam"
     parameters = {"early_stopping": early_stopping, "solver": solver}
-    with pytest.warns(UserWarning, match="that of 2 finished epochs"):
+    with pytest.warns(UserWarning, match="after 2 finished epochs"):
         model = fitted(estimator_class, parts, scoring=interrupting(3), **parameters)
     expected = fitted(estimator_class, parts, max_iter=2, **parameters)
     np.testing.assert_array_equal(

@@ -99,5 +99,5 @@ def test_advice_for_lbfgs_names_its_parameters(ended_by):
 
 
 def test_warning_after_an_interrupt_counts_the_finished_epochs():
-    assert "that of 3 finished epochs" in interruption(run_that("interrupt"))
+    assert "after 3 finished epochs" in interruption(run_that("interrupt"))
     assert interruption(run_that("max_iter")) is None

@@ -237,7 +237,7 @@ def work_of_step(problem, settings, data):
     rows = min(settings.batch_size, data.n_samples)
     n_parameters = problem.architecture.n_parameters
     if is_lazy(problem, settings, data):
-        # All weights are updated once per epoch, or in MAX_PENDING steps of lazy.h.
+        # All weights are updated once per epoch, with l1 also every MAX_PENDING steps.
         n_parameters /= min(ceil(data.n_samples / rows), 4096)
     return 3 * rows * (stored * layer_sizes[1] + in_later_layers) + n_parameters
 

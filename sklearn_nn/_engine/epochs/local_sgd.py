@@ -11,8 +11,8 @@ Then the model is the mean over the blocks:
 
 So every row is seen once per epoch, and blocks communicate once per round. If a round is
 one step of gradient descent, the mean is the step of the mean gradient, however rows are
-distributed. With several steps per round, blocks whose rows differ drift apart (the worst
-case is one label per block), the more the more steps there are.
+distributed. With several steps per round, the models of blocks whose rows differ drift
+apart, the further the more steps (worst case: one label per block).
 
 References
 ----------

@@ -1,9 +1,10 @@
 """Optimizers: theta and gradient in, theta out; their state (`slots`) is explicit.
 
 `proximal(theta, step_size)` is the penalty's proximal step, or None. Each optimizer passes
-the step size by which a gradient moves each coordinate, and treats the displacement like
-another gradient (an implicit subgradient of the l1 norm at the new point). This makes a
-fixed point of the iteration an optimum of the objective.
+the step size by which a gradient moves each coordinate. A velocity includes the
+displacement, as if it came from a gradient (an implicit subgradient of the l1 norm at the
+new point); Adam's moments leave it out. So a fixed point of the iteration is an optimum of
+the objective.
 """
 
 from dataclasses import dataclass

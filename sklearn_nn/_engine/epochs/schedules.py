@@ -64,9 +64,9 @@ def one_cycle(schedule, steps):
     References
     ----------
     L. Smith and N. Topin, "Super-convergence: very fast training of neural networks using
-    large learning rates", 2018, https://arxiv.org/abs/1708.07120. Their rates are
-    linear. Cosines and divisors are those of fastai's fit_one_cycle and PyTorch's
-    OneCycleLR, whose peak and end come one step earlier. Momentum is constant.
+    large learning rates", 2018, https://arxiv.org/abs/1708.07120. Their rates are linear.
+    The cosines are fastai's (fit_one_cycle), the divisors PyTorch's (OneCycleLR), whose
+    peak and end come one step earlier. Momentum is constant.
     """
     position, warmup = position_in_cycle(schedule, steps), schedule.warmup
     rates = half_cosine(1.0, 1 / END_DIVISOR, progress_of_fall(schedule, position))

@@ -16,7 +16,7 @@ from ..arrays import as_type, log1pexp, log_softmax, namespace, sigmoid, softmax
 class Loss(NamedTuple):
     """A loss with its output activation."""
 
-    # (logits (n, k), y) -> values (n,) in nats, gradient (n, k) per logit.
+    # (logits (n, k), y) -> values (n,), in nats for log_loss, gradient (n, k) per logit.
     value_and_gradient: Callable
     # (probabilities (n, k), change of the logits (n, k)) -> change of the gradient, or
     # None if the loss is not convex.
