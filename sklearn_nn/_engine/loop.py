@@ -38,21 +38,11 @@ class Advance(NamedTuple):
 
 
 class Training(Protocol):
-    """A method that trains on a problem and its rows.
-
-    Attributes
-    ----------
-    null_loss : float
-        Loss of the null model, whose logits are all zero.
-    stopping_rule : StoppingRule or None
-        Judges each epoch; None if only `reason_to_end` ends training.
-    early_stopping : bool
-        Whether the rule judges validation scores instead of objectives.
-    """
+    """A method that trains on a problem and its rows."""
 
     null_loss: float
-    stopping_rule: StoppingRule | None
-    early_stopping: bool
+    stopping_rule: StoppingRule | None  # None: only `reason_to_end` ends training
+    early_stopping: bool  # whether the rule judges validation scores
 
     def begin(self, state: TrainingState):
         """Prepare to resume from this state."""

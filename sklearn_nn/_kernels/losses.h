@@ -8,10 +8,8 @@
 /* Whether y holds class indices, and the output activation is the softmax. */
 static inline int is_categorical(enum loss loss) {
     switch (loss) {
-    case BINARY_CROSS_ENTROPY:
-    case BINARY_SQUARED_ERROR: return 0;
-    case CATEGORICAL_CROSS_ENTROPY:
-    case CATEGORICAL_SQUARED_ERROR: return 1;
+    case BINARY_CROSS_ENTROPY: case BINARY_SQUARED_ERROR: return 0;
+    case CATEGORICAL_CROSS_ENTROPY: case CATEGORICAL_SQUARED_ERROR: return 1;
     }
     return 0;
 }
@@ -56,9 +54,7 @@ static double binary_loss(
             values[i] = binary_squared_error(logits[i], y[i], &delta[i]);
         break;
     }
-    case CATEGORICAL_CROSS_ENTROPY:
-    case CATEGORICAL_SQUARED_ERROR:
-        break; /* see categorical_loss */
+    case CATEGORICAL_CROSS_ENTROPY: case CATEGORICAL_SQUARED_ERROR: break; /* see below */
     }
     double sum = 0;
     for (int64_t i = 0; i < m; i++) {
@@ -167,8 +163,7 @@ static real categorical_loss(
     switch (loss) {
     case CATEGORICAL_CROSS_ENTROPY: return categorical_cross_entropy(k, logits, y, sum, p);
     case CATEGORICAL_SQUARED_ERROR: return categorical_squared_error(k, y, p);
-    case BINARY_CROSS_ENTROPY:
-    case BINARY_SQUARED_ERROR: break; /* see binary_loss */
+    case BINARY_CROSS_ENTROPY: case BINARY_SQUARED_ERROR: break; /* see binary_loss */
     }
     return 0;
 }

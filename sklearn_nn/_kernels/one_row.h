@@ -36,8 +36,7 @@ static inline real loss_of_logit(enum loss loss, real logit, real y, real *gradi
     switch (loss) {
     case BINARY_CROSS_ENTROPY: return binary_cross_entropy(logit, y, gradient);
     case BINARY_SQUARED_ERROR: return binary_squared_error(logit, y, gradient);
-    case CATEGORICAL_CROSS_ENTROPY:
-    case CATEGORICAL_SQUARED_ERROR: break; /* is_one_row of kernels.c excludes them */
+    case CATEGORICAL_CROSS_ENTROPY: case CATEGORICAL_SQUARED_ERROR: break; /* not here */
     }
     return 0;
 }
