@@ -1,4 +1,4 @@
-"""Stochastic gradient descent and multilayer perceptrons for scikit-learn users."""
+"""Logistic regression and multilayer perceptrons for scikit-learn users."""
 
 from ._checks.gradient import check_gradient
 from ._checks.learning_rate import learning_rate_range_test

@@ -123,15 +123,15 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
             If data or parameters are not valid, or if training diverges. A model fitted
             before stays unchanged.
         Exception
-            If a callback raises one. The model is then that of the last finished epoch;
-            before the first has finished, the estimator stays unchanged.
+            If a callback raises one. The model is then as after Ctrl-C (Notes); before the
+            first epoch has finished, the estimator stays unchanged.
 
         Warns
         -----
         ConvergenceWarning
             If training ends before it has converged (after `max_iter` epochs, say, unless
-            they are a cycle of learning rates), or if the final objective is worse than
-            both the first and the loss of all-zero logits. Not if `tol` is None.
+            they are a cycle of learning rates), or if the final objective is over 10 %
+            above both the first and the loss of all-zero logits. Not if `tol` is None.
 
         Notes
         -----
@@ -200,8 +200,8 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
 
         The gap to the optimum is measured, not proven. After one pass over many rows of the
         same distribution, the relative gap was 1e-6 to 3e-4 with up to 123 coefficients,
-        and 6 to 19 % on digits and on words, which have too many coefficients for a matrix
-        (more than about 360; fewer for three or more classes).
+        and 6 to 19 % on MNIST and on words, which have too many features for a matrix (more
+        than about 360; with k >= 3 classes, than 360 / sqrt(k)).
         """
         _parameters.check(self)
         if self.early_stopping:

@@ -118,10 +118,10 @@ class SGDLogisticClassifier(GradientClassifier):
         Whether each epoch visits the rows in a new random order.
 
     tol : float or None, default=1e-4
-        When training ends:
+        Tolerance of the stopping rule:
 
-        - with learning_rate='auto', at a relative gap (J - J*) / J of `tol`, where J* is
-          the optimum; with at most 1000 rows, at rounding error;
+        - with learning_rate='auto', training ends at a relative gap (J - J*) / J of `tol`,
+          where J* is the optimum; with at most 1000 rows, at rounding error;
         - with a learning rate, an improvement of the objective (nats per sample) counts if
           it is at least `tol`;
         - with early stopping, the same holds for the validation score;
@@ -160,7 +160,7 @@ class SGDLogisticClassifier(GradientClassifier):
     warm_start : bool, default=False
         Whether `fit` resumes from the fitted model. With learning_rate='auto', this makes a
         path over `alpha` fast. After a change of solver, or from 'auto' to a learning rate,
-        the optimizer's memory starts empty.
+        the optimizer state starts from zero.
 
     random_state : int, RandomState instance or None, default=None
         Draws the held-out rows, and the order or the samples of rows. An int makes `fit`
@@ -195,8 +195,9 @@ class SGDLogisticClassifier(GradientClassifier):
         penalty (nats). For each Newton step, the objective before it, on its sample. This
         and the other curves are new lists at each access.
     best_loss_ : float or None
-        Smallest value of the curve since the stopping rule began; without a learning rate,
-        the lower objective before or after the last step. None with early stopping.
+        Smallest value of the curve since the stopping rule began; after `fit` without a
+        learning rate, the lower objective before or after the last step. None with early
+        stopping.
     learning_rate_curve_ : list of float or None
         Learning rate of the last step of each epoch. None if no epoch had one. If only some
         epochs had one, the others are NaN; this holds for the other curves, too.
@@ -225,14 +226,14 @@ class SGDLogisticClassifier(GradientClassifier):
     approximation of J, found by Cholesky factorisation, or by conjugate gradients with l1
     or many features. Dense features are standardised to mean 0 and variance 1 (sparse ones
     are only scaled); J, its penalty and its optimum stay those of X. The first steps use a
-    sample of at least 1000 rows, and of at least 30 per parameter. Later samples are five
-    times as large, and the last steps use all rows. The Hessian uses a part of them [5]_
-    [6]_. The quadratic includes an l1 part, so that zeros are exact [7]_. The decrease that
-    it predicts, half of the squared Newton decrement, estimates the gap to compare with
-    `tol`. A step that lowers J too little is rejected and repeated with more rows or more
-    damping (Levenberg and Marquardt), and a run that has not converged gives a
-    ConvergenceWarning. Choose a learning rate to see or teach the textbook's method, or to
-    train like another library.
+    sample of at least 1000 rows, and of at least 30 per parameter that they determine.
+    Later samples are five times as large, and the last steps use all rows. The Hessian uses
+    a part of them [5]_ [6]_. The quadratic includes an l1 part, so that zeros are exact
+    [7]_. The decrease that it predicts, half of the squared Newton decrement, estimates the
+    gap to compare with `tol`. A step that lowers J too little is rejected and repeated with
+    more rows or more damping (Levenberg and Marquardt), and a run that has not converged
+    gives a ConvergenceWarning. Choose a learning rate to see or teach the textbook's
+    method, or to train like another library.
 
     With learning_rate='auto', the optimum is reproducible: it is the same within `tol` for
     dense and sparse storage, any order of rows and any `random_state`. `fit` with
@@ -249,7 +250,8 @@ class SGDLogisticClassifier(GradientClassifier):
     instead of one model per class; mini-batches; sparse and dense data give the same model;
     'invscaling' counts updates; early stopping restores the best parameters; `partial_fit`
     draws a new order in each call; a row of weight 0 does not count as a step; divergence
-    is an error, and a final objective that is worse than the first gives a warning.
+    is an error, and a final objective far above the first and the null loss gives a
+    warning.
 
     References
     ----------

@@ -118,7 +118,7 @@ class BackpropMLPClassifier(GradientClassifier):
 
     warm_start : bool, default=False
         Whether `fit` resumes from the fitted model. After a change of solver, the
-        optimizer's memory starts empty.
+        optimizer state starts from zero.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1]. 0 is plain gradient descent.
@@ -245,10 +245,10 @@ class BackpropMLPClassifier(GradientClassifier):
     'adam', too; losses are computed from logits, not from clipped probabilities; held-out
     rows are stratified for more than two classes, too; at any batch size, a sample weight
     acts like repetitions of the row in a full batch (without dropout); `partial_fit` draws
-    a new order in each call and equals one epoch of `fit`; `t_` counts updates; only `tol`
-    ends 'lbfgs'; a change of `activation` takes effect at the next `fit`; a single class in
-    y gives one column of probabilities; divergence is an error, and an objective that ends
-    worse than it began gives a warning.
+    a new order in each call and equals one epoch of `fit`; `t_` counts updates; 'lbfgs'
+    converges by `tol` or at rounding error; a change of `activation` takes effect at the
+    next `fit`; a single class in y gives one column of probabilities; divergence is an
+    error, and a final objective far above the first and the null loss gives a warning.
 
     Under `sklearn.set_config(array_api_dispatch=True)` X may be an array of PyTorch or
     CuPy (with the extra `array-api`). Training runs on its device. Fitted attributes and

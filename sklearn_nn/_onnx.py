@@ -4,8 +4,8 @@ The graph is built as data first. Only the last functions, which convert it, nee
 package: ``pip install 'sklearn_nn[onnx]'``.
 
 The graph uses operators of opset 17 that onnxruntime has in float32 and float64 (except
-Erf, for which 'gelu' casts to float32). It has no Elu and Softplus in float64, so these are
-composed.
+Erf, for which 'gelu' casts to float32). onnxruntime has no Elu or Softplus in float64,
+so these are composed.
 """
 
 import numpy as np

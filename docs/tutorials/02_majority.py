@@ -76,9 +76,9 @@ print("p by number of bits set:", model.predict_proba(X)[[0, 1, 3, 7], 1])
 
 # %%
 # The three bits play the same role and their weights start at zero, so that each step
-# changes all three weights equally. A network that starts at zero cannot learn for the same
-# reason: all its hidden units stay equal. Therefore `BackpropMLPClassifier` draws random
-# initial weights.
+# changes all three weights equally. For the same reason, a network that starts at zero
+# cannot learn: all its hidden units stay equal. Therefore `BackpropMLPClassifier` draws
+# random initial weights.
 
 # %%
 # Batches

@@ -134,9 +134,9 @@ def check_gradient(
         Weights >= 0, as for `fit`.
 
     n_parameters : int, default=200
-        Number of parameters to check, >= 1; each takes two evaluations of the objective. If
-        the model has more, they are drawn at random, equally many from each layer's weights
-        and intercepts as far as possible.
+        Number of parameters to check, >= 1; each takes two to six evaluations of the
+        objective. If the model has more, they are drawn at random, equally many from each
+        layer's weights and intercepts as far as possible.
 
     random_state : int, RandomState instance or None, default=0
         Draws the parameters to check.
@@ -144,9 +144,7 @@ def check_gradient(
     Returns
     -------
     GradientCheck
-        The largest error `max_error`, its parameter `worst`, and the two derivatives there,
-        `backpropagation` and `difference`; `errors`, `gradient` and `differences` of all
-        parameters, in the shapes of the coefficients. Print it for a report.
+        See GradientCheck for its fields. Print it for a report.
 
     Raises
     ------

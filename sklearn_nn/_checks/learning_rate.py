@@ -58,7 +58,7 @@ def learning_rate_range_test(
     A copy of the estimator takes `n_steps` steps on mini-batches, in the random order of
     training. Each rate is larger than the last by the same factor. The test ends early if
     the loss diverges. The estimator itself is not changed. A linear model is tested with
-    stochastic gradient descent, which it uses if it has a learning rate.
+    its `solver`, which it uses if it has a learning rate.
 
     Parameters
     ----------
@@ -85,9 +85,7 @@ def learning_rate_range_test(
     Returns
     -------
     RangeTest
-        A named tuple of the ndarrays `learning_rates`, `losses` (of each step's mini-batch,
-        before the step) and `smoothed_losses` (their running mean), and the float
-        `suggestion`.
+        The rates, the losses and the suggestion; see RangeTest.
 
     Raises
     ------

@@ -52,7 +52,7 @@ class Encoding:
             raise ValueError(
                 f"y of shape {y.shape} does not fit the {self.n_outputs} outputs of the "
                 f"model: expected {'indicators' if self.multilabel else 'one label'} for "
-                "each row, as in the first call."
+                "each row, as in training."
             )
         if self.multilabel and not np.all((y == 0) | (y == 1)):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The split into training and validation rows, each with all classes."""
+"""The split into training and validation rows, each with all classes unless multilabel."""
 
 import numpy as np
 from sklearn.model_selection import train_test_split

@@ -5,7 +5,7 @@
 #include "arrays.h"
 #include "kernels.h"
 
-/* Shuffled rows are prefetched ROWS_AHEAD rows in advance, MAX_PREFETCH bytes of each; the
+/* Rows are prefetched ROWS_AHEAD rows in advance, MAX_PREFETCH bytes of each; the
  * processor prefetches the rest by itself. */
 enum { ROWS_AHEAD = 16, MAX_PREFETCH = 2048 };
 

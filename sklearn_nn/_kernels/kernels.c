@@ -127,7 +127,7 @@ static int is_one_row(const struct problem *problem, const struct rows *rows) {
            && !rows->indptr && rows->column_stride == 1;
 }
 
-/* Update the mean of theta over the steps; in float, the n-th share would be lost. */
+/* Update the mean of theta over the steps, in double: float would lose the n-th share. */
 static void update_average(const struct problem *problem, struct state *state, int64_t n) {
     if (!problem->average_from || state->step < problem->average_from) return;
     const real *theta = state->theta;

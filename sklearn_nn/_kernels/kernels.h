@@ -90,7 +90,8 @@ struct pass {
     const void *theta;  /* IN  (n_features + 1, n_outputs) there; for CSR times inverse_scale */
     void *proba;        /* OUT (n_samples, n_outputs); IN for a Hessian product */
     double *sums;       /* IN-OUT (n_features + 1, n_outputs) gradient or product, added to */
-    double *diagonal;   /* IN-OUT (n_features + 1, n_outputs) of the Hessian; NULL for a product */
+    double *diagonal;   /* IN-OUT (n_features + 1, n_outputs) bounds that of the Hessian; NULL for
+                         * a product */
     double damping;     /* IN  of a product: factor of (p - y) (p - y)^T, added for each row */
     double loss;        /* OUT sum over the rows; 0 for a product */
 };

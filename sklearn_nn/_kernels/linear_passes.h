@@ -208,7 +208,7 @@ static void proba_and_omega(
     }
 }
 
-/* delta <- delta + damping w e (e d) with e = p - y */
+/* delta <- delta + damping w e (e . d): e = p - y, and d is the change of the logits */
 static void add_damping(
     int has_class_indices, int64_t m, int64_t k, const real *restrict proba, const void *y,
     const real *restrict weight, const real *restrict d, real damping, real *restrict delta)

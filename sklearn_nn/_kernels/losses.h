@@ -32,7 +32,7 @@ static inline real binary_squared_error(real logit, real y, real *gradient) {
     return (real)0.5 * error * error;
 }
 
-/* A loss of 0/1 labels, summed over the k outputs of a row. */
+/* value_and_gradient for 0/1 labels; a row's loss is the sum over its k outputs. */
 static double binary_loss(
     enum loss loss, int64_t m, int64_t k,
     const real *restrict logits, /* IN  (m, k) */

@@ -78,7 +78,7 @@ static ALWAYS_INLINE void nesterov_step(
     }
 }
 
-/* m, v <- running moments of the gradient; theta <- theta - rate m / (sqrt(v) + epsilon) */
+/* first, second <- moments; theta <- theta - rate first / (sqrt(second) + epsilon) */
 static ALWAYS_INLINE void adam_step(
     const int has_l1, const struct step *s, int64_t n,
     real *restrict theta, const real *restrict gradient,

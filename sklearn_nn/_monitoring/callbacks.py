@@ -35,10 +35,9 @@ def tasks_of(estimator, X, y, sample_weight):
 class Tasks:
     """The engine's Monitor that calls scikit-learn's callbacks, such as a progress bar.
 
-    An exception in a callback stops training. Until the first epoch has
-    finished, it is raised at once.
-    Later `error` keeps it, and `fit` raises it after it has set the model of the last
-    finished epoch.
+    An exception in a callback stops training. Until the first epoch has finished, it is
+    raised at once. Later `error` keeps it, and `fit` raises it after it has set the model
+    of the last finished epoch, or of the best one with early stopping.
     """
 
     def __init__(self, estimator, X, y, sample_weight):

@@ -72,7 +72,8 @@ def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):
     unit, improvement = method.unit, last_improvement(run)
     criterion = "validation score" if by_score else "objective"
     text = f"{reason}: the last {unit} improved the {criterion} "
-    text += f"by {improvement}, with tol={tol:g}. "
+    of_gradient = "" if method.is_stepwise else " for the gradient"
+    text += f"by {improvement}, with tol={tol:g}{of_gradient}. "
     if worse:
         text += (
             f"The objective of the last {unit}, {run.last_objective:.3g}, is worse than "
@@ -95,7 +96,7 @@ def newton_shortfall(run, method, reason, tol):
 
 
 def ends_worse(run):
-    """Return whether the last objective is worse than the first and the null loss."""
+    """Return whether the last objective is far above the first and the null loss."""
     if not run.curves.objectives:
         return False
     return run.last_objective > CLEARLY_WORSE * max(run.null_loss, run.curves.objectives[0])

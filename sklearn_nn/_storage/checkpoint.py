@@ -16,7 +16,7 @@ from .._parameters import constructor_parameters, has_cycle
 # Parameters that do not change the path of training, only its length and what is printed.
 # (But a cycle of learning rates has the length `max_iter`.)
 NOT_THE_PATH = ("max_iter", "verbose")
-# Types that need no copy, which takes a large part of the time of a tiny fit.
+# Types that need no copy: copying takes a large part of the time of a tiny fit.
 IMMUTABLE = (int, float, str, bool, type(None))
 
 
@@ -150,7 +150,7 @@ def resumed_state(
 
 
 def resumed_rate_factor(checkpoint, changed):
-    """Return the factor of 'adaptive': 1 after its end, and if the rate has changed."""
+    """Return the factor of 'adaptive': 1 after its end, or with another rate or solver."""
     if checkpoint.ended_by == EndedBy.CONVERGED.value:
         return 1.0
     if not changed.isdisjoint({"solver", "learning_rate", "learning_rate_init"}):

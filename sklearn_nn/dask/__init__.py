@@ -104,7 +104,7 @@ def fit(
     So mix the rows if you can.
 
     The `loss_curve_` of a network holds the mean over the rows of the averaged model's loss
-    before the round that uses the row, plus the penalty.
+    at the last merge before the row is used, plus the penalty.
 
     References
     ----------
@@ -132,7 +132,7 @@ def fit(
     client = client_to_use(client)
     if not isinstance(estimator, GradientClassifier):
         raise TypeError(
-            "estimator must be a SGDLogisticClassifier or BackpropMLPClassifier; got "
+            "estimator must be an SGDLogisticClassifier or BackpropMLPClassifier; got "
             f"{estimator!r}."
         )
     _parameters.check(estimator)

@@ -28,8 +28,8 @@ CROSS_ENTROPIES = {"binary_cross_entropy", "categorical_cross_entropy"}
 # Index into `instruction_sets()`: the best one.
 LEVEL = 0
 
-# Python handles no Ctrl-C while a kernel runs. So a call has at most about this many
-# multiplications, a fraction of a second.
+# Python handles no Ctrl-C while a kernel runs. So a call that takes steps has at most
+# about this many multiplications, a fraction of a second. A pass is one call.
 MAX_WORK_PER_CALL = 2e9
 
 # With one thread, the kernels' own matrix product is at least as fast as BLAS. On idle

@@ -31,10 +31,10 @@ def check_epoch(state, objective, limit, learning_rate):
 
 
 def check_objective(objective):
-    """Raise ValueError if an objective of Newton's method is not finite."""
+    """Raise ValueError if a number of training without a learning rate is not finite."""
     if not np.isfinite(objective):
         raise ValueError(
-            f"The objective is {objective}: X has values whose sums or squares overflow. "
+            f"Training reached {objective}: X has values whose sums or squares overflow. "
             "Scale the features, for instance with StandardScaler."
         )
 

@@ -1,8 +1,8 @@
 """Optimizers: theta and gradient in, theta out; their state (`slots`) is explicit.
 
 `proximal(theta, step_size)` is the penalty's proximal step, or None. Each optimizer passes
-the step size by which a gradient moves each coordinate. A velocity includes the
-displacement, as if it came from a gradient (an implicit subgradient of the l1 norm at the
+the step size by which a gradient moves each coordinate. A velocity includes the move of the
+proximal step, as if it came from a gradient (an implicit subgradient of the l1 norm at the
 new point); Adam's moments leave it out. So a fixed point of the iteration is an optimum of
 the objective.
 """
@@ -45,11 +45,13 @@ class Momentum:
 
 @dataclass(frozen=True)
 class Nesterov:
-    """v <- momentum * v - learning_rate * gradient; theta <- theta + momentum * v - ...
+    """Gradient descent with Nesterov's momentum.
+
+        v <- momentum * v - learning_rate * gradient
+        theta <- theta + momentum * v - learning_rate * gradient
 
     Here theta is the look-ahead point, as in MLPClassifier (Sutskever, Martens, Dahl and
-    Hinton 2013, equations 3 and 4, in Bengio's variables); its step is
-    momentum * v - learning_rate * gradient.
+    Hinton 2013, equations 3 and 4, in Bengio's variables).
     """
 
     momentum: float

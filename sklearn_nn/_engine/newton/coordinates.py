@@ -88,11 +88,11 @@ def bounded(scale: Vector, dtype) -> Vector:
 
 
 def root_or_one(squares: Vector) -> Vector:
-    """Return the power of two nearest to each square root, and 1 for 0."""
+    """Return the power of two nearest in ratio to each square root, and 1 for 0."""
     return power_of_two(np.sqrt(squares))
 
 
 def power_of_two(values: Vector) -> Vector:
-    """Return the power of two nearest to each value > 0, and 1 for 0."""
+    """Return the power of two nearest in ratio to each value > 0, and 1 for 0."""
     exponent = np.rint(np.log2(np.where(values > 0, values, 1.0)))
     return np.exp2(np.minimum(exponent, 1023))  # 2**1024 overflows

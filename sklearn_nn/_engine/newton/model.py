@@ -120,7 +120,7 @@ def sample_of(rows: LinearRows, n_samples: int, random_state: tuple) -> LinearRo
 
 
 def effective_dimension(diagonal: Matrix, l2: Matrix) -> float:
-    """Return the number of parameters that the rows determine, and not the penalty.
+    """Return the number of parameters that the rows, not the penalty, determine.
 
     The trace of H (H + l2)^-1, by the diagonal of H. An l1 part is ignored.
     """
@@ -139,7 +139,7 @@ def evaluate_at(newton: NewtonProblem, rows: LinearRows, theta: Vector) -> Evalu
 def curvature_at(
     newton: NewtonProblem, evaluated: Evaluated, n_samples: int, damping: float
 ) -> Curvature:
-    """Return the Curvature at the point, from about `n_samples` rows.
+    """Return the Curvature at the point, from `n_samples` rows, or from all.
 
     If the diagonal on all of the point's rows is more than twice as large, the feature is
     rare in the smaller sample. Then the difference is added, so that no coordinate seems

@@ -24,7 +24,7 @@ class KnownRows(NamedTuple):
     """Summary of the rows behind a model, with which a stream can resume."""
 
     coordinates: Coordinates  # in which the rows are standardised
-    diagonal: Matrix  # (n_features + 1, n_outputs), bounds the mean loss's Hessian's
+    diagonal: Matrix  # (n_features + 1, n_outputs), bounds that of the loss's Hessian
     n_rows: int
     penalty: Penalty  # with which the model was fitted
 

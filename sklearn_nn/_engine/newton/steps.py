@@ -12,9 +12,9 @@ is one pass over the rows (linear_passes.py).
 
 Samples grow. The first steps use a small random sample of the rows, later steps samples
 several times as large, and the last steps all rows. A sample of m rows determines the
-optimum only up to about (parameters / 2 m) nats, and steps need not be more accurate. If
+optimum only up to about parameters / (2 m) nats, and steps need not be more accurate. If
 there are many rows, H is computed on fewer of them than g. The decrease that m predicts,
-half of the squared Newton decrement, estimates the gap J - J*, and so ends training.
+half of the squared Newton decrement, estimates J - J*, and so ends training.
 
 Steps are damped. Far from the optimum H is too small: the curvature of a confidently wrong
 row is p (1 - p), nearly 0, but a step leads to where it is 1/4. So the damping of Levenberg
@@ -89,12 +89,11 @@ SUFFICIENT, POOR, GOOD = 1e-4, 0.25, 0.75
 # MAX_DAMPING a step fails.
 RAISE, LOWER, MIN_DAMPING, MAX_DAMPING = 4.0, 10.0, 1e-8, 1e8
 RAISED_FROM_ZERO = 1e-2  # damping after it was 0
-# With at most this damping, a predicted decrease counts as undamped: on all rows, and on a
-# sample.
+# A predicted decrease counts as undamped up to this damping: on all rows, and on a sample.
 WEAK_DAMPING, WEAK_ON_SAMPLE = 1e-5, 0.1
 # If the predicted decrease is more than this part of the last one, H needs more rows.
 SLOW = 0.5
-# A loss without penalty counts as 0 below this part of the null loss.
+# A loss without penalty counts as 0 below this part of the null loss, or below `tol` of it.
 ZERO_LOSS = 1e-8
 
 
@@ -255,8 +254,8 @@ def refine_model(newton: NewtonProblem, position: Position, null_loss):
 def step(newton: NewtonProblem, position: Position, minimum: ModelMinimum):
     """Return the Position after a step that lowers J sufficiently, or None.
 
-    A rejected step is repeated with more rows of H or more damping. If none lowers J, it is
-    at rounding error.
+    A rejected step is repeated with more rows of H or more damping. None is returned at
+    rounding error, or if no damping up to MAX_DAMPING lowers J.
     """
     rounding = position.evaluated.rounding(newton)
     while position.damping <= MAX_DAMPING:

@@ -36,9 +36,9 @@ class Penalty:
         References
         ----------
         I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019,
-        algorithm 2, https://arxiv.org/abs/1711.05101. Only the schedule multiplies their
-        lambda. Here, as in PyTorch, the learning rate multiplies `decay`: lambda is `decay`
-        times the peak of the rate.
+        algorithm 2, https://arxiv.org/abs/1711.05101. In the paper, only the schedule
+        multiplies lambda. Here, as in PyTorch, the learning rate multiplies `decay`: lambda
+        is `decay` times the peak of the rate.
         """
         return weights * (1 - learning_rate * self.decay)
 
