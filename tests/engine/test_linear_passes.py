@@ -14,6 +14,7 @@ import mpmath
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from storages import DENSE, csr_with_zeros, frozen
 
 from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.newton import linear_passes
@@ -37,21 +38,6 @@ any_damping = pytest.mark.parametrize("damping", DAMPINGS)
 # Ways to store the same rows.
 
 
-def frozen(X):
-    """Make an array or CSR matrix read-only, and return it."""
-    parts = [X] if isinstance(X, np.ndarray) else [X.data, X.indices, X.indptr]
-    for part in parts:
-        part.flags.writeable = False
-    return X
-
-
-def every_second(X):
-    """Return X as every second row and column of an array otherwise full of NaN."""
-    larger = np.full((2 * X.shape[0], 2 * X.shape[1]), np.nan, X.dtype)
-    larger[::2, ::2] = X
-    return larger[::2, ::2]
-
-
 def csr_of(X, index_type=np.int32):
     """Return X as CSR with indices of this type, in descending order in each row."""
     rows = [np.flatnonzero(row)[::-1] for row in X]
@@ -63,24 +49,6 @@ def csr_of(X, index_type=np.int32):
     return sparse
 
 
-def csr_with_zeros(X):
-    """Return X as CSR with explicit zeros."""
-    n, p = X.shape
-    sparse = csr_array((n, p), dtype=X.dtype)
-    sparse.data = X.ravel().copy()
-    sparse.indices = np.tile(np.arange(p), n).astype(np.int32)
-    sparse.indptr = (p * np.arange(n + 1)).astype(np.int32)
-    return sparse
-
-
-DENSE = {
-    "C": np.ascontiguousarray,
-    "Fortran": np.asfortranarray,
-    "every second": every_second,
-    "rows reversed": lambda X: X[::-1].copy()[::-1],
-    "columns reversed": lambda X: X[:, ::-1].copy()[:, ::-1],
-    "one more column": lambda X: np.hstack([X, X[:, :1]])[:, :-1],
-}
 SPARSE = {
     "CSR, int32": csr_of,
     "CSR, int64": lambda X: csr_of(X, np.int64),

@@ -10,6 +10,7 @@ import pytest
 from networks import network_of, random_theta
 from optimizers import every_optimizer
 from scipy.sparse import csr_array
+from storages import DENSE, csr_with_zeros, frozen
 
 from sklearn_nn._engine.epochs import compiled, reference
 from sklearn_nn._engine.epochs.optimizers import SGD, Adam, Momentum
@@ -48,24 +49,9 @@ either_dtype = pytest.mark.parametrize("dtype", DTYPES)
 # Ways to store the same rows.
 
 
-def frozen(array):
-    """Make an array or CSR matrix read-only, and return it."""
-    parts = [array] if isinstance(array, np.ndarray) else [array.data, *structure(array)]
-    for part in parts:
-        part.flags.writeable = False
-    return array
-
-
 def structure(X):
     """Return the two index arrays of a CSR matrix."""
     return X.indices, X.indptr
-
-
-def every_second(X):
-    """Return X as every second row and column of an array otherwise full of NaN."""
-    larger = np.full((2 * X.shape[0], 2 * X.shape[1]), np.nan, X.dtype)
-    larger[::2, ::2] = X
-    return larger[::2, ::2]
 
 
 def csr_of(X, index_type):
@@ -99,23 +85,8 @@ def csr_strided(X):
     return csr_array((values[::2], indices[::2], sparse.indptr), shape=X.shape)
 
 
-def csr_with_zeros(X):
-    """Return X as CSR with explicit zeros, and unused entries at the end."""
-    n, p = X.shape
-    values = np.append(X.ravel(), np.full(3, np.nan, X.dtype))
-    indices = np.append(np.tile(np.arange(p), n), [0, 0, 0]).astype(np.int32)
-    sparse = csr_array((n, p), dtype=X.dtype)
-    sparse.data, sparse.indices = values, indices
-    sparse.indptr = (p * np.arange(n + 1)).astype(np.int32)
-    return sparse
-
-
 STORAGES = {
-    "C": np.ascontiguousarray,
-    "Fortran": np.asfortranarray,
-    "every second": every_second,
-    "rows reversed": lambda X: X[::-1].copy()[::-1],
-    "columns reversed": lambda X: X[:, ::-1].copy()[:, ::-1],
+    **DENSE,
     "CSR, int32": lambda X: csr_of(X, np.int32),
     "CSR, int64": lambda X: csr_of(X, np.int64),
     "CSR, duplicates": csr_with_duplicates,

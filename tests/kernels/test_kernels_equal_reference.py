@@ -27,11 +27,11 @@ from epochs_to_compare import (
     differences,
     either_dtype,
     epoch_of,
-    frozen,
     with_memory,
     with_state,
 )
 from optimizers import every_optimizer
+from storages import frozen
 
 from sklearn_nn._engine import objective as registries
 from sklearn_nn._engine.epochs import compiled, reference

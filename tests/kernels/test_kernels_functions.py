@@ -13,10 +13,10 @@ from epochs_to_compare import (
     Epoch,
     by_level,
     either_dtype,
-    frozen,
     problem_of,
     settings_of,
 )
+from storages import frozen
 
 from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.epochs.optimizers import Momentum

@@ -11,14 +11,13 @@ from epochs_to_compare import (
     RARE_STORAGES,
     STORAGES,
     by_level,
-    csr_with_zeros,
     distance,
     either_dtype,
-    frozen,
     structure,
 )
 from networks import network_of, random_theta
 from scipy.sparse import csr_array
+from storages import csr_with_zeros, frozen
 
 from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.epochs.prediction import OUTPUTS

@@ -16,10 +16,10 @@ from epochs_to_compare import (
     by_level,
     distances,
     epoch_of,
-    frozen,
     structure,
     with_memory,
 )
+from storages import frozen
 
 from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.objective.penalties import Penalty

@@ -16,10 +16,10 @@ from epochs_to_compare import (
     distance,
     either_dtype,
     epoch_of,
-    frozen,
     problem_of,
     settings_of,
 )
+from storages import frozen
 
 from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.epochs.records import EpochMemory
