@@ -128,6 +128,9 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
 
         Warns
         -----
+        UserWarning
+            If learning_rate is 'auto' and a parameter was set that only steps with a
+            learning rate read.
         ConvergenceWarning
             If training ends before it has converged (after `max_iter` epochs, say, unless
             they are a cycle of learning rates), or if the final objective is over 10 %
@@ -141,6 +144,7 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         """
         _parameters.check(self)
         method = method_of(self)
+        convergence.warn_of_ignored(self, method, stacklevel=3 + N_FRAMES)
         validation_rows = validation.ValidationRows(X_val, y_val, sample_weight_val)
         tasks = tasks_of(self, X, y, sample_weight)
         with unchanged_on_error(self):
@@ -219,6 +223,7 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
             return labels.partial_fit_encoding(y, classes, fitted)
 
         method = method_of(self, by_partial_fit=True)
+        convergence.warn_of_ignored(self, method, stacklevel=3)
         with unchanged_on_error(self):
             prepared = _training.prepare(
                 self, method, X, y, sample_weight, encoding_of, by_partial_fit=True

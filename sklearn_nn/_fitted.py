@@ -80,6 +80,8 @@ def set_best(estimator, stops_early: bool, start, run: TrainingRun, history: His
     """Set the attributes of the best epoch: its number, loss and score."""
     best, objectives = run.state.progress.best, run.curves.objectives
     estimator.loss_ = run.last_objective
+    if estimator._has_gap:
+        estimator.gap_ = None if run.gap is None or stops_early else run.gap.proven
     if not stops_early:
         estimator.best_loss_, estimator.best_validation_score_ = best, None
         estimator.best_epoch_ = None

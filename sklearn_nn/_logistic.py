@@ -49,8 +49,8 @@ class SGDLogisticClassifier(GradientClassifier):
         Strength of the penalty, >= 0. Its effect does not depend on the batch size or the
         number of rows.
 
-    l1_ratio : float, default=0.15
-        Share of l1 in 'elasticnet', in [0, 1].
+    l1_ratio : float or None, default=0.15
+        Share of l1 in 'elasticnet', in [0, 1]. None only with another penalty.
 
     fit_intercept : bool, default=True
         Whether to train intercepts. If False, they keep their values, initially 0.
@@ -190,6 +190,11 @@ class SGDLogisticClassifier(GradientClassifier):
     loss_ : float
         Value of `loss_curve_` in the last epoch, or in `best_epoch_` with early stopping.
         For Newton steps without early stopping, the final objective.
+    gap_ : float or None
+        Proven upper bound of the relative gap (J - J*) / J of `loss_` to the optimum J*, at
+        most `tol` if training has converged. None if nothing was proven: with a learning
+        rate, early stopping, after `partial_fit`, before convergence, or if an estimate
+        ended training because a proof would have taken too long (Notes).
     loss_curve_ : list of float
         For each epoch, the mean over the rows of the loss before each step, plus the
         penalty (nats). For each Newton step, the objective before it, on its sample. This
@@ -296,7 +301,7 @@ class SGDLogisticClassifier(GradientClassifier):
     _parameter_constraints = {
         **CONSTRAINTS,
         "penalty": [StrOptions(PENALTIES.keys() - {"decay", None}), None],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
         "fit_intercept": ["boolean"],
         "solver": [StrOptions(OPTIMIZERS.keys() - WITH_DECAY)],
         "learning_rate": [
@@ -307,13 +312,14 @@ class SGDLogisticClassifier(GradientClassifier):
         "average": ["boolean", Interval(Integral, 0, None, closed="left")],
     }
     _min_n_classes = 2
+    _has_gap = True
 
     def __init__(
         self,
         penalty: str | None = "l2",
         *,
         alpha: float = 1e-4,
-        l1_ratio: float = 0.15,
+        l1_ratio: float | None = 0.15,
         fit_intercept: bool = True,
         solver: str = "sgd",
         learning_rate: float | str = "auto",
@@ -398,7 +404,12 @@ class SGDLogisticClassifier(GradientClassifier):
         return Architecture((n_features, n_outputs), fit_intercept=bool(self.fit_intercept))
 
     def _class_settings(self, architecture):
-        penalty = PENALTIES[self.penalty](float(self.alpha), float(self.l1_ratio))
+        if self.l1_ratio is None and self.penalty == "elasticnet":
+            raise ValueError(
+                "l1_ratio must be a number in [0, 1] with penalty='elasticnet'; got None."
+            )
+        l1_ratio = 0.0 if self.l1_ratio is None else float(self.l1_ratio)
+        penalty = PENALTIES[self.penalty](float(self.alpha), l1_ratio)
         # average=True is 1: from the first step.
         return ClassSettings(penalty, average_from=int(self.average))
 

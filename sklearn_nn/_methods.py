@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from . import _parameters
 from ._engine.epochs import lbfgs, train
 from ._engine.newton import steps, stream
-from ._engine.newton.linear_passes import LocalRows
+from ._engine.newton.linear_rows import LocalRows
 from ._engine.rows import lay_out
 
 
@@ -23,12 +23,23 @@ class Method:
     needs_host: bool  # whether its rows must be NumPy arrays or CSR
     may_stop_early: bool  # whether a validation score may end it
     advice: str  # what to do if it ended before it converged
+    unused: tuple  # parameters that have no meaning
     # (estimator, its ClassSettings, n_samples, random_state of the start) -> settings
     settings: Callable
     # (memory of the last call, settings, theta, forgets_average, forgets_slots) -> memory
     resumed_memory: Callable
     # (problem, settings, state, data, n_epochs, validate, monitor) -> TrainingRun
     run: Callable
+
+    def ignored(self, estimator) -> list:
+        """Return the parameters without meaning whose values are not the defaults."""
+        defaults = _parameters.defaults_of(type(estimator))
+        return [
+            name
+            for name in self.unused
+            if getattr(estimator, name) != defaults[name]
+            and not (name == "n_iter_no_change" and self.stops_early(estimator))
+        ]
 
     def stops_early(self, estimator) -> bool:
         """Return whether a validation score decides when training ends."""
@@ -46,6 +57,21 @@ def run_stream(problem, settings, state, data, n_epochs, validate, monitor):
     return stream.train_on_chunk(problem, state, data, monitor)
 
 
+# Parameters that only steps with a learning rate read. Early stopping reads the last one.
+WITH_A_RATE = (
+    "solver",
+    "momentum",
+    "nesterovs_momentum",
+    "average",
+    "shuffle",
+    "beta_1",
+    "beta_2",
+    "epsilon",
+    "power_t",
+    "warmup_fraction",
+    "n_iter_no_change",
+)
+
 # Steps with a learning rate on mini-batches.
 EPOCHS = Method(
     unit="epoch",
@@ -53,6 +79,7 @@ EPOCHS = Method(
     needs_host=False,
     may_stop_early=True,
     advice="Raise max_iter or tol, change learning_rate_init, or scale the features.",
+    unused=(),
     settings=_parameters.epoch_settings,
     resumed_memory=train.resumed_memory,
     run=train.train_in_epochs,
@@ -64,6 +91,7 @@ LBFGS = Method(
     needs_host=False,
     may_stop_early=False,
     advice="Raise max_iter, max_fun or tol, or scale the features.",
+    unused=(),
     settings=_parameters.lbfgs_settings,
     resumed_memory=lambda *arguments: None,
     run=lbfgs.train_with_lbfgs,
@@ -75,6 +103,7 @@ NEWTON = Method(
     needs_host=True,
     may_stop_early=True,
     advice="Raise max_iter or tol.",
+    unused=WITH_A_RATE,
     settings=_parameters.newton_settings,
     resumed_memory=steps.resumed_memory,
     run=run_newton,
@@ -86,6 +115,7 @@ STREAM = Method(
     needs_host=True,
     may_stop_early=False,
     advice="",
+    unused=WITH_A_RATE,
     settings=lambda *arguments: None,
     resumed_memory=stream.resumed_memory,
     run=run_stream,

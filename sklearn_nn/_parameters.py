@@ -108,6 +108,13 @@ def constructor_parameters(estimator):
     return [(name, getattr(estimator, name)) for name in estimator._parameter_constraints]
 
 
+@cache
+def defaults_of(estimator_class) -> dict:
+    """Return {name: default} of the constructor's parameters."""
+    parameters = signature(estimator_class).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters}
+
+
 def check(estimator):
     """Raise InvalidParameterError or ValueError if a parameter is not valid."""
     # As scikit-learn's _validate_params, but without reading a signature.

@@ -18,6 +18,7 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
     _multilabel_allowed = False
     _min_n_classes = 1
+    _has_gap = False  # whether training without a learning rate may prove a gap
 
     @abstractmethod
     def _layers(self) -> list[Layer]:

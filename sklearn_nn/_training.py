@@ -192,8 +192,12 @@ def dataset_of(estimator, method, X, y, sample_weight, encoding_of, checkpoint):
         X = array_api.on_host(X)
     y, weight, rows = sample_weights.drop_weightless(y, sample_weight)
     encoding = encoding_of(y, None if is_new else checkpoint.encoding)
-    check_n_classes(estimator, encoding)
+    check_n_classes(estimator, encoding.classes)
     class_weight = estimator.class_weight
+    if isinstance(class_weight, dict) and not encoding.multilabel:
+        classes = sample_weights.weighted_classes(class_weight, encoding)
+        if len(classes):  # else the error of weights that are all 0 follows
+            check_n_classes(estimator, classes)
     weight = sample_weights.combined_weight(weight, class_weight, encoding, y)
     return inputs.make_dataset(X, y, weight, rows, encoding), encoding
 
@@ -206,15 +210,15 @@ def fit_encoding(y, fitted: Encoding | None) -> Encoding:
     return encoding
 
 
-def check_n_classes(estimator, encoding):
-    """Raise ValueError if there are too few classes."""
-    n_classes, minimum = len(encoding.classes), estimator._min_n_classes
+def check_n_classes(estimator, classes):
+    """Raise ValueError if there are too few classes (of positive weight)."""
+    n_classes, minimum = len(classes), estimator._min_n_classes
     if n_classes < minimum:
         raise ValueError(
             f"{type(estimator).__name__} needs at least {minimum} "
             f"class{'es' if minimum > 1 else ''}, and there "
             f"{f'is {n_classes} class' if n_classes == 1 else f'are {n_classes} classes'}: "
-            f"{encoding.classes.tolist()}."
+            f"{classes.tolist()}."
         )
 
 

@@ -28,7 +28,7 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
         reset=reset,
         multi_output=multilabel_allowed,
     )
-    y = plain_labels(y, warn=True)
+    X, y = without_duplicates(X), plain_labels(y, warn=True)
     check_classification_targets(y)
     if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
         raise ValueError(
@@ -36,6 +36,18 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
             f"the target type {type_of_target(y)!r} of shape {y.shape}."
         )
     return X, y
+
+
+def without_duplicates(X):
+    """Return X, or a copy of CSR rows in which entries of the same place are summed.
+
+    Training reads values one by one, and squares of parts are not that of their sum.
+    """
+    if not issparse(X) or X.has_canonical_format:
+        return X
+    X = X.copy()
+    X.sum_duplicates()
+    return X
 
 
 def validate_validation(estimator, X, y, rows):

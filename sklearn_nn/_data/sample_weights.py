@@ -70,6 +70,12 @@ def weight_by_class(class_weight, classes, of_class, total):
     return compute_class_weight(class_weight, classes=classes, y=classes)
 
 
+def weighted_classes(class_weight, encoding):
+    """Return the classes whose class weight is positive."""
+    classes = encoding.classes
+    return classes[weight_by_class(class_weight, classes, None, None) > 0]
+
+
 def check_one_label(class_weight, encoding):
     """Raise ValueError for class weights with multilabel y."""
     if class_weight is not None and encoding.multilabel:

@@ -63,7 +63,7 @@ class Training(Protocol):
         """
 
     def finish(self, state: TrainingState, curves: Curves):
-        """Return the last objective, and the estimated gap or None.
+        """Return the last objective, and the Gap or None.
 
         Raises ValueError if the last step diverged.
         """

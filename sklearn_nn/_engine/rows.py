@@ -1,5 +1,7 @@
 """Rows of a Dataset: copies, views, batches."""
 
+import numpy as np
+
 from .arrays import take, take_rows
 from .types import Dataset
 
@@ -27,6 +29,16 @@ def batches(data: Dataset, order, batch_size: int):
     for start in range(0, n_samples, batch_size):
         index = slice(start, min(start + batch_size, n_samples))
         yield copy_of_rows(data, index if order is None else order[index])
+
+
+def widened(data: Dataset) -> Dataset:
+    """Return `data` in float64."""
+    y, weight = data.y, data.sample_weight
+    return data._replace(
+        X=data.X.astype(np.float64),
+        y=y if y.ndim == 1 else y.astype(np.float64),
+        sample_weight=None if weight is None else weight.astype(np.float64),
+    )
 
 
 def lay_out(data: Dataset, batch_size: int) -> Dataset:

@@ -27,6 +27,7 @@ class EndedBy(Enum):
     INTERRUPT = "interrupt"  # Ctrl-C
     MAX_FUN = "max_fun"  # L-BFGS: maximum number of evaluations
     STALLED = "stalled"  # L-BFGS and Newton: no lower point found
+    ROUNDING = "rounding"  # Newton: predictions lose the digits of the optimum
     SEPARABLE = "separable"  # Newton: there is no optimum
 
 

@@ -159,6 +159,13 @@ def empty_curves() -> Curves:
     return Curves([], [], [], [])
 
 
+class Gap(NamedTuple):
+    """The relative gap (J - J*) / J at the end of Newton's method."""
+
+    estimated: float
+    proven: float | None  # an upper bound, if there is one
+
+
 class TrainingRun(NamedTuple):
     """Result of a training run."""
 
@@ -167,7 +174,7 @@ class TrainingRun(NamedTuple):
     last_objective: float  # of the last epoch; L-BFGS and Newton: of the final theta
     null_loss: float
     ended_by: Any  # stopping.EndedBy
-    gap: float | None = None  # Newton only: estimated relative gap (J - J*) / J
+    gap: Gap | None = None  # Newton only
 
 
 class Monitor(Protocol):

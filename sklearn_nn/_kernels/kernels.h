@@ -84,16 +84,25 @@ struct blas {
     int64_t from; /* multiplications */
 };
 
+/* What a pass computes; `values` holds */
+enum pass_kind {
+    EVALUATION,      /* loss, gradient and diagonal; OUT probabilities */
+    HESSIAN_PRODUCT, /* IN  probabilities */
+    LOGITS,          /* OUT logits at theta; no sums */
+    WEIGHTED_SUM     /* IN  factors a_i of the sum u_i^T a_i over the rows */
+};
+
 /* Arguments and results of one pass over the rows; see linear_passes.h. */
 struct pass {
+    enum pass_kind kind;
     const void *centre, *inverse_scale; /* IN (n_features,) of the coordinates */
     const void *theta;  /* IN  (n_features + 1, n_outputs) there; for CSR times inverse_scale */
-    void *proba;        /* OUT (n_samples, n_outputs); IN for a Hessian product */
-    double *sums;       /* IN-OUT (n_features + 1, n_outputs) gradient or product, added to */
-    double *diagonal;   /* IN-OUT (n_features + 1, n_outputs) bounds that of the Hessian; NULL for
-                         * a product */
+    void *values;       /* IN or OUT (n_samples, n_outputs), as the kind says */
+    double *sums;       /* IN-OUT (n_features + 1, n_outputs), added to */
+    double *diagonal;   /* IN-OUT (n_features + 1, n_outputs) bounds that of the Hessian; NULL
+                         * unless the kind is EVALUATION */
     double damping;     /* IN  of a product: factor of (p - y) (p - y)^T, added for each row */
-    double loss;        /* OUT sum over the rows; 0 for a product */
+    double loss;        /* OUT sum over the rows of an EVALUATION, else 0 */
 };
 
 /* The kernels of one floating-point type and one instruction set. */

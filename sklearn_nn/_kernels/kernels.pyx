@@ -63,11 +63,18 @@ cdef extern from "kernels.h" nogil:
         void *gemm
         int64_t from_ "from"
 
+    enum c_pass_kind "pass_kind":
+        EVALUATION
+        HESSIAN_PRODUCT
+        LOGITS
+        WEIGHTED_SUM
+
     struct c_pass "pass":
+        c_pass_kind kind
         const void *centre
         const void *inverse_scale
         const void *theta
-        void *proba
+        void *values
         double *sums
         double *diagonal
         double damping
@@ -101,6 +108,12 @@ ACTIVATIONS = {
     "elu": ELU,
     "silu": SILU,
     "gelu": GELU,
+}
+PASSES = {
+    "evaluation": EVALUATION,
+    "hessian_product": HESSIAN_PRODUCT,
+    "logits": LOGITS,
+    "weighted_sum": WEIGHTED_SUM,
 }
 LOSSES = {
     "binary_cross_entropy": BINARY_CROSS_ENTROPY,
@@ -297,32 +310,34 @@ def predict(
 def run_pass(
     int level,
     int64_t blas_from,
+    int kind,
     int loss,
     X, index,          # IN     rows: (n, n_features); (n_samples,) int64 or None
     y, sample_weight,  # IN     targets of the n_samples rows
     centre,            # IN     (n_features,)
     inverse_scale,     # IN     (n_features,)
     theta,             # IN     (n_features + 1, n_outputs)
-    proba,             # IN-OUT (n_samples, n_outputs)
+    values,            # IN-OUT (n_samples, n_outputs); see pass_kind
     sums,              # IN-OUT (n_features + 1, n_outputs) float64, added to
-    diagonal,          # IN-OUT the same, or None for a product with the Hessian
+    diagonal,          # IN-OUT the same, or None unless `kind` is EVALUATION
     double damping,
 ):
     """Add the rows' shares to `sums` and `diagonal`; return the sum of the rows' losses."""
-    cdef bint is_double = theta.itemsize == 8
+    cdef bint is_double = values.itemsize == 8
     cdef c_rows rows
     cdef c_targets targets
     cdef c_pass one
-    cdef int64_t n_outputs = theta.shape[1]
+    cdef int64_t n_outputs = values.shape[1]
     cdef c_blas blas = blas_of(is_double, blas_from)
     cdef int failed
     alive = point_to_rows(&rows, X, index)
     targets.y = address(y)
     targets.sample_weight = address(sample_weight)
+    one.kind = <c_pass_kind> kind
     one.centre = address(centre)
     one.inverse_scale = address(inverse_scale)
     one.theta = address(theta)
-    one.proba = address(proba)
+    one.values = address(values)
     one.sums = <double *> address(sums)
     one.diagonal = <double *> address(diagonal)
     one.damping = damping

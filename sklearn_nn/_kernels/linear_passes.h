@@ -154,22 +154,26 @@ static void add_dense(
         for (int64_t j = 0; j < p * k; j++) pass->diagonal[j] += h[j];
 }
 
-/* The same for sparse rows, which are not scaled. */
+/* The same for sparse rows, which are neither centred nor scaled, except that a stored value
+ * adds omega x (x - 2 centre) = omega ((x - centre)^2 - centre^2) to the diagonal. */
 static void add_sparse(
     const struct rows *rows, const struct batch *batch, int64_t k, const struct pass *pass,
     const struct pass_workspace *b)
 {
     double *restrict sums = pass->sums, *restrict diagonal = pass->diagonal;
+    const real *restrict centre = pass->centre;
     for (int64_t i = 0; i < batch->m; i++) {
         struct sparse_row row = sparse_row(rows, batch->numbers[i]);
         const real *a = b->delta + i * k, *omega = b->omega + i * k;
         prefetch_values(rows, batch, i);
         for (int64_t j = 0; j < row.n; j++) {
-            int64_t at = k * integer_at(row.indices, row.wide, j);
+            int64_t column = integer_at(row.indices, row.wide, j), at = k * column;
             double x = row.values[j];
             for (int64_t o = 0; o < k; o++) sums[at + o] += x * a[o];
-            if (diagonal)
-                for (int64_t o = 0; o < k; o++) diagonal[at + o] += x * x * omega[o];
+            if (diagonal) {
+                double square = x * (x - 2 * (double)centre[column]);
+                for (int64_t o = 0; o < k; o++) diagonal[at + o] += square * omega[o];
+            }
         }
     }
 }
@@ -270,7 +274,7 @@ static void add_outer_products(
     }
 }
 
-/* One pass over all rows; return the sum of w_i loss_i, or 0 for a Hessian product. */
+/* One pass over all rows; return the sum of w_i loss_i of an EVALUATION, else 0. */
 static double pass_over_rows(
     enum loss loss, int64_t k, const struct rows *rows, const struct targets *targets,
     const struct pass *pass, struct pass_workspace *b, const struct blas *blas)
@@ -280,25 +284,37 @@ static double pass_over_rows(
     int64_t y_size = bytes_of_y(loss, k);
     const real *theta = pass->theta, *inverse_scale = pass->inverse_scale;
     double total = 0;
-    if (in_place(rows, k))
+    if (in_place(rows, k) && pass->kind != WEIGHTED_SUM)
         for (int64_t j = 0; j < rows->n_features; j++) b->weight[j] = theta[j] * inverse_scale[j];
     for (int64_t start = 0; start < n; start += size) {
         struct batch batch = {.m = n - start < size ? n - start : size};
-        real *proba = (real *)pass->proba + start * k;
+        real *values = (real *)pass->values + start * k;
         gather_rows(rows, NULL, start, &batch, &b->storage);
         gather_targets(targets, NULL, start, y_size, &batch, &b->storage);
-        logits_of_batch(rows, &batch, k, pass, b, blas);
-        if (pass->diagonal) {
+        if (pass->kind != WEIGHTED_SUM)
+            logits_of_batch(rows, &batch, k, pass, b, blas);
+        else if (!rows->indptr && !in_place(rows, k))
+            standardise(rows, &batch, pass->centre, inverse_scale, b->U);
+        switch (pass->kind) {
+        case EVALUATION:
             total += value_and_gradient(loss, batch.m, k, b->logits, batch.y,
                                         batch.sample_weight, b->scratch, b->delta);
             proba_and_omega(has_class_indices, batch.m, k, batch.y, batch.sample_weight, b->delta,
-                      proba, b->omega);
-        } else {
-            curvature_product(has_class_indices, batch.m, k, proba, batch.sample_weight,
+                      values, b->omega);
+            break;
+        case HESSIAN_PRODUCT:
+            curvature_product(has_class_indices, batch.m, k, values, batch.sample_weight,
                               b->logits, b->delta);
             if (pass->damping > 0)
-                add_damping(has_class_indices, batch.m, k, proba, batch.y, batch.sample_weight,
+                add_damping(has_class_indices, batch.m, k, values, batch.y, batch.sample_weight,
                             b->logits, (real)pass->damping, b->delta);
+            break;
+        case LOGITS:
+            memcpy(values, b->logits, sizeof(real) * batch.m * k);
+            continue;
+        case WEIGHTED_SUM:
+            memcpy(b->delta, values, sizeof(real) * batch.m * k);
+            break;
         }
         add_batch(rows, &batch, k, pass, b, blas);
     }

@@ -1,4 +1,4 @@
-"""Warnings at the end of a training run."""
+"""Warnings of a training run: it has not converged, or ignores a parameter."""
 
 import warnings
 from math import isfinite
@@ -17,6 +17,9 @@ REASONS = {
     EndedBy.STALLED: "no lower point was found along the search direction",
     EndedBy.SEPARABLE: "The classes are separable, and without a penalty there is no "
     "optimum: larger coefficients are always better",
+    EndedBy.ROUNDING: "The optimum was reached, but a column of X has a mean that is much "
+    "larger than its deviation: predictions from X as it is lose digits, and their loss "
+    "differs by more than tol",
     EndedBy.CONVERGED: "The stopping rule ended training",
 }
 CYCLE_IS_OVER = "The cycle of learning rates is over"
@@ -43,6 +46,24 @@ def warn(estimator, method, run, stacklevel):
         warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
 
 
+def warn_of_ignored(estimator, method, stacklevel):
+    """Warn if a parameter was set that the method does not read.
+
+    `stacklevel` is that of the user's call, seen from this function.
+    """
+    names = method.ignored(estimator)
+    if not names:
+        return
+    values = ", ".join(f"{name}={getattr(estimator, name)!r}" for name in names)
+    text = (
+        f"{values} has no effect with learning_rate='auto'. To use it, set learning_rate "
+        "to a number or a schedule ('constant', say)"
+    )
+    if names == ["n_iter_no_change"]:
+        text = f"{values} has no effect without a learning rate or early_stopping=True"
+    warnings.warn(f"{text}.", UserWarning, stacklevel=stacklevel)
+
+
 def interruption(run):
     """Return the warning after Ctrl-C, or None if there was none."""
     if run.ended_by is not EndedBy.INTERRUPT:
@@ -66,8 +87,6 @@ def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):
     reason = CYCLE_IS_OVER if is_over else REASONS[run.ended_by]
     reason = reason.format(max_iter=max_iter)
     if run.gap is not None:
-        if run.ended_by in (EndedBy.MAX_ITER, EndedBy.STALLED) and run.gap <= tol:
-            return None
         return newton_shortfall(run, method, reason, tol)
     unit, improvement = method.unit, last_improvement(run)
     criterion = "validation score" if by_score else "objective"
@@ -89,8 +108,11 @@ def newton_shortfall(run, method, reason, tol):
     if run.ended_by is EndedBy.SEPARABLE:
         loss = f"Training stopped at a loss of {run.last_objective:.3g}."
         return f"{reason}. {loss} Set alpha > 0, with a penalty."
+    if run.ended_by is EndedBy.ROUNDING:
+        return f"{reason}. Subtract the means of columns (StandardScaler), or pass float64."
+    gap = run.gap.estimated
     return (
-        f"{reason}: the estimated relative gap to the optimum is {run.gap:.3g}, with "
+        f"{reason}: the estimated relative gap to the optimum is {gap:.3g}, with "
         f"tol={tol:g}. {method.advice}"
     )
 

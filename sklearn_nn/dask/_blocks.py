@@ -96,7 +96,11 @@ def valid_blocks(estimator, cluster, blocks, checkpoint) -> ClusterBlocks:
     encoding = labels.common_encoding([summary.encoding for summary in summaries])
     if checkpoint is not None:
         labels.check_same_classes(encoding, checkpoint.encoding)
-    check_n_classes(estimator, encoding)
+    check_n_classes(estimator, encoding.classes)
+    if isinstance(estimator.class_weight, dict) and not encoding.multilabel:
+        classes = sample_weights.weighted_classes(estimator.class_weight, encoding)
+        if len(classes):
+            check_n_classes(estimator, classes)
     by_class, n_rows, mean_weight = weights_of(estimator, summaries, encoding)
     dtype = np.result_type(*[summary.dtype for summary in summaries])
     recipe = Recipe(unfitted(estimator), dtype, encoding, by_class, mean_weight)

@@ -8,11 +8,13 @@ import numpy as np
 from scipy.sparse import issparse, vstack
 
 from .._engine.epochs import local_sgd
-from .._engine.newton.linear_passes import Evaluation, LocalRows
+from .._engine.newton import dual
+from .._engine.newton.linear_rows import Evaluation, LocalRows
 from .._engine.types import Dataset
 from ._workers import (
     Query,
     Recipe,
+    dual_of,
     evaluation_of,
     gathered_rows,
     hessian_of,
@@ -230,12 +232,38 @@ class ClusterRows:
         total, product = self.blocks.sums(product_of, common, proba.persisted())
         return product / total
 
+    def widened(self):
+        """Return these rows: the workers keep their dtype."""
+        return self
+
+    def at(self, coordinates):
+        """Return these rows: the workers prepare their own."""
+        return self
+
+    def hessian_cost(self, n_outputs):
+        """Return about how many Hessian products take as long as `hessian_blocks`."""
+        return self.gathered(np.random.RandomState(0)).hessian_cost(n_outputs)
+
+    def hessian_blocks(self, coordinates, proba, damping):
+        """Return the blocks (n_outputs, n_features + 1, n_features + 1) of the Hessian."""
+        total, blocks = self.blocks.sums(hessian_of, (*proba.at, damping, True))
+        return blocks / total
+
     def hessian(self, coordinates, proba, damping):
-        """Return the damped Hessian, or None if it is too large; see LocalRows."""
-        _, _, point = proba.at
-        rng = np.random.RandomState(0)
-        two = self.gathered(rng).sample(2, rng)
-        if two.hessian(coordinates, two.evaluate(coordinates, point).proba, 0.0) is None:
-            return None
-        total, hessian = self.blocks.sums(hessian_of, (*proba.at, damping))
-        return None if hessian is None else hessian / total
+        """Return the damped Hessian (n_parameters, n_parameters)."""
+        total, hessian = self.blocks.sums(hessian_of, (*proba.at, damping, False))
+        return hessian / total
+
+    def dual(self, coordinates, proba, direction, has_intercept):
+        """Return the Dual of the point that a step in this direction predicts."""
+        common = self.loss, coordinates, direction
+        shift = np.zeros(direction.shape[1])
+        for _ in range(dual.MAX_STEPS):
+            arguments = (*common, shift), proba.persisted()
+            total, *sums = self.blocks.sums(dual_of, *arguments)
+            divergence, residual, n_infeasible, curvature = sums
+            error = residual[-1]
+            if not has_intercept or not np.max(np.abs(error)) > dual.ROUNDING * total:
+                break
+            shift = dual.next_shift(shift, error, curvature)
+        return dual.Dual(divergence / total, residual / total, n_infeasible == 0)

@@ -13,7 +13,8 @@ from scipy.sparse import issparse
 
 from .._data import inputs, labels, sample_weights
 from .._engine.epochs import local_sgd
-from .._engine.newton.linear_passes import LocalRows
+from .._engine.newton import dual
+from .._engine.newton.linear_rows import LocalRows
 from .._engine.rows import copy_of_rows
 
 
@@ -84,7 +85,7 @@ def dataset_of(block, recipe):
     X, y, weight = block
     estimator, encoding, by_class = recipe.estimator, recipe.encoding, recipe.by_class
     X = inputs.validate_rows(estimator, X, recipe.dtype, ensure_all_finite=False)
-    X = aligned(X)
+    X = aligned(inputs.without_duplicates(X))
     y = inputs.plain_labels(y, warn=False)
     y, weight, rows = sample_weights.drop_weightless(y, weight)
     if by_class is not None:
@@ -112,10 +113,15 @@ def gathered_rows(block, query, index):
     return copy_of_rows(dataset_of(block, query.recipe), index)
 
 
+def rows_of(block, query, loss, coordinates) -> LocalRows:
+    """Return the LocalRows of a block."""
+    return LocalRows(dataset_of(block, query.recipe), loss).at(coordinates)
+
+
 def evaluation_of(block, query, number):
     """Return sums over a block: weights; and loss, gradient and diagonal, weighted."""
     loss, coordinates, point = query.common
-    rows = LocalRows(dataset_of(block, query.recipe), loss)
+    rows = rows_of(block, query, loss, coordinates)
     evaluation, total = rows.evaluate(coordinates, point), rows.total_weight()
     sums = evaluation.loss, evaluation.gradient, evaluation.diagonal
     return total, *(total * value for value in sums)
@@ -124,27 +130,40 @@ def evaluation_of(block, query, number):
 def proba_of(block, query, number):
     """Return the probabilities (n_samples, n_outputs) of a block's rows."""
     loss, coordinates, point = query.common
-    return (
-        LocalRows(dataset_of(block, query.recipe), loss).evaluate(coordinates, point).proba
-    )
+    return rows_of(block, query, loss, coordinates).evaluate(coordinates, point).proba
 
 
 def product_of(block, query, proba):
     """Return sums over a block: weights; and the Hessian times a direction, weighted."""
     loss, coordinates, damping, direction = query.common
-    rows = LocalRows(dataset_of(block, query.recipe), loss)
+    rows = rows_of(block, query, loss, coordinates)
     total = rows.total_weight()
     return total, total * rows.hessian_product(coordinates, proba, damping, direction)
 
 
 def hessian_of(block, query, number):
-    """Return sums over a block: weights; and the Hessian, weighted, or None."""
-    loss, coordinates, point, damping = query.common
-    rows = LocalRows(dataset_of(block, query.recipe), loss)
+    """Return sums over a block: weights; and the Hessian or its blocks, weighted."""
+    loss, coordinates, point, damping, in_blocks = query.common
+    rows = rows_of(block, query, loss, coordinates)
     # Probabilities are computed again: one product, beside n_features for the Hessian.
     proba, total = rows.evaluate(coordinates, point).proba, rows.total_weight()
-    hessian = rows.hessian(coordinates, proba, damping)
-    return total, None if hessian is None else total * hessian
+    hessian = rows.hessian_blocks if in_blocks else rows.hessian
+    return total, total * hessian(coordinates, proba, damping)
+
+
+def dual_of(block, query, proba):
+    """Return sums over a block: weights; and those of a dual point.
+
+    These are divergence, residual, 1 if a prediction is not feasible, and curvature.
+    """
+    loss, coordinates, direction, shift = query.common
+    rows = rows_of(block, query, loss, coordinates)
+    change = rows.logits(coordinates, direction)
+    found = dual.predicted(rows.data, proba, change, shift)
+    residual = rows.weighted_sum(coordinates, found.error)
+    curvature = dual.curvature(rows.data, proba)
+    sums = found.divergence, residual, float(not found.is_feasible), curvature
+    return rows.total_weight(), *sums
 
 
 def sums_after_round(block, query, number):
@@ -161,9 +180,8 @@ def objective_of(block, query, number):
 
 
 def sum_of(parts):
-    """Return the elementwise sum of tuples of numbers, arrays, or None (sum: None)."""
+    """Return the elementwise sum of tuples of numbers or arrays."""
     with np.errstate(over="ignore", invalid="ignore"):  # the client checks for divergence
         return tuple(
-            None if any(v is None for v in values) else sum(values[1:], start=values[0])
-            for values in zip(*parts, strict=True)
+            sum(values[1:], start=values[0]) for values in zip(*parts, strict=True)
         )

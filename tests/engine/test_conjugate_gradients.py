@@ -6,21 +6,32 @@ import numpy as np
 import pytest
 
 from sklearn_nn._engine.newton.conjugate_gradients import (
+    Final,
     Quadratic,
+    least_ritz_value,
     minimise_quadratic,
+    minimise_smooth,
     soft_threshold,
-    solve_directly,
+    solver_of,
 )
 
 EPS = np.finfo(np.float64).eps
 
+NEVER = Final(decrease=-1.0, is_proof=lambda residual: True, max_products=0)
+
 # So strict that the search ends at rounding error, or close to it.
 EXACT = {
     "objective": 1e14,
-    "final_decrease": 0.0,
+    "final": NEVER,
     "forcing_term": 1e-14,
     "max_products": 10_000,
 }
+
+
+def solve_directly(matrix, start, gradient):
+    """Return the exact minimum, and the decrease of m."""
+    move = -solver_of(matrix)(gradient)
+    return start + move, -0.5 * float(np.sum(gradient * move))
 
 
 class Task(NamedTuple):
@@ -135,10 +146,10 @@ def test_without_l1_the_linear_equations_are_solved(seed, condition, start):
 @any_condition
 def test_solve_is_exact(seed, condition):
     task = task_of(seed, condition=condition, l1=None)
-    solution = solve_directly(task.H, task.start, task.gradient)
+    point, _ = solve_directly(task.H, task.start, task.gradient)
     exact = task.start.ravel() - np.linalg.solve(task.H, task.gradient.ravel())
     largest = np.max(np.abs(exact))
-    error = np.max(np.abs(solution.point.ravel() - exact))
+    error = np.max(np.abs(point.ravel() - exact))
     assert error <= 100 * EPS * condition * largest
 
 
@@ -159,26 +170,26 @@ def test_decrease_of_minimise_equals_that_of_the_model(seed, condition, start, l
 @any_condition
 def test_decrease_of_solve_equals_that_of_the_model(condition):
     task = task_of(condition=condition, l1=None)
-    solution = solve_directly(task.H, task.start, task.gradient)
-    expected = task.value(task.start) - task.value(solution.point)
-    assert solution.decrease == pytest.approx(expected, rel=1e-9)
+    point, decrease = solve_directly(task.H, task.start, task.gradient)
+    expected = task.value(task.start) - task.value(point)
+    assert decrease == pytest.approx(expected, rel=1e-9)
 
 
 def test_solve_is_exact_for_rows_of_very_different_size():
     task = task_of(l1=None)
     size = 10.0 ** np.linspace(-12, 12, 12)
-    scaled = solve_directly(
+    scaled, _ = solve_directly(
         task.H * size * size[:, None], task.start, task.gradient * size[:, None]
     )
-    plain = solve_directly(task.H, task.start, task.gradient)
-    move = (scaled.point - task.start) * size[:, None]
+    plain, _ = solve_directly(task.H, task.start, task.gradient)
+    move = (scaled - task.start) * size[:, None]
     # Rounding of start + move in units of the start.
     rounding = 10 * EPS * (np.abs(task.start) * size[:, None] + 1)
-    assert np.all(np.abs(move - (plain.point - task.start)) <= 1000 * rounding)
+    assert np.all(np.abs(move - (plain - task.start)) <= 1000 * rounding)
 
 
 def test_solve_returns_none_for_a_singular_matrix():
-    assert solve_directly(np.ones((3, 3)), np.zeros((3, 1)), np.ones((3, 1))) is None
+    assert solver_of(np.ones((3, 3))) is None
 
 
 @any_seed
@@ -188,6 +199,79 @@ def test_n_conjugate_steps_solve_n_equations(seed):
     solution = minimise_quadratic(task.model(products), **EXACT | {"max_products": 12})
     assert len(products) == 12
     assert violation(task, solution.point) <= 1e-10
+
+
+# Without an l1 part, by a preconditioner.
+
+
+def smooth_solution(task, solve=None, final=NEVER, forcing_term=1e-14, max_products=10_000):
+    """Return the Solution of minimise_smooth, by default an exact one."""
+    how = 1e300, final, forcing_term, max_products
+    return minimise_smooth(task.model(), solve, *how)
+
+
+@any_seed
+@any_condition
+@pytest.mark.parametrize("is_preconditioned", [False, True])
+def test_smooth_minimum_is_exact(seed, condition, is_preconditioned):
+    task = task_of(seed, condition=condition, l1=None)
+    solve = solver_of(task.H + 0.1 * np.diag(np.diagonal(task.H)))
+    solution = smooth_solution(task, solve if is_preconditioned else None)
+    exact, decrease = solve_directly(task.H, task.start, task.gradient)
+    assert solution.decrease == pytest.approx(decrease, rel=1e-9)
+    assert violation(task, solution.point) <= 1e-7 * np.sqrt(decrease)
+
+
+@any_seed
+def test_an_exact_preconditioner_needs_one_product(seed):
+    task = task_of(seed, l1=None)
+    assert smooth_solution(task, solver_of(task.H), forcing_term=1e-3).n_products == 1
+
+
+@any_seed
+@pytest.mark.parametrize("n_products", range(1, 12))
+def test_the_rest_estimates_what_is_missing(seed, n_products):
+    task = task_of(seed, condition=100.0, l1=None)
+    solution = smooth_solution(task, max_products=n_products)
+    _, decrease = solve_directly(task.H, task.start, task.gradient)
+    missing = decrease - solution.decrease
+    # Ritz values are between the eigenvalues, so the estimate may be too small.
+    assert 0.01 * missing - 1e-12 <= solution.rest <= 100 * missing + 1e-9
+
+
+@any_seed
+def test_ritz_values_of_all_steps_are_eigenvalues(seed):
+    task = task_of(seed, condition=100.0, l1=None)
+    steps, model = [], task.model()
+    unit = 1 / np.sqrt(np.diagonal(task.H))
+    expected = np.linalg.eigvalsh(task.H * unit * unit[:, None])[0]
+    x, residual = model.start, model.gradient
+    direction, size = residual / model.diagonal, 0.0
+    size = float(np.sum(residual * direction))
+    for _ in range(task.H.shape[0]):
+        product = model.product(direction)
+        length = size / float(np.sum(direction * product))
+        x, residual = x - length * direction, residual - length * product
+        last, size = size, float(np.sum(residual * residual / model.diagonal))
+        steps.append((length, size / last))
+        direction = residual / model.diagonal + size / last * direction
+    assert least_ritz_value(steps) == pytest.approx(expected, rel=1e-6)
+
+
+@any_seed
+def test_a_last_solution_is_as_exact_as_its_proof_needs(seed):
+    task = task_of(seed, n=60, condition=1e4, l1=None)
+    norms = []
+    for bound in (1e-2, 1e-4, 1e-6):
+
+        def is_proof(residual, bound=bound):
+            return np.max(np.abs(residual)) <= bound
+
+        final = Final(np.inf, is_proof, 10_000)
+        solution = smooth_solution(task, final=final, forcing_term=0.3)
+        norms.append(violation(task, solution.point))
+        assert norms[-1] <= 2 * bound
+    assert norms[0] > norms[-1]
 
 
 # With an l1 part. As m is convex, the optimality conditions prove the minimum.
@@ -393,7 +477,7 @@ def test_decrease_is_positive_however_early_the_search_ends(seed, start, l1, mos
 def test_a_small_predicted_decrease_is_solved_more_exactly(seed):
     task = task_of(seed, n=60, condition=1e6, l1=None)
     n_products = [
-        minimise_quadratic(task.model(), objective, 0.0, 1e-10, 10_000).n_products
+        minimise_quadratic(task.model(), objective, NEVER, 1e-10, 10_000).n_products
         for objective in (1e3, 1e5, 1e7)
     ]
     assert n_products == sorted(n_products)
@@ -402,7 +486,7 @@ def test_a_small_predicted_decrease_is_solved_more_exactly(seed):
 
 def test_a_predicted_decrease_above_the_objective_ends_the_search():
     task = task_of(condition=1e6, l1=None)
-    assert minimise_quadratic(task.model(), 1e-3, 0.0, 1e-10, 10_000).n_products == 1
+    assert minimise_quadratic(task.model(), 1e-3, NEVER, 1e-10, 10_000).n_products == 1
 
 
 @pytest.mark.parametrize("l1", [None, 0.1])

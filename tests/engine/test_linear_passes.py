@@ -19,7 +19,7 @@ from storages import DENSE, csr_with_zeros, frozen
 from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.newton import linear_passes
 from sklearn_nn._engine.newton.coordinates import Coordinates, standardised
-from sklearn_nn._engine.newton.linear_passes import LocalRows
+from sklearn_nn._engine.newton.linear_rows import LocalRows
 from sklearn_nn._engine.objective.losses import LOSSES
 from sklearn_nn._engine.types import Dataset
 
@@ -321,11 +321,33 @@ def test_float32_hessian_has_products_as_columns(uses_kernels, n_outputs, storag
     assert_close(H, dense_hessian(case, proba, 0.1), np.float32)
 
 
+@either_way
 @any_outputs
-def test_hessian_of_many_features_is_none(n_outputs):
-    case = case_of(n_outputs, n_samples=3, n_features=linear_passes.MAX_FEATURES + 1)
-    proba = case.rows.evaluate(case.coordinates, case.point).proba
-    assert case.rows.hessian(case.coordinates, proba, 0.0) is None
+@any_storage
+def test_blocks_are_those_of_the_hessian_without_coupling(uses_kernels, n_outputs, storage):
+    case = case_of(n_outputs, 20, 3, np.float64, storage, weighted=True)
+    proba = frozen(case.rows.evaluate(case.coordinates, case.point).proba)
+    H = dense_hessian(case, proba, 0.1)
+    blocks = case.rows.hessian_blocks(case.coordinates, proba, 0.1)
+    for k in range(n_outputs):
+        assert_close(blocks[k], H[k::n_outputs, k::n_outputs])
+
+
+def test_a_hessian_that_is_too_large_costs_too_much():
+    case = case_of(1, n_samples=3, n_features=5000)
+    assert case.rows.hessian_cost(1) == np.inf
+
+
+@either_way
+@any_outputs
+@any_storage
+@pytest.mark.parametrize("is_subset", [False, True])
+def test_logits_and_weighted_sums_are_products(uses_kernels, n_outputs, storage, is_subset):
+    case = case_of(n_outputs, 20, 3, np.float64, storage, True, is_subset)
+    U = dense_rows(case)
+    assert_close(case.rows.logits(case.coordinates, case.point), U @ case.point)
+    factors = np.random.RandomState(0).normal(size=(len(U), n_outputs))
+    assert_close(case.rows.weighted_sum(case.coordinates, factors), U.T @ factors)
 
 
 @pytest.mark.parametrize("n_samples", [1, 1023, 1024, 1025, 2100])
@@ -487,6 +509,14 @@ def assert_kernels_equal_reference(case, dampings=DAMPINGS):
         expected = linear_passes.hessian_product(*arguments)
         for product in by_level(compiled.hessian_product, *arguments).values():
             assert_close(product, expected, dtype)
+    arguments = loss, data, case.coordinates, case.point
+    expected = linear_passes.logits(*arguments)
+    for logits in by_level(compiled.logits, *arguments).values():
+        assert_close(logits, expected, dtype)
+    arguments = loss, data, case.coordinates, expected
+    expected = linear_passes.weighted_sum(*arguments)
+    for sums in by_level(compiled.weighted_sum, *arguments).values():
+        assert_close(sums, expected, dtype)
 
 
 def assert_sparse_hessian_equals_reference(case):
@@ -496,8 +526,8 @@ def assert_sparse_hessian_equals_reference(case):
     arguments = loss, data, case.coordinates, proba, 0.3
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "supports_passes", lambda loss, data: False)
-        expected = linear_passes.hessian(*arguments)
-    for matrix in by_level(linear_passes.hessian, *arguments).values():
+        expected = linear_passes.hessian_blocks(*arguments)
+    for matrix in by_level(linear_passes.hessian_blocks, *arguments).values():
         assert_close(matrix, expected, dtype)
 
 

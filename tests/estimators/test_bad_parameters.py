@@ -144,7 +144,7 @@ BAD_VALUES = {
     "fit_intercept": NOT_A_FLAG,
     "hidden_layer_sizes": [0, -3, 2.5, None, "5", *BOOLS, *BAD_SIZES],
     "init": [*NOT_A_NAME, None, "HE", "random"],
-    "l1_ratio": NOT_A_SHARE,
+    "l1_ratio": [value for value in NOT_A_SHARE if value is not None],
     "learning_rate": [*NOT_POSITIVE, "optimal", "CONSTANT", "AUTO", "auto"],
     "learning_rate_init": NOT_POSITIVE,
     "loss": [*NOT_A_NAME, None, "hinge"],

@@ -73,6 +73,7 @@ def test_huge_features_with_early_stopping_raise(estimator_class):
 
 
 @every_method
+@pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_adam_with_an_epsilon_below_float32_raises_or_gives_probabilities(estimator_class):
     # The moments of a zero column are 0, and 1e-300 is 0 in float32: 0 / 0 or rate / 0.
     model = small(estimator_class, solver="adam", epsilon=1e-300)

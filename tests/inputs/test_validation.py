@@ -69,6 +69,7 @@ def test_curves_begin_with_those_of_a_shorter_run(estimator_class, parts):
 
 @every_method
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+@pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_validation_rows_do_not_affect_training_without_early_stopping(
     estimator_class, solver, parts
 ):
@@ -482,6 +483,7 @@ def interrupting(at_call):
 @every_method
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+@pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_interrupt_during_validation_gives_the_previous_epoch(
     estimator_class, early_stopping, solver, parts
 ):

@@ -20,6 +20,7 @@ from optimizers import PARAMETERS
 from scipy.sparse import csc_matrix, csr_array
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 
 from sklearn_nn import SGDLogisticClassifier
 
@@ -254,11 +255,36 @@ def test_every_parameter_of_an_optimizer_is_in_unused_by_auto():
 
 
 @pytest.mark.parametrize("name", UNUSED_BY_AUTO)
-def test_auto_ignores_parameters_of_gradient_steps(name, many_rows):
+def test_auto_ignores_parameters_of_gradient_steps_and_names_them(name, many_rows):
     X, y = many_rows(2)
-    models = [auto().fit(X, y), auto(**{name: UNUSED_BY_AUTO[name]}).fit(X, y)]
+    models = [auto().fit(X, y), auto(**{name: UNUSED_BY_AUTO[name]})]
+    with pytest.warns(UserWarning, match=f"^{name}=.* has no effect") as caught:
+        models[1].fit(X, y)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
     np.testing.assert_array_equal(*map(parameters_of, models))
     assert models[0].loss_curve_ == models[1].loss_curve_
+
+
+def test_all_ignored_parameters_are_in_one_warning_of_each_call(many_rows):
+    X, y = many_rows(2)
+    search = GridSearchCV(auto(solver="adam", beta_1=0.5), {"alpha": [1e-3, 1e-2]}, cv=2)
+    with pytest.warns(UserWarning, match="solver='adam', beta_1=0.5 has no") as caught:
+        search.fit(X, y)
+    assert len(caught) == 5
+    with pytest.warns(UserWarning, match="solver='adam', beta_1=0.5 has no"):
+        search.estimator.partial_fit(X, y, classes=[0, 1])
+
+
+def test_early_stopping_uses_n_iter_no_change(many_rows):
+    X, y = many_rows(2)
+    model = auto(n_iter_no_change=3, early_stopping=True)
+    fit(model, X, y)  # warnings are errors
+
+
+def test_a_learning_rate_uses_all_parameters(many_rows):
+    X, y = many_rows(2)
+    fit(auto(learning_rate=0.1, max_iter=3, tol=None, **UNUSED_BY_AUTO), X, y)
 
 
 @pytest.mark.parametrize("rate", [1e-3, 0.1])

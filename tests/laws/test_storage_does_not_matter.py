@@ -61,6 +61,7 @@ def _with_long_indices(X):
 @pytest.mark.parametrize("batch_size", [1, 16, "full"])
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("storage", DENSE)
+@pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_dense_storage_does_not_matter(
     estimator_class, batch_size, shuffle, storage, rows, tmp_path
 ):
@@ -122,6 +123,7 @@ def test_every_parameter_of_an_optimizer_is_in_numpy_floats():
 @every_method
 @pytest.mark.parametrize("solver", LINEAR_SOLVERS)
 @pytest.mark.parametrize("name", NUMPY_FLOATS)
+@pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_numpy_floats_as_parameters_keep_float32(estimator_class, solver, name, rows):
     X, y, _ = rows()
     model = estimator_class(solver=solver, max_iter=4, tol=None, random_state=0)

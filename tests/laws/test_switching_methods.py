@@ -63,6 +63,7 @@ def coefficients(model):
     ],
 )
 @pytest.mark.filterwarnings("ignore:max_iter")
+@pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_another_method_ignores_the_memory_of_the_previous_one(public, before, after):
     ways = CLASSES[public]
     parameters = {

@@ -83,6 +83,7 @@ def assert_same_model(model, other, X):
 
 @every_method
 @solvers
+@pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_every_epoch_is_a_task(estimator_class, solver, rows):
     X, y, _ = rows()
     recorder, solver = Recorder(), supported_solver(estimator_class, solver)
@@ -94,6 +95,7 @@ def test_every_epoch_is_a_task(estimator_class, solver, rows):
 
 @every_method
 @solvers
+@pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_a_model_in_mid_training_equals_a_shorter_fit(estimator_class, solver, rows):
     X, y, weight = rows()
     recorder, solver = Recorder(), supported_solver(estimator_class, solver)
@@ -192,6 +194,7 @@ def test_a_callback_that_returns_true_stops_training(estimator_class, solver, ro
     estimator = make(estimator_class, solver=solver).set_callbacks(Recorder(1, stop))
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a deliberate stop needs no warning
+        warnings.filterwarnings("ignore", ".* has no effect")  # solver, with 'auto'
         estimator.set_params(tol=1e-12).fit(X, y)
     expected = make(estimator_class, solver=solver, max_iter=2).fit(X, y)
     assert_same_model(estimator, expected, X)
@@ -209,6 +212,7 @@ def test_training_resumes_after_a_stop(rows):
 @every_method
 @solvers
 @pytest.mark.parametrize("at_begin", [False, True])
+@pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_a_failing_callback_keeps_the_last_finished_epoch(
     estimator_class, solver, at_begin, rows
 ):

@@ -33,6 +33,7 @@ def without_array_libraries(mark):
 
 
 @parametrize_with_checks([SGDLogisticClassifier(), BackpropMLPClassifier()])
+@pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_defaults_fulfil_the_contract(estimator, check):
     check(estimator)
 
@@ -121,5 +122,6 @@ def test_combinations_of_options_fulfil_the_contract(estimator, check):
 
 
 @without_array_libraries(parametrize_with_checks(list(without_learning_rate())))
+@pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_auto_fulfils_the_contract(estimator, check):
     check_or_fail_as_expected(estimator, check, expected_failure_of_auto(estimator, check))

@@ -282,15 +282,33 @@ def evaluate(loss, data, coordinates, point):
     """Return the result of `linear_passes.evaluate`."""
     gradient, diagonal = np.zeros(point.shape), np.zeros(point.shape)
     proba = np.empty((data.n_samples, point.shape[1]), dtype=data.X.dtype)
-    total = run_pass(loss, data, coordinates, point, proba, gradient, diagonal)
+    sums = gradient, diagonal
+    total = run_pass("evaluation", loss, data, coordinates, proba, point, *sums)
     return total, gradient, diagonal, proba
 
 
 def hessian_product(loss, data, coordinates, proba, damping, direction):
     """Return the result of `linear_passes.hessian_product`."""
     product = np.zeros(direction.shape)
-    run_pass(loss, data, coordinates, direction, proba, product, None, damping)
+    how = product, None, damping
+    run_pass("hessian_product", loss, data, coordinates, proba, direction, *how)
     return product
+
+
+def logits(loss, data, coordinates, point):
+    """Return the result of `linear_passes.logits`."""
+    values = np.empty((data.n_samples, point.shape[1]), dtype=data.X.dtype)
+    unused = np.zeros(point.shape)
+    run_pass("logits", loss, data, coordinates, values, point, unused)
+    return values
+
+
+def weighted_sum(loss, data, coordinates, factors):
+    """Return the result of `linear_passes.weighted_sum`."""
+    values = np.ascontiguousarray(factors, dtype=data.X.dtype)
+    sums = np.zeros((data.X.shape[1] + 1, values.shape[1]))
+    run_pass("weighted_sum", loss, data, coordinates, values, np.zeros_like(sums), sums)
+    return sums
 
 
 def sparse_hessian(X, rows, coordinates, omega):
@@ -303,19 +321,25 @@ def sparse_hessian(X, rows, coordinates, omega):
     matrix = np.tril(matrix) + np.triu(matrix, 1).T
     inverse = np.append(1 / coordinates.scale, 1.0)
     matrix *= inverse[:, None] * inverse
-    return matrix + np.tril(matrix, -1).T
+    matrix += np.tril(matrix, -1).T
+    return coordinates.centred_products(matrix)
 
 
-def run_pass(loss, data, coordinates, point, proba, sums, diagonal, damping=0.0):
-    """Add one pass to `sums` and `diagonal`; return the sum of the losses."""
+def run_pass(kind, loss, data, coordinates, values, point, sums, diagonal=None, damping=0.0):
+    """Add one pass to `sums` and `diagonal`; return the sum of the losses.
+
+    The kernels neither centre nor scale sparse rows: theta and sums are converted instead.
+    """
     X, scale = data.X, coordinates.scale[:, None]
     is_sparse = not isinstance(X, np.ndarray)
-    if is_sparse:  # theta is scaled instead of the values
-        point = np.vstack([point[:-1] / scale, point[-1:]])
+    if is_sparse:
+        weight, centre = point[:-1] / scale, coordinates.centre
+        point = np.vstack([weight, point[-1:] - centre @ weight])
     y, weight = targets_of(data)
     total = kernels.run_pass(
         level=LEVEL,
         blas_from=NEVER,
+        kind=kernels.PASSES[kind],
         loss=kernels.LOSSES[loss_name(loss)],
         X=X,
         index=index_of(data.rows),
@@ -324,13 +348,17 @@ def run_pass(loss, data, coordinates, point, proba, sums, diagonal, damping=0.0)
         centre=coordinates.centre.astype(X.dtype),
         inverse_scale=(1 / coordinates.scale).astype(X.dtype),
         theta=np.ascontiguousarray(point, dtype=X.dtype),
-        proba=proba,
+        values=values,
         sums=sums,
         diagonal=diagonal,
         damping=damping,
     )
     if is_sparse:
-        sums[:-1] /= scale
+        centre = centre[:, None]
+        sums[:-1] = (sums[:-1] - centre * sums[-1]) / scale
         if diagonal is not None:
+            # Each row with an absent value adds omega centre^2, each other one the rest.
+            rounded = centre.astype(X.dtype).astype(np.float64)  # as the kernels read it
+            diagonal[:-1] = np.maximum(diagonal[:-1] + rounded**2 * diagonal[-1], 0.0)
             diagonal[:-1] /= scale**2
     return total

@@ -15,16 +15,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigvalsh_tridiagonal
 
-from ..arrays import Matrix
+from ..arrays import Matrix, Vector
 from ..objective.penalties import soft_threshold
 
 # After MIN_STEPS steps, the minimisation ends when the later half of its steps brought less
 # than the forcing term times the decrease; the forcing term is at most MAX_FORCING_TERM.
 MIN_STEPS, MAX_FORCING_TERM = 8, 0.3
-# The forcing term if the decrease is so small that training ends.
-FINAL_FORCING_TERM = 1e-2
+EPS = np.finfo(np.float64).eps
 
 
 class Quadratic(NamedTuple):
@@ -37,12 +36,24 @@ class Quadratic(NamedTuple):
     l1: Matrix | None  # >= 0, or None without an l1 part
 
 
+class Final(NamedTuple):
+    """When the last minimisation of a run ends, whose result must prove how near it is."""
+
+    decrease: float  # of m, at most that of a last minimisation
+    is_proof: Callable  # residual, the gradient at the point -> whether it is small enough
+    max_products: int  # more than without a proof
+
+
+NEVER_FINAL = Final(decrease=-1.0, is_proof=lambda residual: True, max_products=0)
+
+
 class Solution(NamedTuple):
     """An approximate minimum."""
 
     point: Matrix
     decrease: float  # of m since the start
     n_products: int
+    rest: float = 0.0  # estimate of what the minimum is lower
 
 
 class Iterate(NamedTuple):
@@ -55,24 +66,112 @@ class Iterate(NamedTuple):
     product: Matrix | None = None  # H times this direction
 
 
-def solve_directly(matrix, start, gradient) -> Solution | None:
-    """Return the exact Solution for a matrix H without an l1 part.
+class Solver(NamedTuple):
+    """Solves with a matrix, for residuals of any shape."""
 
-    None if H is numerically singular; conjugate gradients still work then.
+    unit: Vector  # (n,), with which the matrix has a diagonal of ones
+    factor: tuple  # of the matrix in these units
+    smallest_pivot: float  # near 0 if the matrix is nearly singular; at most 1
+
+    def __call__(self, residual):
+        """Return matrix^-1 residual."""
+        values = self.unit * residual.reshape(-1)
+        solved = self.unit * cho_solve(self.factor, values, check_finite=False)
+        return solved.reshape(residual.shape)
+
+
+def solver_of(matrix) -> Solver | None:
+    """Return the Solver of a matrix.
+
+    None if the matrix is numerically singular; conjugate gradients still work then.
     """
     unit = 1 / np.sqrt(np.diagonal(matrix))  # equal scales lose fewer digits
     try:
         factor = cho_factor(matrix * unit * unit[:, None], check_finite=False)
     except LinAlgError:
         return None
-    slope = gradient.reshape(-1)
-    move = -unit * cho_solve(factor, unit * slope, check_finite=False)
-    decrease = -0.5 * float(slope @ move)
-    return Solution(start + move.reshape(start.shape), decrease, 0)
+
+    return Solver(unit, factor, float(np.min(np.diagonal(factor[0])) ** 2))
+
+
+def minimise_smooth(
+    model: Quadratic, solve, objective, final: Final, forcing_term, max_products
+) -> Solution:
+    """Return an approximate Solution without an l1 part.
+
+    Parameters
+    ----------
+    model : Quadratic
+    solve : callable residual -> move, or None
+        Solves with an approximation of H, the preconditioner. None takes the diagonal.
+    objective, final, forcing_term, max_products
+        As in `minimise_quadratic`.
+
+    References
+    ----------
+    M. Hestenes and E. Stiefel, "Methods of conjugate gradients for solving linear systems",
+    1952; J. Nocedal and S. Wright, "Numerical Optimization", 2006, algorithms 5.3 and 7.1.
+    """
+    if solve is None:
+
+        def solve(residual):
+            return residual / model.diagonal
+
+    x, residual = model.start, model.gradient
+    towards = solve(residual)
+    direction, size = towards, float(np.sum(residual * towards))
+    decreases, ritz, n_proving = [0.0], [], 0
+    while size > 0 and len(decreases) <= max_products:
+        product = model.product(direction)
+        curvature = float(np.sum(direction * product))
+        if not curvature > 0:
+            break
+        length = size / curvature
+        x = x - length * direction
+        residual = residual - length * product
+        last_decrease, decrease = 0.5 * length * size, decreases[-1] + 0.5 * length * size
+        decreases.append(decrease)
+        towards = solve(residual)
+        last_size, size = size, float(np.sum(residual * towards))
+        ritz.append((length, size / last_size))
+        direction = towards + size / last_size * direction
+        if not last_decrease > EPS * decrease or decrease > objective:
+            break
+        part = min(MAX_FORCING_TERM, max(forcing_term, decrease / objective))
+        n_steps = len(decreases) - 1
+        later = decrease - decreases[n_steps // 2] < part * decrease
+        if (later and n_steps > 1) or size < part * decrease:
+            if decrease > final.decrease or final.is_proof(residual):
+                break
+            n_proving += 1
+            if n_proving > final.max_products:
+                break
+    rest = 0.5 * max(size, 0.0) / least_ritz_value(ritz)
+    return Solution(x, decreases[-1], len(decreases) - 1, rest)
+
+
+def least_ritz_value(steps) -> float:
+    """Return the smallest Ritz value of preconditioner^-1 H, an upper bound of its least.
+
+    `steps` are the length of each conjugate-gradient step, and the ratio of the sizes of
+    the residual after and before it: they determine the matrix of the Lanczos process.
+
+    References
+    ----------
+    Y. Saad, "Iterative Methods for Sparse Linear Systems", 2003, section 6.7.3.
+    """
+    if not steps:
+        return 1.0
+    length, ratio = np.array(steps).T
+    diagonal = 1 / length
+    diagonal[1:] += ratio[:-1] / length[:-1]
+    beside = np.sqrt(np.maximum(ratio[:-1], 0.0)) / length[:-1]
+    values = eigvalsh_tridiagonal(diagonal, beside, check_finite=False)
+    return max(float(values[0]), np.finfo(np.float64).tiny)
 
 
 def minimise_quadratic(
-    model: Quadratic, objective, final_decrease, forcing_term, max_products
+    model: Quadratic, objective, final: Final, forcing_term, max_products
 ) -> Solution:
     """Return an approximate Solution.
 
@@ -83,8 +182,8 @@ def minimise_quadratic(
         Objective at the start, whose lower bound is 0. So decrease / objective estimates
         how far the start is from the optimum. Minimisation ends when the later half of the
         steps brought less than that fraction of the decrease.
-    final_decrease : float
-        If the decrease is smaller, training ends; then it must be accurate.
+    final : Final
+        If the decrease is smaller than its own, training may end.
     forcing_term : float
         Lower bound of that fraction for any larger decrease.
     max_products : int
@@ -104,7 +203,7 @@ def minimise_quadratic(
     gradient. Zeros of the l1 part take the place of bounds.
     """
     iterate = Iterate(model.start, model.gradient, 0.0)
-    step_size, n_products, decreases = 1.0, 0, [0.0]
+    step_size, n_products, decreases, n_proving = 1.0, 0, [0.0], 0
     while n_products < max_products:
         free, chopped = split_gradient(model, iterate)
         free_size = float(np.sum(free * free / model.diagonal))
@@ -128,9 +227,13 @@ def minimise_quadratic(
         if decrease > objective:  # more than the objective can fall
             break
         part = min(MAX_FORCING_TERM, max(forcing_term, decrease / objective))
-        part = FINAL_FORCING_TERM if decrease <= final_decrease else part
         if n_steps >= MIN_STEPS and decrease - decreases[n_steps // 2] < part * decrease:
-            break
+            free, chopped = split_gradient(model, iterate)
+            if decrease > final.decrease or final.is_proof(free + chopped):
+                break
+            n_proving += 1
+            if n_proving > final.max_products:
+                break
     return Solution(iterate.x, iterate.decrease, n_products)
 
 

@@ -1,4 +1,4 @@
-"""Standardised coordinates: variance about 1, and mean 0 for dense rows with intercept."""
+"""Standardised coordinates: variance about 1, and mean 0 for models with an intercept."""
 
 from typing import NamedTuple
 
@@ -10,6 +10,9 @@ from ..types import Dataset
 
 # A column is constant if its deviations are within this many rounding errors.
 ROUNDINGS_OF_COLUMN = 10.0
+# Values are far out if they are this many deviations from the mean; leaving them out is
+# repeated at most MAX_TRIMS times.
+FAR_OUT, MAX_TRIMS = 6.0, 20
 # No scale is below 2**-MAX_EXPONENT.
 MAX_EXPONENT = 480
 
@@ -22,7 +25,7 @@ class Coordinates(NamedTuple):
     in these coordinates has the shape (n_features + 1, n_outputs), intercepts last.
     """
 
-    centre: Vector  # (n_features,), zeros without intercept, and for rows that stay sparse
+    centre: Vector  # (n_features,), zeros without intercept
     scale: Vector  # (n_features,), powers of two: scaling by them does not round
 
     def point_of(self, theta: Vector) -> Matrix:
@@ -36,8 +39,19 @@ class Coordinates(NamedTuple):
         weight = point[:-1] / self.scale[:, None]
         return np.vstack([weight, point[-1] - self.centre @ weight]).reshape(-1)
 
+    def centred_products(self, matrix: Matrix) -> Matrix:
+        """Return the sum of omega u^T u, from that of rows that are scaled, not centred.
+
+        Each row u ends with a 1: the last row of the matrix has the sums of omega u.
+        """
+        if not self.centre.any():
+            return matrix
+        shift = np.append(self.centre / self.scale, 0.0)
+        outer = shift[:, None] * matrix[-1]
+        return matrix - outer - outer.T + shift[:, None] * shift * matrix[-1, -1]
+
     def convert(self, X: Rows) -> Rows:
-        """Return the rows of X, dense or CSR, in these coordinates."""
+        """Return the rows of X in these coordinates; CSR is only scaled, not centred."""
         if issparse(X):
             return X.multiply((1 / self.scale).astype(X.dtype)).tocsr()
         return (X - self.centre.astype(X.dtype)) / self.scale.astype(X.dtype)
@@ -52,29 +66,90 @@ def standardised(data: Dataset, centred: bool) -> Coordinates:
         All rows of its X, or of a sample: any coordinates lead to the same optimum. Moments
         are weighted, so that a weight acts as a repetition.
     centred : bool
-        Whether means become 0: for dense rows and a model with an intercept.
+        Whether means become 0: for a model with an intercept.
     """
     X, weight = data.X, data.sample_weight
     weight = np.ones(data.n_samples) if weight is None else weight.astype(np.float64)
     weight = weight / weight.sum()
     largest = bounded(power_of_two(largest_of_columns(X)), X.dtype)
     if issparse(X):
-        values = X.data / largest[X.indices]  # so that squares do not overflow
-        row_weight = np.repeat(weight, np.diff(X.indptr))
-        squares = np.bincount(X.indices, row_weight * values**2, minlength=X.shape[1])
-        scale = largest * root_or_one(squares)
-        return Coordinates(np.zeros(X.shape[1]), bounded(scale, X.dtype))
+        return standardised_csr(X, weight, largest, centred)
     U = X / largest
-    mean = np.zeros(X.shape[1])
-    if centred:
-        mean = weight @ U
-        mean = mean + weight @ (U - mean)  # removes the rounding error of the first sum
+    mean, squares = moments_of(U, weight, centred)
     # Rounded to the type of X, as in the kernels: x - centre is the same number everywhere.
     centre = (mean * largest).astype(X.dtype).astype(np.float64)
-    squares = weight @ (U - centre / largest) ** 2
-    rounding = ROUNDINGS_OF_COLUMN * np.finfo(X.dtype).eps * np.abs(mean)
-    squares = np.where(squares <= rounding**2, 0.0, squares)
-    return Coordinates(centre, bounded(largest * root_or_one(squares), X.dtype))
+    scale = largest * root_or_one(varying(squares, mean, X.dtype))
+    return Coordinates(centre, bounded(scale, X.dtype))
+
+
+def moments_of(U: Matrix, weight: Vector, centred: bool):
+    """Return means, or zeros, and mean squares of the deviations of columns (n, p).
+
+    Values that are far out are left out: a single one can have all of the variance, so that
+    all other rows look alike. A column of which nothing else varies keeps them.
+    """
+    mean, squares = moments(U, weight[:, None], centred)
+    for _ in range(MAX_TRIMS):
+        far = (U - mean) ** 2 > FAR_OUT**2 * squares
+        columns = np.flatnonzero(far.any(axis=0))
+        if not len(columns):
+            break
+        kept = np.where(far[:, columns], 0.0, weight[:, None])
+        inner_mean, inner = moments(U[:, columns], kept, centred)
+        varies = varying(inner, inner_mean, U.dtype) > 0
+        mean[columns] = np.where(varies, inner_mean, mean[columns])
+        squares[columns] = np.where(varies, inner, squares[columns])
+        if not varies.any():
+            break
+    return mean, squares
+
+
+def moments(U: Matrix, weight: Matrix, centred: bool):
+    """Return means, or zeros, and mean squares of the deviations, by weights (n, 1 or p)."""
+    total, mean = weight.sum(axis=0), np.zeros(U.shape[1])
+    if centred:
+        mean = np.einsum("ij,ij->j", weight * np.ones_like(U), U) / total
+        # Removes the rounding error of the first sum.
+        mean = mean + np.einsum("ij,ij->j", weight * np.ones_like(U), U - mean) / total
+    squares = np.einsum("ij,ij->j", weight * np.ones_like(U), (U - mean) ** 2) / total
+    return mean, squares
+
+
+def standardised_csr(X, weight, largest, centred: bool) -> Coordinates:
+    """Return the Coordinates of CSR rows; `weight` sums to 1.
+
+    Columns are divided by `largest` first, so that squares do not overflow.
+    """
+    n_samples, n_features = X.shape
+    values = X.data / largest[X.indices]
+    row_weight = np.repeat(weight, np.diff(X.indptr))
+    mean, absent = np.zeros(n_features), np.zeros(n_features)  # weight of absent values
+    if centred:
+        mean = np.bincount(X.indices, row_weight * values, n_features)
+        n_stored = np.bincount(X.indices, minlength=n_features)
+        stored = np.bincount(X.indices, row_weight, n_features)
+        absent = np.where(n_stored < n_samples, np.maximum(1.0 - stored, 0.0), 0.0)
+        # Removes the rounding error of the first sum, in columns without absent values.
+        rest = np.bincount(X.indices, row_weight * (values - mean[X.indices]), n_features)
+        mean = mean + np.where(absent == 0, rest, 0.0)
+    deviations = values - mean[X.indices]
+    squares = np.bincount(X.indices, row_weight * deviations**2, n_features)
+    squares = varying(squares + absent * mean**2, mean, X.dtype)
+    if centred:
+        for j in np.flatnonzero(n_stored == n_samples):
+            in_column = X.indices == j
+            column = values[in_column][:, None]
+            of_column = moments_of(column, row_weight[in_column], centred)
+            mean[j], squares[j] = (each[0] for each in of_column)
+        squares = varying(squares, mean, X.dtype)
+    scale = bounded(largest * root_or_one(squares), X.dtype)
+    return Coordinates(mean * largest, scale)
+
+
+def varying(squares: Vector, mean: Vector, dtype) -> Vector:
+    """Return variances, with those that are rounding errors of the mean set to 0."""
+    rounding = ROUNDINGS_OF_COLUMN * np.finfo(dtype).eps * np.abs(mean)
+    return np.where(squares <= rounding**2, 0.0, squares)
 
 
 def bounded(scale: Vector, dtype) -> Vector:

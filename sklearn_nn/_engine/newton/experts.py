@@ -450,10 +450,10 @@ def minimum(expert, batch, Z):
     x = expert.point
     objective, gradient = evaluate(x)
     for _ in range(MAX_STEPS):
-        goal, decrease, _ = conjugate_gradients.minimise_quadratic(
+        goal, decrease, *_ = conjugate_gradients.minimise_quadratic(
             quadratic_at(x, gradient),
             objective=np.inf,
-            final_decrease=0.0,
+            final=conjugate_gradients.NEVER_FINAL,
             forcing_term=FORCING_TERM,
             max_products=MAX_PRODUCTS,
         )

@@ -14,158 +14,26 @@ p_i (1 - p_i) is near 0 for a confidently wrong row, although its loss can still
 d_i^2 is near 1 there, and both have the same mean if the model is right.
 """
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
-
 import numpy as np
 from scipy.sparse import issparse
 
 from ..arrays import Matrix, Rows
 from ..epochs import compiled
-from ..objective.losses import Loss, one_hot
-from ..rows import batches, copy_of_rows
-from ..types import Dataset
-from .coordinates import Coordinates, standardised
+from ..objective.losses import one_hot
+from ..rows import batches
+from .coordinates import Coordinates
 
 # Rows that are copied to standardised coordinates at once.
 ROWS_AT_ONCE = 1024
-# Limits up to which a Hessian matrix is formed: features, stored values per sparse row (it
-# sums all their pairs), and parameters of a softmax (a block for each pair of outputs).
-MAX_FEATURES, MAX_STORED_VALUES, MAX_SOFTMAX_PARAMETERS = 1500, 50, 150
-
-
-class Evaluation(NamedTuple):
-    """Result of one pass at a point."""
-
-    loss: float  # mean, nats per sample
-    gradient: Matrix  # (n_features + 1, n_outputs), float64
-    diagonal: Matrix  # (n_features + 1, n_outputs), bounds that of the loss's Hessian
-    proba: Any  # (n_samples, n_outputs), for Hessian products; ClusterRows has its own kind
-
-
-class LinearRows(Protocol):
-    """What Newton's method asks of the rows, wherever they are."""
-
-    @property
-    def n_samples(self) -> int:
-        """Number of rows."""
-
-    @property
-    def max_sample_size(self) -> int:
-        """Largest sample that is in memory, and so costs less than all rows."""
-
-    @property
-    def dtype(self):
-        """Data type of X, which bounds the accuracy of sums."""
-
-    def sample(self, n_samples: int, rng) -> "LinearRows":
-        """Return `n_samples` rows, spread evenly over their order, or all rows."""
-
-    def standardised(self, centred: bool) -> Coordinates:
-        """Return Coordinates in which the rows have variance about 1."""
-
-    def evaluate(self, coordinates: Coordinates, point: Matrix) -> Evaluation:
-        """Return the Evaluation at a point (n_features + 1, n_outputs)."""
-
-    def hessian_product(self, coordinates, proba, damping, direction) -> Matrix:
-        """Return the damped Hessian, at the point with `proba`, times a direction."""
-
-    def hessian(self, coordinates, proba, damping) -> Matrix | None:
-        """Return the damped Hessian (n_parameters, n_parameters), or None if too large."""
-
-
-@dataclass(frozen=True)
-class LocalRows:
-    """LinearRows in the memory of this process."""
-
-    data: Dataset
-    loss: Loss  # with a curvature
-
-    @property
-    def n_samples(self) -> int:
-        """Number of rows."""
-        return self.data.n_samples
-
-    @property
-    def max_sample_size(self) -> int:
-        """Number of rows: any sample costs less than all of them."""
-        return self.n_samples
-
-    @property
-    def dtype(self):
-        """Data type of X."""
-        return self.data.X.dtype
-
-    def sample(self, n_samples: int, rng) -> "LocalRows":
-        """Return `n_samples` of the rows, one from each of n_samples equal parts.
-
-        So rows sorted by label, say, are represented evenly.
-        """
-        if n_samples >= self.n_samples:
-            return self
-        positions = (np.arange(n_samples) + rng.uniform(size=n_samples)) / n_samples
-        index = (positions * self.n_samples).astype(np.int64)
-        index = np.minimum(index, self.n_samples - 1)
-        rows = index if self.data.rows is None else self.data.rows[index]
-        weight = self.data.sample_weight
-        weight = None if weight is None else weight[index]
-        data = self.data._replace(y=self.data.y[index], sample_weight=weight, rows=rows)
-        return LocalRows(data, self.loss)
-
-    def standardised(self, centred: bool) -> Coordinates:
-        """Return Coordinates in which the rows have variance about 1."""
-        return standardised(copy_of_rows(self.data, slice(0, self.n_samples)), centred)
-
-    def evaluate(self, coordinates: Coordinates, point: Matrix) -> Evaluation:
-        """Return the Evaluation at a point (n_features + 1, n_outputs)."""
-        if compiled.supports_passes(self.loss, self.data):
-            sums = compiled.evaluate(self.loss, self.data, coordinates, point)
-        else:
-            sums = evaluate(self.loss, self.data, coordinates, point)
-        loss, gradient, diagonal, proba = sums
-        total = self.total_weight()
-        return Evaluation(loss / total, gradient / total, diagonal / total, proba)
-
-    def hessian_product(self, coordinates, proba, damping, direction) -> Matrix:
-        """Return the damped Hessian, at the point with `proba`, times a direction."""
-        supported = compiled.supports_passes(self.loss, self.data)
-        product = compiled.hessian_product if supported else hessian_product
-        total = self.total_weight()
-        return product(self.loss, self.data, coordinates, proba, damping, direction) / total
-
-    def hessian(self, coordinates, proba, damping) -> Matrix | None:
-        """Return the damped Hessian (n_parameters, n_parameters), or None if too large.
-
-        It is formed only if it costs less than about 20 Hessian products: most steps need
-        more products.
-        """
-        X = self.data.X
-        n_values = X.nnz / X.shape[0] if issparse(X) else X.shape[1]
-        max_values = MAX_STORED_VALUES if issparse(X) else MAX_FEATURES
-        if proba.shape[1] > 1:
-            if (X.shape[1] + 1) * proba.shape[1] > MAX_SOFTMAX_PARAMETERS:
-                return None
-            matrix = softmax_hessian(self.data, coordinates, proba, damping)
-        elif X.shape[1] <= MAX_FEATURES and n_values <= max_values:
-            matrix = hessian(self.loss, self.data, coordinates, proba, damping)
-        else:
-            return None
-        return matrix / self.total_weight()
-
-    def total_weight(self) -> float:
-        """Return the sum of the rows' weights."""
-        weight = self.data.sample_weight
-        return float(self.n_samples if weight is None else weight.sum(dtype=np.float64))
 
 
 def evaluate(loss, data, coordinates, point):
     """Return sums over the rows: loss, gradient, diagonal; and probabilities."""
     total, gradient = 0.0, np.zeros(point.shape)
     diagonal, probas = np.zeros(point.shape), []
-    theta = point.astype(data.X.dtype)
     for batch in batches(data, None, ROWS_AT_ONCE):
-        U = coordinates.convert(batch.X)
-        logits = U @ theta[:-1] + theta[-1]
+        U = StandardisedRows(coordinates, batch.X)
+        logits = U.logits(point)
         values, delta = loss.value_and_gradient(logits, batch.y)
         proba = loss.predict_proba(logits)
         omega = np.maximum(proba * (1 - proba), delta * delta)
@@ -174,8 +42,8 @@ def evaluate(loss, data, coordinates, point):
             delta = delta * batch.sample_weight[:, None]
             omega = omega * batch.sample_weight[:, None]
         total += float(values.sum(dtype=np.float64))
-        gradient += sums_over_rows(U, delta)
-        diagonal += sums_over_rows(U.multiply(U) if issparse(U) else U * U, omega)
+        gradient += U.sums(delta)
+        diagonal += U.sums_of_squares(omega)
         probas.append(proba)
     return total, gradient, diagonal, np.concatenate(probas)
 
@@ -183,10 +51,9 @@ def evaluate(loss, data, coordinates, point):
 def hessian_product(loss, data, coordinates, proba, damping, direction):
     """Return the sum over the rows of w_i u_i^T (C_i + damping d_i d_i^T) (u_i D + e)."""
     product, start = np.zeros(direction.shape), 0
-    direction = direction.astype(data.X.dtype)
     for batch in batches(data, None, ROWS_AT_ONCE):
-        U = coordinates.convert(batch.X)
-        logit_change = U @ direction[:-1] + direction[-1]
+        U = StandardisedRows(coordinates, batch.X)
+        logit_change = U.logits(direction)
         p = proba[start : start + batch.n_samples]
         change = loss.curvature(p, logit_change)
         if damping:
@@ -195,25 +62,52 @@ def hessian_product(loss, data, coordinates, proba, damping, direction):
             change = change + damping * error * along
         if batch.sample_weight is not None:
             change = change * batch.sample_weight[:, None]
-        product += sums_over_rows(U, change)
+        product += U.sums(change)
         start += batch.n_samples
     return product
 
 
-def hessian(loss, data, coordinates, proba, damping):
-    """Return the sum over the rows of w_i (C_i + damping d_i^2) [u_i, 1]^T [u_i, 1]."""
-    omega = proba * (1 - proba) + damping * (proba - data.y) ** 2
+def logits(loss, data, coordinates, point):
+    """Return u_i V + c of each row, of shape (n_samples, n_outputs)."""
+    parts = batches(data, None, ROWS_AT_ONCE)
+    return np.concatenate(
+        [StandardisedRows(coordinates, batch.X).logits(point) for batch in parts]
+    )
+
+
+def weighted_sum(loss, data, coordinates, factors):
+    """Return the sum over the rows of [u_i, 1]^T factors_i."""
+    total, start = np.zeros((data.X.shape[1] + 1, factors.shape[1])), 0
+    for batch in batches(data, None, ROWS_AT_ONCE):
+        values = factors[start : start + batch.n_samples].astype(data.X.dtype)
+        total += StandardisedRows(coordinates, batch.X).sums(values)
+        start += batch.n_samples
+    return total
+
+
+def hessian_blocks(loss, data, coordinates, proba, damping):
+    """Return for each output the sum of w_i (C_i + damping d_i^2) [u_i, 1]^T [u_i, 1].
+
+    C_i is p (1 - p): blocks of a softmax's Hessian on its diagonal.
+    """
+    error = proba - (data.y if data.y.ndim == 2 else one_hot(data.y, proba))
+    omega = proba * (1 - proba) + damping * error**2
     if data.sample_weight is not None:
         omega = omega * data.sample_weight[:, None]
     if issparse(data.X) and compiled.supports_passes(loss, data):
-        return compiled.sparse_hessian(data.X, data.rows, coordinates, omega)
-    width, root = data.X.shape[1] + 1, np.sqrt(omega)
-    total, start = np.zeros((width, width)), 0
+        X, rows = data.X, data.rows
+        return np.stack(
+            [compiled.sparse_hessian(X, rows, coordinates, column) for column in omega.T]
+        )
+    width, n_outputs = data.X.shape[1] + 1, proba.shape[1]
+    root, total = np.sqrt(omega), np.zeros((n_outputs, width, width))
+    start = 0
     for batch in batches(data, None, ROWS_AT_ONCE):
-        r = root[start : start + batch.n_samples]
-        U = coordinates.convert(batch.X)
-        U = np.hstack([(U.toarray() if issparse(U) else U) * r, r])
-        total += U.T @ U  # a product with itself: BLAS computes only one half
+        U = StandardisedRows(coordinates, batch.X).with_ones()
+        part = root[start : start + batch.n_samples]
+        for k in range(n_outputs):
+            V = U * part[:, k : k + 1]
+            total[k] += V.T @ V  # a product with itself: BLAS computes only one half
         start += batch.n_samples
     return total
 
@@ -221,32 +115,74 @@ def hessian(loss, data, coordinates, proba, damping):
 def softmax_hessian(data, coordinates, proba, damping):
     """Return the Hessian for several outputs, in the order of theta: feature, then output.
 
-    The block of outputs k and l is U^T diag(C_kl + damping d_k d_l) U. The softmax has
-    C_kl = p_k (1 if k = l, else 0) - p_k p_l.
+    With the Kronecker product u (x) p of each row, C = diag(p) - p p^T gives blocks
+    U^T diag(p_k) U on the diagonal, minus the products of the rows u (x) p.
     """
     n_features, n_outputs = data.X.shape[1], proba.shape[1]
     shape = n_features + 1, n_outputs, n_features + 1, n_outputs
-    total, start = np.zeros(shape), 0
+    size = (n_features + 1) * n_outputs
+    diagonal, total, start = np.zeros(shape), np.zeros((size, size)), 0
     for batch in batches(data, None, ROWS_AT_ONCE):
         p = proba[start : start + batch.n_samples]
         error = p - one_hot(batch.y, p)
-        weight = 1 if batch.sample_weight is None else batch.sample_weight[:, None]
-        U = coordinates.convert(batch.X)
-        U = np.hstack([U.toarray() if issparse(U) else U, np.ones_like(p[:, :1])])
+        root = 1.0
+        if batch.sample_weight is not None:
+            root = np.sqrt(batch.sample_weight)[:, None]
+        U = root * StandardisedRows(coordinates, batch.X).with_ones()
         for k in range(n_outputs):
-            omega = damping * error[:, k : k + 1] * error - p[:, k : k + 1] * p
-            omega[:, k] += p[:, k]
-            omega = weight * omega
-            for j in range(k + 1):
-                block = U.T @ (U * omega[:, j : j + 1])
-                total[:, k, :, j] += block
-                if j < k:
-                    total[:, j, :, k] += block
+            V = U * np.sqrt(p[:, k : k + 1])
+            diagonal[:, k, :, k] += V.T @ V
+        total -= products_of_rows(U, p)
+        if damping:
+            total += damping * products_of_rows(U, error)
         start += batch.n_samples
-    n_parameters = (n_features + 1) * n_outputs
-    return total.reshape((n_parameters, n_parameters))
+    return total + diagonal.reshape((size, size))
 
 
-def sums_over_rows(U: Rows, values: Matrix) -> Matrix:
-    """Return [U, 1]^T values as float64, of shape (n_features + 1, n_outputs)."""
-    return np.vstack([U.T @ values, values.sum(axis=0, dtype=np.float64)])
+def products_of_rows(U, values):
+    """Return the sum over the rows of (u (x) v)^T (u (x) v)."""
+    rows = (U[:, :, None] * values[:, None, :]).reshape(len(U), -1)
+    return rows.T @ rows
+
+
+class StandardisedRows:
+    """Rows in standardised coordinates, of which sparse ones are centred implicitly."""
+
+    def __init__(self, coordinates: Coordinates, X: Rows):
+        self.U = coordinates.convert(X)
+        self.centre = None  # (n_features, 1), that is still to be subtracted
+        if issparse(X) and coordinates.centre.any():
+            self.centre = (coordinates.centre / coordinates.scale)[:, None]
+
+    def logits(self, point: Matrix) -> Matrix:
+        """Return u_i V + c of each row."""
+        intercept = point[-1:]
+        if self.centre is not None:
+            intercept = intercept - self.centre.T @ point[:-1]
+        theta = np.vstack([point[:-1], intercept]).astype(self.U.dtype)
+        return self.U @ theta[:-1] + theta[-1]
+
+    def sums(self, values: Matrix) -> Matrix:
+        """Return [U, 1]^T values as float64, of shape (n_features + 1, n_outputs)."""
+        total = values.sum(axis=0, dtype=np.float64)
+        sums = self.U.T @ values
+        if self.centre is not None:
+            sums = sums - self.centre * total
+        return np.vstack([sums, total])
+
+    def sums_of_squares(self, values: Matrix) -> Matrix:
+        """Return [U^2, 1]^T values as float64, of shape (n_features + 1, n_outputs)."""
+        total = values.sum(axis=0, dtype=np.float64)
+        squares = self.U.multiply(self.U) if issparse(self.U) else self.U * self.U
+        sums = squares.T @ values
+        if self.centre is not None:
+            sums = sums - 2 * self.centre * (self.U.T @ values) + self.centre**2 * total
+            sums = np.maximum(sums, 0.0)
+        return np.vstack([sums, total])
+
+    def with_ones(self) -> Matrix:
+        """Return [U, 1] as a dense matrix (n_samples, n_features + 1)."""
+        U = self.U.toarray() if issparse(self.U) else self.U
+        if self.centre is not None:
+            U = U - self.centre.T.astype(U.dtype)
+        return np.hstack([U, np.ones_like(U[:, :1])])

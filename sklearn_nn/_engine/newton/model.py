@@ -5,6 +5,7 @@ steps.py takes the steps. All points are in standardised coordinates.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -14,14 +15,25 @@ from ..generators import generator_at
 from ..objective.problem import Problem
 from . import conjugate_gradients
 from .coordinates import Coordinates
-from .linear_passes import Evaluation, LinearRows
+from .linear_rows import Evaluation, LinearRows
 
 # Smallest forcing term of conjugate gradients, for Hessian products and for a matrix, whose
 # products are cheaper.
 FORCING_TERM, FORCING_TERM_OF_MATRIX = 0.1, 1e-3
 MAX_PRODUCTS = 1000
+# A proof of the gap may take this part of the passes so far, or MIN_PROVING products.
+PROVING_PART, MIN_PROVING = 0.25, 2
+# From this multiple of `tol` on, a predicted decrease is worth a dual point: its bound also
+# holds for the step after it.
+PROVE_FROM = 20.0
+# A Hessian's matrix is formed if it takes as long as this number of products. Steps with l1
+# need many products.
+CHEAP, CHEAP_WITH_L1 = 4.0, 40.0
+MAX_SOFTMAX_PARAMETERS = 150
 # Part of the curvature at theta = 0 that enters the damping.
 NULL_CURVATURE_PART = 0.1
+# A penalty below this part of the curvature at theta = 0 is a rounding error.
+NO_PENALTY = 1e-14
 # With at most this number of rows, steps are so cheap that training ignores `tol` and ends
 # at rounding error.
 FEW_ROWS = 1000
@@ -35,6 +47,7 @@ class NewtonProblem:
 
     problem: Problem
     tol: float  # relative gap to end at; 0: end at rounding error
+    final_tol: float  # relative gap at which training has converged, 0 for rounding error
     relative_rounding: float  # rounding error / objective
     rows: LinearRows  # all of them
     random_state: tuple  # from which each sample is drawn
@@ -67,9 +80,15 @@ class NewtonProblem:
         if not self.problem.architecture.fit_intercept:
             values[-1] = 0.0
         if values.shape[1] > 1:
-            shared = values[-1:] if self.l1 is not None or self.l2.any() else values
-            shared -= shared.mean(axis=1, keepdims=True)
+            shared = values[self.is_shared]
+            values[self.is_shared] = shared - shared.mean(axis=1, keepdims=True)
         return values
+
+    @cached_property
+    def is_shared(self) -> Vector:
+        """Whether outputs may share a change (n_features + 1,): penalties are rounding."""
+        strength = self.l2 if self.l1 is None else np.maximum(self.l2, self.l1)
+        return strength[:, 0] <= NO_PENALTY * self.null_diagonal[:, 0]
 
     def regularised(self, matrix: Matrix) -> Matrix:
         """Return the Hessian, made regular along directions that `project` removes."""
@@ -100,11 +119,15 @@ class Evaluated(NamedTuple):
 
 
 class Curvature(NamedTuple):
-    """The Hessian at a point: a matrix in the order of theta, or its products."""
+    """The Hessian at a point: its products, and what is known to solve with it."""
 
-    matrix: Matrix | None  # (n_parameters, n_parameters)
-    product: Callable | None  # direction -> Hessian times direction
+    product: Callable  # direction -> Hessian times direction
     diagonal: Matrix  # > 0
+    matrix: Matrix | None  # the Hessian (n_parameters, n_parameters), if it is cheap
+    solve: Callable | None  # residual -> about Hessian^-1 residual; None: by the diagonal
+    n_rows: int  # of which it is
+    is_complete: bool  # whether it is undamped, and of all rows of the point
+    cost: float  # Hessian products that take as long as a preconditioner
 
 
 class ModelMinimum(NamedTuple):
@@ -112,6 +135,9 @@ class ModelMinimum(NamedTuple):
 
     point: Matrix
     predicted_decrease: float
+    n_products: int = 0
+    rest: float = 0.0  # estimate of what the exact minimum is lower
+    solver: conjugate_gradients.Solver | None = None  # of the Hessian, if it is a matrix
 
 
 def sample_of(rows: LinearRows, n_samples: int, random_state: tuple) -> LinearRows:
@@ -137,7 +163,7 @@ def evaluate_at(newton: NewtonProblem, rows: LinearRows, theta: Vector) -> Evalu
 
 
 def curvature_at(
-    newton: NewtonProblem, evaluated: Evaluated, n_samples: int, damping: float
+    newton: NewtonProblem, evaluated: Evaluated, n_samples, damping, is_preconditioned
 ) -> Curvature:
     """Return the Curvature at the point, from `n_samples` rows, or from all.
 
@@ -147,64 +173,166 @@ def curvature_at(
     the estimated gap smaller than the true one.)
     """
     rows, evaluation = evaluated.rows, evaluated.evaluation
-    if 2 * n_samples < evaluated.n_rows:
+    is_sample = 2 * n_samples < evaluated.n_rows
+    if is_sample:
         rows = newton.sample(n_samples)
         evaluation = rows.evaluate(newton.coordinates, evaluated.point)
     missing = evaluated.evaluation.diagonal - evaluation.diagonal
     missing = np.where(missing > evaluation.diagonal, missing, 0.0)
     added = missing + newton.l2 + damping * NULL_CURVATURE_PART * newton.null_diagonal
-    diagonal = evaluation.diagonal + added
-    # A coordinate whose curvature is 0 or a rounding error has no gradient either: any
-    # curvature that is much larger will do.
-    flat = np.where(diagonal > curvature_of_rounding(newton)[:, None], 0.0, 1.0)
-    added, diagonal = added + flat, diagonal + flat
+    added = added + flat_part(newton, evaluation.diagonal + added)
     arguments = newton.coordinates, evaluation.proba, damping
-    matrix = rows.hessian(*arguments)
-    if matrix is not None:
+    cost = rows.hessian_cost(added.shape[1])
+    matrix, solve = None, None
+    if is_cheap(newton, cost):
+        matrix = rows.hessian(*arguments)
         matrix[np.diag_indices_from(matrix)] += added.reshape(-1)
-        return Curvature(matrix, None, diagonal)
+    elif is_preconditioned and newton.l1 is None:
+        solve = solver_of_blocks(rows.hessian_blocks(*arguments), added)
+
+    def product(direction):
+        if matrix is not None:
+            moved = (matrix @ direction.reshape(-1)).reshape(direction.shape)
+            return newton.project(moved)
+        of_loss = rows.hessian_product(*arguments, direction)
+        return newton.project(of_loss + added * direction)
+
+    diagonal, is_complete = evaluation.diagonal + added, damping == 0 and not is_sample
+    n_rows = n_samples if is_sample else evaluated.n_rows
+    return Curvature(product, diagonal, matrix, solve, n_rows, is_complete, cost)
+
+
+def completed(newton: NewtonProblem, evaluated: Evaluated, curvature: Curvature):
+    """Return the undamped Curvature of all rows of the point.
+
+    It keeps the preconditioner, or has the matrix of a sample as its preconditioner.
+    """
+    is_of_all = curvature.n_rows == evaluated.n_rows
+    if curvature.matrix is not None and (is_of_all or newton.l1 is not None):
+        return curvature_at(newton, evaluated, evaluated.n_rows, 0.0, False)
+    rows, evaluation = evaluated.rows, evaluated.evaluation
+    added = newton.l2 + flat_part(newton, evaluation.diagonal + newton.l2)
+    arguments, solve = (newton.coordinates, evaluation.proba, 0.0), curvature.solve
+    if curvature.matrix is not None:
+        solve = conjugate_gradients.solver_of(newton.regularised(curvature.matrix))
 
     def product(direction):
         of_loss = rows.hessian_product(*arguments, direction)
         return newton.project(of_loss + added * direction)
 
-    return Curvature(None, product, diagonal)
+    diagonal = evaluation.diagonal + added
+    return Curvature(product, diagonal, None, solve, evaluated.n_rows, True, np.inf)
+
+
+def flat_part(newton: NewtonProblem, diagonal: Matrix) -> Matrix:
+    """Return what is added to a diagonal where it is 0 or a rounding error.
+
+    Such a coordinate has no gradient either: any curvature that is much larger will do.
+    """
+    return np.where(diagonal > curvature_of_rounding(newton)[:, None], 0.0, 1.0)
 
 
 def curvature_of_rounding(newton: NewtonProblem) -> Vector:
-    """Return the curvature (n_features + 1,) that rounding gives to a constant column."""
+    """Return the curvature (n_features + 1,) that rounding gives to a constant column.
+
+    Its scale is about its value; a column with a smaller scale varies.
+    """
     centre, scale = newton.coordinates
-    deviation = newton.relative_rounding * np.abs(centre) / scale
+    deviation = newton.relative_rounding * np.minimum(np.abs(centre) / scale, 2.0)
     return np.append(deviation, 0.0) ** 2
 
 
-def minimise_model(
-    newton: NewtonProblem, evaluated: Evaluated, curvature: Curvature
-) -> ModelMinimum:
-    """Return the minimum of the quadratic model, and the decrease that it predicts."""
-    matrix, product, diagonal = curvature
-    gradient = evaluated.evaluation.gradient + newton.l2 * evaluated.point
-    if matrix is not None and newton.l1 is None:
-        regular = newton.regularised(matrix)
-        solution = conjugate_gradients.solve_directly(regular, evaluated.point, gradient)
-        if solution is not None:
-            return ModelMinimum(solution.point, solution.decrease)
-    if matrix is not None:
+def is_cheap(newton: NewtonProblem, cost: float) -> bool:
+    """Return whether the Hessian's matrix saves the time that it takes."""
+    n_outputs = newton.l2.shape[1]
+    if n_outputs > 1 and newton.l2.size > MAX_SOFTMAX_PARAMETERS:
+        return False  # it has a block for each pair of outputs
+    return cost <= (CHEAP if newton.l1 is None else CHEAP_WITH_L1)
 
-        def product(direction):
-            moved = matrix @ direction.reshape(-1)
-            return newton.project(moved.reshape(direction.shape))
+
+def solver_of_blocks(blocks, added: Matrix) -> Callable | None:
+    """Return the function residual -> move that solves with the block of each output."""
+    solvers = []
+    for block, of_output in zip(blocks, added.T, strict=True):
+        block[np.diag_indices_from(block)] += of_output
+        solvers.append(conjugate_gradients.solver_of(block))
+    if any(solver is None for solver in solvers):
+        return None
+
+    def solve(residual):
+        columns = zip(solvers, residual.T, strict=True)
+        return np.stack([solver(column) for solver, column in columns], axis=1)
+
+    return solve
+
+
+def minimise_model(
+    newton: NewtonProblem, evaluated: Evaluated, curvature: Curvature, n_passes: float
+) -> ModelMinimum:
+    """Return the minimum of the quadratic model, and the decrease that it predicts.
+
+    `n_passes` is the number of passes over all rows so far: a proof may take a part of it.
+    """
+    start = evaluated.point
+    gradient = evaluated.evaluation.gradient + newton.l2 * start
+    if curvature.matrix is not None and newton.l1 is None:
+        solve = conjugate_gradients.solver_of(newton.regularised(curvature.matrix))
+        if solve is not None:
+            move = newton.project(-solve(gradient))
+            decrease = -0.5 * float(np.sum(gradient * move))
+            return ModelMinimum(start + move, decrease, solver=solve)
+    solve = curvature.solve
+    if solve is not None:
+
+        def solve(residual):
+            return newton.project(curvature.solve(residual))
 
     model = conjugate_gradients.Quadratic(
-        evaluated.point, gradient, product, diagonal, newton.l1
+        start, gradient, curvature.product, curvature.diagonal, newton.l1
     )
     objective = max(evaluated.objective, np.finfo(np.float64).tiny)
-    solution = conjugate_gradients.minimise_quadratic(
-        model,
-        objective=objective,
-        final_decrease=newton.tol * objective,
-        forcing_term=FORCING_TERM if matrix is None else FORCING_TERM_OF_MATRIX,
-        max_products=MAX_PRODUCTS,
+    final = conjugate_gradients.Final(
+        decrease=PROVE_FROM * newton.tol * objective if curvature.is_complete else 0.0,
+        is_proof=proof_of(newton, curvature, newton.tol * objective),
+        max_products=max(MIN_PROVING, int(PROVING_PART * n_passes)),
     )
-    move = newton.project(solution.point - evaluated.point)
-    return ModelMinimum(evaluated.point + move, solution.decrease)
+    has_cheap_products = curvature.matrix is not None
+    forcing_term = FORCING_TERM_OF_MATRIX if has_cheap_products else FORCING_TERM
+    if newton.l1 is not None:
+        final = final._replace(max_products=MAX_PRODUCTS)
+        solution = conjugate_gradients.minimise_quadratic(
+            model, objective, final, forcing_term, MAX_PRODUCTS
+        )
+    else:
+        solution = conjugate_gradients.minimise_smooth(
+            model, solve, objective, final, forcing_term, MAX_PRODUCTS
+        )
+    move, solver = newton.project(solution.point - start), None
+    if newton.l1 is not None and curvature.matrix is not None and curvature.is_complete:
+        solver = conjugate_gradients.solver_of(newton.regularised(curvature.matrix))
+        rest = np.inf if solver is None else 0.0
+    else:
+        rest = np.inf if newton.l1 is not None else solution.rest
+    n_products = 0 if has_cheap_products else solution.n_products
+    return ModelMinimum(start + move, solution.decrease, n_products, rest, solver)
+
+
+def proof_of(newton: NewtonProblem, curvature: Curvature, gap: float) -> Callable:
+    """Return the function residual -> whether it is too small to matter for this gap.
+
+    The dual point of a step with this residual is lower by residual^2 / (2 l2), or by the
+    factor that a residual above an l1 part costs; see certificate.py.
+    """
+    l2, is_l1 = newton.l2, np.zeros(newton.l2.shape, bool)
+    if newton.l1 is not None:
+        is_l1 = (newton.l1 > 0) & (l2 == 0)
+    stiffness = np.where(l2 > 0, l2, np.where(is_l1, np.inf, curvature.diagonal))
+
+    def is_proof(residual):
+        if is_l1.any():
+            excess = np.abs(residual[is_l1]) / newton.l1[is_l1]
+            if np.max(excess) > newton.tol / 4:
+                return False
+        return 0.5 * float(np.sum(residual**2 / stiffness)) <= gap / 4
+
+    return is_proof

@@ -37,6 +37,8 @@ class NewtonMemory:
     n_hessian_rows: int = 0  # rows of its Hessian
     damping: float = 0.1
     predicted_decrease: float = np.inf  # of the last step
+    n_passes: float = 0.0  # over all rows, of all steps
+    is_preconditioned: bool = False  # whether steps have a preconditioner
     known_rows: KnownRows | None = None  # of the last complete state; None before
 
     def averaged(self, theta: Vector) -> Vector:

@@ -53,15 +53,19 @@ from ..arrays import Matrix, Vector
 from ..epochs import divergence
 from ..objective.problem import Problem
 from ..stopping import EndedBy
-from ..types import TrainingRun, TrainingState
-from .linear_passes import LinearRows
+from ..types import Gap, TrainingRun, TrainingState
+from .certificate import Certificate, certificate_of
+from .coordinates import Coordinates
+from .linear_rows import LinearRows
 from .model import (
     FEW_ROWS,
+    PROVE_FROM,
     ROUNDINGS_OF_OBJECTIVE,
     Curvature,
     Evaluated,
     ModelMinimum,
     NewtonProblem,
+    completed,
     curvature_at,
     effective_dimension,
     evaluate_at,
@@ -76,23 +80,28 @@ GROWTH = 5
 # least a part of the sample's rows, and a minimum number.
 ROWS_PER_PARAMETER, HESSIAN_ROWS_PER_PARAMETER = 30, 20
 MIN_HESSIAN_PART, MIN_HESSIAN_ROWS = 0.1, 2000
-# Number of rows on which the scales of features are estimated.
-ROWS_FOR_SCALES = 10_000
+# Scales of features are estimated on this number of rows, or of values, or on a sample.
+ROWS_FOR_SCALES, NUMBERS_FOR_SCALES = 10_000, 2**21
 # Relative gap to end at on a sample, which determines the optimum no better.
 SAMPLE_TOL = 1e-2
-# The estimated gap may be too small by this factor.
-SAFETY = 4
 # Actual decrease / predicted decrease: a step with less than SUFFICIENT is rejected. With
 # less than POOR, H gets more rows or more damping; with more than GOOD, less damping.
 SUFFICIENT, POOR, GOOD = 1e-4, 0.25, 0.75
 # The factors of these changes. Below MIN_DAMPING the damping is lowered to 0; above
 # MAX_DAMPING a step fails.
 RAISE, LOWER, MIN_DAMPING, MAX_DAMPING = 4.0, 10.0, 1e-8, 1e8
-RAISED_FROM_ZERO = 1e-2  # damping after it was 0
+RAISED_FROM_ZERO = 1e-5  # damping after it was 0
+# After a step that brought less than this part of J, and what was predicted up to this
+# part, the next one needs no damping.
+NEAR = 0.1
 # A predicted decrease counts as undamped up to this damping: on all rows, and on a sample.
 WEAK_DAMPING, WEAK_ON_SAMPLE = 1e-5, 0.1
 # If the predicted decrease is more than this part of the last one, H needs more rows.
 SLOW = 0.5
+# Predictions are compared if the mean of a column, in its deviations, loses this much.
+MAY_LOSE_DIGITS = 1e-5
+# Where steps end at rounding error, a relative gap up to this one can be proven.
+SMALLEST_GAP = 1e-10
 # A loss without penalty counts as 0 below this part of the null loss, or below `tol` of it.
 ZERO_LOSS = 1e-8
 
@@ -104,8 +113,10 @@ class Position(NamedTuple):
     evaluated: Evaluated
     n_hessian_rows: int
     damping: float
-    curvature: Curvature
+    curvature: Curvature | None  # None until the next step is sought
     last_decrease: float = np.inf  # that was predicted for the last step on these rows
+    n_passes: float = 0.0  # over all rows, so far
+    is_preconditioned: bool = False  # whether products with H were too many without
 
     @property
     def has_sampled_hessian(self) -> bool:
@@ -113,13 +124,27 @@ class Position(NamedTuple):
         return 2 * self.n_hessian_rows < self.evaluated.n_rows
 
 
+def finest_tol(dtype) -> float:
+    """Return the smallest relative gap that rows of this dtype can show."""
+    return ROUNDINGS_OF_OBJECTIVE * float(np.finfo(dtype).eps)
+
+
 def newton_problem_of(
     problem: Problem, settings: NewtonSettings, rows: LinearRows, random_state: tuple
 ) -> NewtonProblem:
     """Return the NewtonProblem of a run: coordinates, penalties in them, sample sizes."""
     n, architecture = rows.n_samples, problem.architecture
-    some = sample_of(rows, max(ROWS_FOR_SCALES, settings.min_sample_size), random_state)
+    n_some = min(ROWS_FOR_SCALES, NUMBERS_FOR_SCALES // problem.architecture.layer_sizes[0])
+    n_some = max(n_some, settings.min_sample_size)
+    # A proof with l1 compares gradients with l1, and so needs more digits.
+    digits = 100.0 if problem.penalty.l1 else 1.0
+    is_widened = 0 < settings.tol < digits * finest_tol(rows.dtype)
+    if is_widened:
+        rows = rows.widened()
+    some = sample_of(rows, n_some, random_state)
     coordinates = some.standardised(centred=architecture.fit_intercept)
+    rows = rows.at(coordinates)
+    some = sample_of(rows, n_some, random_state)
     n_outputs = architecture.layer_sizes[-1]
     scale = coordinates.scale[:, None].repeat(n_outputs, axis=1)
     no_penalty = np.zeros((1, n_outputs))  # on intercepts
@@ -132,8 +157,10 @@ def newton_problem_of(
         sizes.insert(0, int(sizes[0] / GROWTH))
     return NewtonProblem(
         problem=problem,
-        tol=0.0 if n <= FEW_ROWS else max(settings.tol, 0.0),
-        relative_rounding=ROUNDINGS_OF_OBJECTIVE * float(np.finfo(rows.dtype).eps),
+        # Parameters of float32 cannot be as exact as widened rows.
+        tol=0.0 if n <= FEW_ROWS and not is_widened else max(settings.tol, 0.0),
+        final_tol=max(settings.tol, 0.0),
+        relative_rounding=finest_tol(rows.dtype),
         rows=rows,
         random_state=random_state,
         coordinates=coordinates,
@@ -150,14 +177,22 @@ def first_position(newton: NewtonProblem, state: TrainingState) -> Position:
     sample_size = min(memory.sample_size, newton.n_samples)
     if not sample_size:  # a model of another method is too good for a small sample
         sample_size = newton.n_samples if state.epoch else newton.sample_sizes[0]
-    how = memory.damping, memory.n_hessian_rows, memory.predicted_decrease
-    return position_on(newton, state.theta, sample_size, *how)
+    before = Position(
+        state.theta,
+        None,
+        memory.n_hessian_rows,
+        memory.damping,
+        None,
+        memory.predicted_decrease,
+        memory.n_passes,
+        memory.is_preconditioned,
+    )
+    return position_on(newton, before, sample_size)
 
 
-def position_on(
-    newton, theta, sample_size, damping, n_hessian_rows=0, last_decrease=np.inf
-) -> Position:
-    """Return the Position at theta on a sample of this size."""
+def position_on(newton, before: Position, sample_size) -> Position:
+    """Return the Position at the same theta on a sample of this size."""
+    theta, n_hessian_rows = before.theta, before.n_hessian_rows
     evaluated = evaluate_at(newton, newton.sample(sample_size), theta)
     divergence.check_objective(evaluated.objective)
     if not n_hessian_rows:
@@ -165,120 +200,190 @@ def position_on(
         needed = HESSIAN_ROWS_PER_PARAMETER * effective_dimension(diagonal, newton.l2)
         n_least = min(MIN_HESSIAN_PART * sample_size, newton.rows.max_sample_size)
         n_hessian_rows = int(max(n_least, needed, MIN_HESSIAN_ROWS))
-    return position_at(newton, theta, evaluated, n_hessian_rows, damping, last_decrease)
+    n_passes = before.n_passes + sample_size / newton.n_samples
+    position = before._replace(
+        evaluated=evaluated,
+        n_hessian_rows=n_hessian_rows,
+        n_passes=n_passes,
+        curvature=None,
+    )
+    return position
 
 
-def position_at(
-    newton, theta, evaluated, n_hessian_rows, damping, last_decrease=np.inf
-) -> Position:
-    """Return the Position at theta, where the objective has been evaluated."""
-    n_rows = min(n_hessian_rows, evaluated.n_rows)
-    curvature = curvature_at(newton, evaluated, n_rows, damping)
-    return Position(theta, evaluated, n_rows, damping, curvature, last_decrease)
+def with_curvature(newton, position: Position) -> Position:
+    """Return the position with its Curvature."""
+    n_rows = min(position.n_hessian_rows, position.evaluated.n_rows)
+    curvature = curvature_at(
+        newton, position.evaluated, n_rows, position.damping, position.is_preconditioned
+    )
+    return position._replace(n_hessian_rows=n_rows, curvature=curvature)
 
 
-def rebuild_model(newton, position, n_hessian_rows=None, damping=None) -> Position:
-    """Return the Position at the same theta with other rows of H, or another damping."""
-    n_rows = position.n_hessian_rows if n_hessian_rows is None else n_hessian_rows
-    damping = position.damping if damping is None else damping
-    return position_at(newton, position.theta, position.evaluated, n_rows, damping)
+def forcing_tolerance(newton: NewtonProblem, position: Position, null_loss, falls) -> float:
+    """Return the predicted decrease below which a step on these rows is not worthwhile.
 
-
-def decrease_within(tol: float, objective: float) -> float:
-    """Return the predicted decrease up to which the relative gap is safely below `tol`."""
-    return max(tol, 0.0) * objective / SAFETY
-
-
-def forcing_tolerance(newton: NewtonProblem, position: Position, null_loss) -> float:
-    """Return the predicted decrease below which a step on these rows is not worthwhile."""
+    `falls` tells whether the last step made it much smaller; then with few rows steps go
+    on.
+    """
+    tol = newton.tol if falls else newton.final_tol
     objective = position.evaluated.objective
     if position.evaluated.n_rows < newton.n_samples:
         return SAMPLE_TOL * max(objective, 0.1 * null_loss)
-    return decrease_within(newton.tol, objective)
+    return max(PROVE_FROM * tol * objective, position.evaluated.rounding(newton))
 
 
-def end_of(newton: NewtonProblem, position: Position, decrease, null_loss):
-    """Return why training should end here, as EndedBy, or None.
+class Goal(NamedTuple):
+    """A Position and the minimum of its model, where a step from it leads."""
 
-    `decrease` is predicted for the next step.
+    position: Position
+    minimum: ModelMinimum
+
+    @property
+    def decrease(self) -> float:
+        """Predicted decrease of a step."""
+        return self.minimum.predicted_decrease
+
+
+def end_of(newton: NewtonProblem, goal: Goal, exact: Goal | None, null_loss):
+    """Return why training should end here, as EndedBy or None, and the Certificate or None.
+
+    `goal` is that of the next step, and `exact` one of the complete model, if there is one.
     """
-    evaluated, penalty = position.evaluated, newton.problem.penalty
+    evaluated, penalty = goal.position.evaluated, newton.problem.penalty
     objective, rounding = evaluated.objective, evaluated.rounding(newton)
     if evaluated.n_rows < newton.n_samples:
-        return None
-    if decrease <= decrease_within(newton.tol, objective):
-        return EndedBy.CONVERGED
-    # At rounding error. Gradients are more accurate than objectives: a decrease below the
-    # objective's rounding error is meaningful as long as it keeps falling.
-    falls = decrease < position.last_decrease / 4
-    falls = falls and decrease * objective > rounding * rounding
-    if decrease <= rounding and not falls:
-        return EndedBy.CONVERGED
+        return None, None
     is_fitted = objective <= max(newton.tol, ZERO_LOSS) * null_loss
     # A misclassified row of weight 1 adds at least log 2.
     all_right = objective * newton.n_samples < np.log(2)
     if is_fitted and all_right and not (penalty.l1 or penalty.l2):
-        return EndedBy.SEPARABLE
-    return None
+        return EndedBy.SEPARABLE, None
+    if exact is None:
+        return None, None
+    # Gradients are more accurate than objectives: a decrease below the objective's rounding
+    # error is meaningful as long as it keeps falling.
+    decrease, falls = exact.decrease, exact.decrease < goal.position.last_decrease / 4
+    is_rounding = decrease <= rounding
+    falls = falls and not (is_rounding and decrease * objective <= rounding * rounding)
+    certificate = certificate_of(newton, evaluated, exact.minimum)
+    # With few rows, steps go on as long as they make the model much more exact.
+    needed = newton.final_tol if newton.tol or not falls else 0.0
+    if certificate.is_within(needed * objective) or (is_rounding and not falls):
+        is_within = certificate.is_within(largest_gap(newton, objective))
+        return (EndedBy.CONVERGED if is_within else EndedBy.STALLED), certificate
+    return None, certificate
+
+
+def largest_gap(newton: NewtonProblem, objective: float) -> float:
+    """Return the gap in nats at which training that cannot go on has converged."""
+    return max(newton.final_tol, newton.relative_rounding, SMALLEST_GAP) * objective
 
 
 def refine_model(newton: NewtonProblem, position: Position, null_loss):
-    """Return a Position from which a step is worthwhile, and the ModelMinimum there.
+    """Return the Goal of a step that is worthwhile, and that of the complete model or None.
 
     If a step on this sample is not worthwhile, take a larger sample. If the predicted
-    decrease has not halved since the last step, take more rows for H. Before the sample
-    grows or training ends, predict without damping.
+    decrease has not halved since the last step, take more rows for H. If a step needed many
+    products with H, form a preconditioner. If the step may be the last one, minimise the
+    complete model, too: undamped and of all rows.
     """
     while True:
-        evaluated, n_rows = position.evaluated, position.evaluated.n_rows
-        minimum = minimise_model(newton, evaluated, position.curvature)
-        decrease = minimum.predicted_decrease
-        divergence.check_objective(decrease)
-        is_converged = decrease <= forcing_tolerance(newton, position, null_loss)
-        is_slow = decrease > max(SLOW * position.last_decrease, evaluated.rounding(newton))
-        is_last = n_rows == newton.n_samples
-        weak = WEAK_DAMPING if is_last else WEAK_ON_SAMPLE
-        if is_converged and position.damping > weak:
+        if position.curvature is None:
+            position = with_curvature(newton, position)
+        goal = goal_of(newton, position)
+        position = goal.position
+        evaluated, curvature = position.evaluated, position.curvature
+        falls = goal.decrease < position.last_decrease / 4
+        tolerance = forcing_tolerance(newton, position, null_loss, falls)
+        is_converged = goal.decrease <= tolerance
+        is_last = evaluated.n_rows == newton.n_samples
+        last_decrease = max(SLOW * position.last_decrease, evaluated.rounding(newton))
+        needs_many = goal.minimum.n_products > curvature.cost and newton.l1 is None
+        if needs_many and not position.is_preconditioned:
+            position = position._replace(is_preconditioned=True, curvature=None)
+        elif is_converged and not is_last and position.damping > WEAK_ON_SAMPLE:
             # Only the undamped H tells how near the optimum is.
-            position = rebuild_model(newton, position, damping=0.0)
+            position = position._replace(damping=0.0, curvature=None)
         elif is_converged and not is_last:
-            larger = min(size for size in newton.sample_sizes if size > n_rows)
-            position = position_on(newton, position.theta, larger, position.damping)
-        elif is_slow and position.has_sampled_hessian:
+            larger = min(size for size in newton.sample_sizes if size > evaluated.n_rows)
+            start = position._replace(n_hessian_rows=0, last_decrease=np.inf)
+            position = position_on(newton, start, larger)
+        elif is_converged:
+            exact = exact_goal(newton, goal)
+            return (exact if position.damping <= WEAK_DAMPING else goal), exact
+        elif goal.decrease > last_decrease and position.has_sampled_hessian:
             n_hessian_rows = GROWTH * position.n_hessian_rows
-            position = rebuild_model(newton, position, n_hessian_rows=n_hessian_rows)
+            position = position._replace(
+                n_hessian_rows=n_hessian_rows, last_decrease=np.inf, curvature=None
+            )
         else:
-            return position, minimum
+            return goal, None
 
 
-def step(newton: NewtonProblem, position: Position, minimum: ModelMinimum):
+def goal_of(newton: NewtonProblem, position: Position) -> Goal:
+    """Return the Goal of a position with its Curvature, and count the passes."""
+    evaluated, n_passes = position.evaluated, position.n_passes
+    minimum = minimise_model(newton, evaluated, position.curvature, n_passes)
+    divergence.check_objective(minimum.predicted_decrease)
+    n_rows = evaluated.n_rows
+    if position.has_sampled_hessian and not position.curvature.is_complete:
+        n_rows = position.n_hessian_rows
+    n_passes += minimum.n_products * n_rows / newton.n_samples
+    return Goal(position._replace(n_passes=n_passes), minimum)
+
+
+def exact_goal(newton: NewtonProblem, goal: Goal) -> Goal:
+    """Return the Goal of the complete model at the same point."""
+    position = goal.position
+    if position.curvature.is_complete:
+        return goal
+    complete = completed(newton, position.evaluated, position.curvature)
+    return goal_of(newton, position._replace(curvature=complete, damping=0.0))
+
+
+def step(newton: NewtonProblem, goal: Goal):
     """Return the Position after a step that lowers J sufficiently, or None.
 
     A rejected step is repeated with more rows of H or more damping. None is returned at
     rounding error, or if no damping up to MAX_DAMPING lowers J.
     """
-    rounding = position.evaluated.rounding(newton)
+    position, minimum = goal
+    rounding, n_rejected = position.evaluated.rounding(newton), 0
     while position.damping <= MAX_DAMPING:
         theta = theta_at(newton, minimum.point, position.theta)
         evaluated = evaluate_at(newton, position.evaluated.rows, theta)
+        n_passes = position.n_passes + evaluated.n_rows / newton.n_samples
         decrease = position.evaluated.objective - evaluated.objective
         predicted = minimum.predicted_decrease
         if decrease >= SUFFICIENT * predicted - rounding:
             last_decrease = np.inf if position.damping > WEAK_ON_SAMPLE else predicted
             ratio = decrease / predicted if predicted > rounding else 1.0
-            n_hessian_rows, damping = next_hessian(position, ratio)
-            return position_at(
-                newton, theta, evaluated, n_hessian_rows, damping, last_decrease
+            n_hessian_rows, damping = next_hessian(position, ratio, predicted)
+            return position._replace(
+                curvature=None,
+                theta=theta,
+                evaluated=evaluated,
+                n_hessian_rows=n_hessian_rows,
+                damping=damping,
+                last_decrease=last_decrease,
+                n_passes=n_passes,
             )
         if predicted <= rounding:
             return None
-        position = rebuild_model(newton, position, *next_hessian(position, 0.0))
-        minimum = minimise_model(newton, position.evaluated, position.curvature)
+        n_rejected += 1
+        n_hessian_rows, damping = next_hessian(position, 0.0, predicted, n_rejected)
+        position = position._replace(
+            n_hessian_rows=n_hessian_rows,
+            damping=damping,
+            last_decrease=np.inf,
+            n_passes=n_passes,
+        )
+        position, minimum = goal_of(newton, with_curvature(newton, position))
     return None
 
 
 def theta_at(newton: NewtonProblem, point: Matrix, last_theta: Vector) -> Vector:
-    """Return the theta (n_parameters,) of a point, in the dtype of the rows.
+    """Return the theta (n_parameters,) of a point, in the dtype of `last_theta`.
 
     The mean of a softmax's intercepts has no effect; it stays that of `last_theta`.
     """
@@ -286,21 +391,23 @@ def theta_at(newton: NewtonProblem, point: Matrix, last_theta: Vector) -> Vector
     theta = newton.coordinates.theta_of(point)
     if n_outputs > 1:
         theta[-n_outputs:] += last_theta[-n_outputs:].mean() - theta[-n_outputs:].mean()
-    return theta.astype(newton.rows.dtype)
+    return theta.astype(last_theta.dtype)
 
 
-def next_hessian(position: Position, ratio: float):
+def next_hessian(position: Position, ratio: float, predicted: float, n_rejected=1):
     """Return the rows of H and the damping after a step.
 
-    `ratio` is its actual decrease / predicted decrease.
+    `ratio` is its actual decrease / predicted decrease. Of several rejected steps in a row,
+    each raises the damping by more.
     """
     n_hessian_rows, damping = position.n_hessian_rows, position.damping
     if ratio > GOOD:
-        damping = damping / LOWER if damping > MIN_DAMPING else 0.0
+        is_near = predicted < NEAR * position.evaluated.objective and abs(ratio - 1) < NEAR
+        damping = 0.0 if is_near or damping <= MIN_DAMPING else damping / LOWER
     elif ratio < POOR and position.has_sampled_hessian:
         n_hessian_rows *= GROWTH
     elif ratio < POOR:
-        damping = max(RAISED_FROM_ZERO, RAISE * damping)
+        damping = max(RAISED_FROM_ZERO, RAISE**n_rejected * damping)
     return n_hessian_rows, damping
 
 
@@ -339,8 +446,10 @@ class NewtonTraining:
         self.early_stopping = settings.stopping_rule is not None
         self.null_loss = problem.null_loss
         self.newton = None  # NewtonProblem
-        self.position, self.minimum = None, None  # of the next step, or the last one
+        self.goal, self.exact = None, None  # of the next step, or the last one
         self.next_position = None  # after the last step, not refined
+        self.certificate = None  # of the position, if there is one
+        self.lower_bound = -np.inf  # of the objective on all rows, the best one so far
 
     @np.errstate(**loop.QUIET)
     def begin(self, state):
@@ -351,33 +460,62 @@ class NewtonTraining:
         self.refine(first_position(self.newton, state))
 
     def refine(self, position):
-        """Find a Position from which a step is worthwhile, from this one on."""
-        refined = refine_model(self.newton, position, self.null_loss)
-        self.position, self.minimum = refined
+        """Find a Goal that is worthwhile, from this position on."""
+        self.goal, self.exact = refine_model(self.newton, position, self.null_loss)
 
     @np.errstate(**loop.QUIET)
     def reason_to_end(self, state):
-        """Return EndedBy if the predicted decrease is too small for a step, or None.
+        """Return EndedBy if the last step or the next one proves convergence, or None.
 
-        Only a refined Position predicts it, so this refines the one after the last step.
+        A lower bound from before the last step may prove it. Else the position after this
+        step is refined.
         """
-        if state.theta is not self.position.theta:
+        if state.theta is not self.goal.position.theta:
+            evaluated = self.next_position.evaluated
+            gap = evaluated.objective - self.lower_bound + evaluated.rounding(self.newton)
+            if gap <= self.newton.tol * evaluated.objective:
+                self.goal = self.goal._replace(position=self.next_position)
+                self.certificate = Certificate(gap, np.inf)
+                return self.end_as_predicted(state.theta)
             self.refine(self.next_position)
-        decrease = self.minimum.predicted_decrease
-        return end_of(self.newton, self.position, decrease, self.null_loss)
+        found = end_of(self.newton, self.goal, self.exact, self.null_loss)
+        ended_by, self.certificate = found
+        if self.certificate is not None:
+            bound = self.goal.position.evaluated.objective - self.certificate.proven
+            self.lower_bound = max(self.lower_bound, bound)
+        if ended_by is EndedBy.CONVERGED:
+            return self.end_as_predicted(state.theta)
+        return ended_by
+
+    def end_as_predicted(self, theta):
+        """Return EndedBy.CONVERGED, or ROUNDING if predictions do not have this objective.
+
+        Predictions use X as it is. If a column's mean is much larger than its deviation,
+        sums of products lose digits that standardised coordinates keep.
+        """
+        centre, scale = self.newton.coordinates
+        lost = np.finfo(theta.dtype).eps * np.max(np.abs(centre) / scale, initial=0.0)
+        if lost < MAY_LOSE_DIGITS:
+            return EndedBy.CONVERGED
+        evaluated = self.goal.position.evaluated
+        raw = Coordinates(np.zeros_like(centre), np.ones_like(scale))
+        loss = self.rows.evaluate(raw, raw.point_of(theta)).loss
+        excess = loss - evaluated.evaluation.loss
+        allowed = largest_gap(self.newton, evaluated.objective)
+        return EndedBy.ROUNDING if abs(excess) > allowed else EndedBy.CONVERGED
 
     def advance(self, state, n_most):
         """Return the Advance of one step, or of the end if no step lowers the objective."""
-        position = self.position
-        self.next_position = step(self.newton, position, self.minimum)
-        objective = position.evaluated.objective
+        self.next_position = step(self.newton, self.goal)
+        evaluated = self.goal.position.evaluated
+        objective = evaluated.objective
         if self.next_position is not None:
             new = state_after(state, self.next_position, objective)
             return loop.Advance(new, [objective])
-        within_tol = decrease_within(self.settings.tol, objective)
-        rounding = position.evaluated.rounding(self.newton)
-        is_exact = self.minimum.predicted_decrease <= max(rounding, within_tol)
-        ended_by = EndedBy.CONVERGED if is_exact else EndedBy.STALLED
+        exact = exact_goal(self.newton, self.goal) if self.exact is None else self.exact
+        self.certificate = certificate_of(self.newton, evaluated, exact.minimum)
+        is_within = self.certificate.is_within(largest_gap(self.newton, objective))
+        ended_by = EndedBy.CONVERGED if is_within else EndedBy.STALLED
         return loop.Advance(state, [objective], None, ended_by)
 
     def complete_state(self, state):
@@ -386,18 +524,24 @@ class NewtonTraining:
 
     def position_of(self, state):
         """Return the Position at this state's theta."""
-        is_before_step = self.next_position is None or state.theta is self.position.theta
-        return self.position if is_before_step else self.next_position
+        position = self.goal.position
+        is_before_step = self.next_position is None or state.theta is position.theta
+        return position if is_before_step else self.next_position
 
     def finish(self, state, curves):
-        """Return the objective at the end, and the estimate of its relative gap.
+        """Return the objective at the end, and the Gap there.
 
-        If a monitor, early stopping or Ctrl-C ended training, the gap is that before the
+        If a monitor, early stopping or Ctrl-C ended training, the Gap is that before the
         last step, an upper estimate.
         """
-        objective = self.position.evaluated.objective
-        gap = self.minimum.predicted_decrease / objective if objective else 0.0
-        return self.position_of(state).evaluated.objective, gap
+        objective = self.goal.position.evaluated.objective or 1.0
+        proven, estimated = None, self.goal.decrease / objective
+        position = self.position_of(state)
+        if self.certificate is not None and position is self.goal.position:
+            estimated = min(self.certificate) / objective
+            if np.isfinite(self.certificate.proven):
+                proven = self.certificate.proven / objective
+        return position.evaluated.objective, Gap(estimated, proven)
 
 
 def state_after(state: TrainingState, position: Position, objective_before: float):
@@ -414,6 +558,8 @@ def state_after(state: TrainingState, position: Position, objective_before: floa
             n_hessian_rows=position.n_hessian_rows,
             damping=position.damping,
             predicted_decrease=position.last_decrease,
+            n_passes=position.n_passes,
+            is_preconditioned=position.is_preconditioned,
         ),
         progress=state.progress._replace(
             best=min(objective_before, objective),

@@ -13,7 +13,7 @@ from ..objective.problem import Problem
 from ..rows import lay_out
 from ..types import Dataset, TrainingRun, TrainingState
 from . import experts
-from .linear_passes import LocalRows
+from .linear_rows import LocalRows
 from .records import KnownRows, NewtonMemory
 
 

@@ -1,0 +1,140 @@
+"""The dual point of a step: a lower bound of the optimum, and so a proof of the gap.
+
+For any probabilities a_i and h = mean w_i u_i^T (a_i - y_i), by Fenchel's inequality for
+the loss and for the penalty,
+
+    J(x) - J* <= mean w_i KL(a_i || p_i) + penalty(x) + h x + conjugate(-h)
+
+where p_i are the probabilities at x, and conjugate(h) is the maximum of h v - penalty(v)
+over v. The bound is near the gap for the probabilities that a Newton step v predicts,
+a_i = p_i + C_i u_i v. If these leave the simplex, they are moved to its border: any a_i
+will do.
+
+References
+----------
+S. Boyd and L. Vandenberghe, "Convex Optimization", 2004, section 5.5.1: a dual point proves
+the gap.
+
+K. Koh, S.-J. Kim and S. Boyd, "An interior-point method for large-scale l1-regularized
+logistic regression", JMLR 8, 2007, section 3: the dual point for l1, from the residual.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import kl_div
+
+from ..arrays import Matrix, Vector
+from ..objective.losses import one_hot
+
+# Newton steps for the intercept; one is enough if no probability leaves the simplex.
+MAX_STEPS = 20
+# A mean below this one is a rounding error.
+ROUNDING = 1e-13
+# Rows at once: numbers that stay in the cache.
+NUMBERS_AT_ONCE = 2**14
+# For relative changes of probabilities up to this one, a power series is as exact.
+SMALL = 0.02
+
+
+class Dual(NamedTuple):
+    """A dual point: means over the rows."""
+
+    divergence: float  # mean w_i KL(a_i || p_i)
+    residual: Matrix  # (n_features + 1, n_outputs), h
+    is_feasible: bool  # whether no predicted probability left the simplex
+
+
+class DualRows(NamedTuple):
+    """The predictions a_i of rows."""
+
+    divergence: float  # sum of w_i KL(a_i || p_i)
+    error: Matrix  # (n, n_outputs), w_i (a_i - y_i)
+    is_feasible: bool
+
+
+def dual_rows(data, proba: Matrix, change: Matrix, has_intercept: bool) -> DualRows:
+    """Return the DualRows for predicted changes of the logits (n, n_outputs).
+
+    With an intercept, all logits change further such that mean w (a - y) is 0: no penalty
+    depends on the intercept, so h must be 0 there. a is linear in this change as long as it
+    does not leave the simplex.
+    """
+    shift = np.zeros(proba.shape[1])
+    for _ in range(MAX_STEPS):
+        found = predicted(data, proba, change, shift)
+        error = found.error.sum(axis=0)
+        if not has_intercept or not np.max(np.abs(error)) > ROUNDING * len(proba):
+            break
+        shift = next_shift(shift, error, curvature(data, proba))
+    return found
+
+
+def next_shift(shift: Vector, error: Vector, curvature: Matrix) -> Vector:
+    """Return the change of all logits at which the sums `error` of w (a - y) are 0.
+
+    `curvature` is that of `shift`, the last change. Outputs of a softmax may share any
+    change, so that it can be singular.
+    """
+    return shift - np.linalg.pinv(curvature, hermitian=True) @ error
+
+
+def predicted(data, proba: Matrix, change: Matrix, shift: Vector) -> DualRows:
+    """Return the DualRows for changes of the logits plus `shift` (n_outputs,)."""
+    total, is_feasible, error = 0.0, True, np.empty_like(proba, dtype=np.float64)
+    size = max(1, NUMBERS_AT_ONCE // proba.shape[1])
+    for start in range(0, len(proba), size):
+        rows = slice(start, start + size)
+        p = proba[rows].astype(np.float64)
+        D = change[rows] + shift
+        y = data.y[rows] if data.y.ndim == 2 else one_hot(data.y[rows], p)
+        w = 1.0
+        if data.sample_weight is not None:
+            w = data.sample_weight[rows, None].astype(np.float64)
+        predict = predicted_labels if p.shape[1] > 1 else predicted_odds
+        values, a, feasible = predict(p, D)
+        total += float(np.sum(w * values))
+        error[rows] = w * (a - y)
+        is_feasible = is_feasible and feasible
+    return DualRows(total, error, is_feasible)
+
+
+def predicted_odds(p, D):
+    """Return KL(a || p) (n, 1), a and whether it is feasible, for one logit per row."""
+    up, down = (1 - p) * D, -p * D  # relative changes of p and 1 - p
+    is_feasible = bool(np.min(up) >= -1 and np.min(down) >= -1)
+    a = p + p * up
+    if not is_feasible:
+        a = np.clip(a, 0.0, 1.0)
+        return kl_div(a, p) + kl_div(1 - a, 1 - p), a, False
+    return p * divergence(up) + (1 - p) * divergence(down), a, True
+
+
+def predicted_labels(p, D):
+    """Return KL(a || p) (n, 1), a and whether it is feasible, for a logit per label."""
+    relative = D - np.sum(p * D, axis=1, keepdims=True)
+    a = p + p * relative
+    if np.min(relative) >= -1:
+        return np.sum(p * divergence(relative), axis=1, keepdims=True), a, True
+    is_feasible = bool(np.min(a) >= 0)
+    a = np.maximum(a, 0.0)
+    a /= a.sum(axis=1, keepdims=True)
+    return np.sum(kl_div(a, p), axis=1, keepdims=True), a, is_feasible
+
+
+def divergence(e):
+    """Return (1 + e) log(1 + e) - e, p times which is KL(p (1 + e) || p) of a label."""
+    if np.max(np.abs(e)) <= SMALL:
+        return e * e * (1 / 2 + e * (-1 / 6 + e * (1 / 12 + e * (-1 / 20 + e / 30))))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(e > -1, (1 + e) * np.log1p(e) - e, 1.0)
+
+
+def curvature(data, proba: Matrix) -> Matrix:
+    """Return the sum of w C, (n_outputs, n_outputs)."""
+    weighted = proba.astype(np.float64)
+    if data.sample_weight is not None:
+        weighted = weighted * data.sample_weight[:, None]
+    if proba.shape[1] == 1:
+        return np.array([[float(np.sum(weighted * (1 - proba)))]])
+    return np.diag(weighted.sum(axis=0)) - weighted.T @ proba

@@ -1,0 +1,226 @@
+"""The rows of a linear model, and what Newton's method asks of them.
+
+`LinearRows` is the interface. Rows in memory are `LocalRows`, whose passes are those of the
+kernels, or of linear_passes.py. Rows on the workers of a cluster are dask's ClusterRows.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from scipy.sparse import issparse
+
+from ..arrays import Matrix, Vector
+from ..epochs import compiled
+from ..objective.losses import Loss
+from ..rows import copy_of_rows, widened
+from ..types import Dataset
+from . import dual, linear_passes
+from .coordinates import Coordinates, standardised
+
+# Sparse columns whose mean is more than this number of deviations are shifted exactly.
+FAR_FROM_ZERO = 10.0
+# Blocks of a Hessian with more numbers are not formed.
+MAX_HESSIAN_NUMBERS = 2**24
+
+
+class Evaluation(NamedTuple):
+    """Result of one pass at a point."""
+
+    loss: float  # mean, nats per sample
+    gradient: Matrix  # (n_features + 1, n_outputs), float64
+    diagonal: Matrix  # (n_features + 1, n_outputs), bounds that of the loss's Hessian
+    proba: Any  # (n_samples, n_outputs), for Hessian products; ClusterRows has its own kind
+
+
+class LinearRows(Protocol):
+    """What Newton's method asks of the rows, wherever they are."""
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+
+    @property
+    def max_sample_size(self) -> int:
+        """Largest sample that is in memory, and so costs less than all rows."""
+
+    @property
+    def dtype(self):
+        """Data type of X, which bounds the accuracy of sums."""
+
+    def sample(self, n_samples: int, rng) -> "LinearRows":
+        """Return `n_samples` rows, spread evenly over their order, or all rows."""
+
+    def standardised(self, centred: bool) -> Coordinates:
+        """Return Coordinates in which the rows have variance about 1."""
+
+    def at(self, coordinates: Coordinates) -> "LinearRows":
+        """Return the same rows, prepared for passes in these coordinates."""
+
+    def widened(self) -> "LinearRows":
+        """Return the same rows in float64, if that is possible."""
+
+    def evaluate(self, coordinates: Coordinates, point: Matrix) -> Evaluation:
+        """Return the Evaluation at a point (n_features + 1, n_outputs)."""
+
+    def hessian_product(self, coordinates, proba, damping, direction) -> Matrix:
+        """Return the damped Hessian, at the point with `proba`, times a direction."""
+
+    def hessian_cost(self, n_outputs: int) -> float:
+        """Return about how many Hessian products take as long as `hessian_blocks`."""
+
+    def hessian_blocks(self, coordinates, proba, damping) -> np.ndarray:
+        """Return the blocks (n_outputs, n_features + 1, n_features + 1) of the Hessian."""
+
+    def hessian(self, coordinates, proba, damping) -> Matrix:
+        """Return the damped Hessian (n_parameters, n_parameters)."""
+
+    def dual(self, coordinates, proba, direction, has_intercept) -> dual.Dual:
+        """Return the Dual of the point that a step in this direction predicts."""
+
+
+@dataclass(frozen=True)
+class LocalRows:
+    """LinearRows in the memory of this process."""
+
+    data: Dataset
+    loss: Loss  # with a curvature
+    shift: Vector | None = None  # (n_features,) subtracted from X; only `at` sets it
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return self.data.n_samples
+
+    @property
+    def max_sample_size(self) -> int:
+        """Number of rows: any sample costs less than all of them."""
+        return self.n_samples
+
+    @property
+    def dtype(self):
+        """Data type of X."""
+        return self.data.X.dtype
+
+    def sample(self, n_samples: int, rng) -> "LocalRows":
+        """Return `n_samples` of the rows, one from each of n_samples equal parts.
+
+        So rows sorted by label, say, are represented evenly.
+        """
+        if n_samples >= self.n_samples:
+            return self
+        positions = (np.arange(n_samples) + rng.uniform(size=n_samples)) / n_samples
+        index = (positions * self.n_samples).astype(np.int64)
+        index = np.minimum(index, self.n_samples - 1)
+        rows = index if self.data.rows is None else self.data.rows[index]
+        weight = self.data.sample_weight
+        weight = None if weight is None else weight[index]
+        data = self.data._replace(y=self.data.y[index], sample_weight=weight, rows=rows)
+        return LocalRows(data, self.loss, self.shift)
+
+    def standardised(self, centred: bool) -> Coordinates:
+        """Return Coordinates in which the rows have variance about 1."""
+        return standardised(copy_of_rows(self.data, slice(0, self.n_samples)), centred)
+
+    def at(self, coordinates: Coordinates) -> "LocalRows":
+        """Return the same rows, with sparse columns that need it shifted by their centres.
+
+        Passes over sparse rows subtract centres from sums, which cancels digits if a mean
+        is much larger than the deviation. Then nearly all values are stored. Columns with
+        all values are shifted value by value in a copy of X, and stay sparse.
+        """
+        X, centre = self.data.X, coordinates.centre
+        is_far = np.abs(centre) > FAR_FROM_ZERO * coordinates.scale
+        if not issparse(X) or not is_far.any():
+            return self
+        rows = X if self.data.rows is None else X[self.data.rows]
+        n_stored = np.bincount(rows.indices, minlength=X.shape[1])
+        shift = np.where(is_far & (n_stored == self.n_samples), centre, 0.0)
+        if not shift.any():
+            return self
+        values = (X.data - shift[X.indices]).astype(X.dtype)
+        shifted = type(X)((values, X.indices, X.indptr), shape=X.shape)
+        return LocalRows(self.data._replace(X=shifted), self.loss, shift)
+
+    def widened(self) -> "LocalRows":
+        """Return the same rows in float64."""
+        return LocalRows(widened(self.data), self.loss)
+
+    def evaluate(self, coordinates: Coordinates, point: Matrix) -> Evaluation:
+        """Return the Evaluation at a point (n_features + 1, n_outputs)."""
+        sums = self.passes.evaluate(self.loss, self.data, self.seen(coordinates), point)
+        loss, gradient, diagonal, proba = sums
+        total = self.total_weight()
+        return Evaluation(loss / total, gradient / total, diagonal / total, proba)
+
+    def hessian_product(self, coordinates, proba, damping, direction) -> Matrix:
+        """Return the damped Hessian, at the point with `proba`, times a direction."""
+        product = self.passes.hessian_product(
+            self.loss, self.data, self.seen(coordinates), proba, damping, direction
+        )
+        return product / self.total_weight()
+
+    def hessian_cost(self, n_outputs: int) -> float:
+        """Return about how many Hessian products take as long as `hessian_blocks`.
+
+        Times are in nanoseconds, measured with the kernels. Those without the number of
+        rows are for the calls and for the Cholesky factorisation.
+        """
+        X, n, k, p = self.data.X, self.n_samples, n_outputs, float(self.data.X.shape[1])
+        if k * (p + 1) ** 2 > MAX_HESSIAN_NUMBERS:
+            return np.inf
+        if issparse(X):
+            stored = max(1.0, X.nnz / X.shape[0])
+            product, rows = n * stored * k, n * stored**2 / 2 + 5 * p**2
+        else:
+            product, rows = n * p * (0.5 + 0.07 * k), 0.017 * n * p**2
+        return (1e5 + k * (rows + 0.008 * p**3)) / (5e4 + product)
+
+    def hessian_blocks(self, coordinates, proba, damping) -> np.ndarray:
+        """Return the blocks (n_outputs, n_features + 1, n_features + 1) of the Hessian."""
+        blocks = linear_passes.hessian_blocks(
+            self.loss, self.data, self.seen(coordinates), proba, damping
+        )
+        return blocks / self.total_weight()
+
+    def hessian(self, coordinates, proba, damping) -> Matrix:
+        """Return the damped Hessian (n_parameters, n_parameters)."""
+        if proba.shape[1] == 1:
+            return self.hessian_blocks(coordinates, proba, damping)[0]
+        seen = self.seen(coordinates)
+        matrix = linear_passes.softmax_hessian(self.data, seen, proba, damping)
+        return matrix / self.total_weight()
+
+    def dual(self, coordinates, proba, direction, has_intercept) -> dual.Dual:
+        """Return the Dual of the point that a step in this direction predicts."""
+        change = self.logits(coordinates, direction)
+        rows = dual.dual_rows(self.data, proba, change, has_intercept)
+        residual, total = self.weighted_sum(coordinates, rows.error), self.total_weight()
+        return dual.Dual(rows.divergence / total, residual / total, rows.is_feasible)
+
+    def logits(self, coordinates: Coordinates, point: Matrix) -> Matrix:
+        """Return the logits (n_samples, n_outputs) at a point."""
+        seen = self.seen(coordinates)
+        return self.passes.logits(self.loss, self.data, seen, point)
+
+    def weighted_sum(self, coordinates: Coordinates, factors: Matrix) -> Matrix:
+        """Return the sum over the rows of [u_i, 1]^T factors_i, for factors (n, k)."""
+        seen = self.seen(coordinates)
+        return self.passes.weighted_sum(self.loss, self.data, seen, factors)
+
+    @property
+    def passes(self):
+        """The module whose functions pass over these rows: compiled, or of NumPy."""
+        is_compiled = compiled.supports_passes(self.loss, self.data)
+        return compiled if is_compiled else linear_passes
+
+    def seen(self, coordinates: Coordinates) -> Coordinates:
+        """Return the coordinates of X as it is stored, after its shift."""
+        if self.shift is None:
+            return coordinates
+        return coordinates._replace(centre=coordinates.centre - self.shift)
+
+    def total_weight(self) -> float:
+        """Return the sum of the rows' weights."""
+        weight = self.data.sample_weight
+        return float(self.n_samples if weight is None else weight.sum(dtype=np.float64))
