@@ -10,10 +10,11 @@
 #include "network.h"
 
 /* Bytes of a batch, a part of a common second-level cache; and the limits of its rows. */
-enum { BATCH_BYTES = 1 << 19, MIN_ROWS = 8, MAX_ROWS = 256 };
+enum { BATCH_BYTES = 1 << 18, MIN_ROWS = 8, MAX_ROWS = 256 };
 
-/* Rows multiplied together: they share reads and writes of the vectors over features. */
-enum { ROWS_TOGETHER = 4 };
+/* Rows multiplied together: they share reads and writes of the vectors over features. For so
+ * many columns at once, the rows of the next batch are prefetched. */
+enum { ROWS_TOGETHER = 4, COLUMNS_TOGETHER = 128 };
 
 struct pass_workspace {
     struct batch_storage storage;
@@ -75,22 +76,32 @@ static ALWAYS_INLINE void centred_dots(
     for (int r = 0; r < n_rows; r++) z[r] += sum_of_lanes(sums[r]) + rest[r];
 }
 
-/* g <- g + sum_r a_r u_r, and h <- h + sum_r omega_r u_r^2 if `squares`. */
+/* g <- g + sum_r a_r u_r, and h <- h + sum_r omega_r u_r^2 if `squares`.
+ *
+ * The rows are in the cache; meanwhile, those `ahead` elements after them are prefetched, if
+ * it is not 0. */
 static ALWAYS_INLINE void add_centred(
-    const int n_rows, const int squares, int64_t p, const real *const *x,
+    const int n_rows, const int squares, int64_t p, const real *const *x, int64_t ahead,
     const real *restrict centre, const real *restrict inverse_scale,
     const real *restrict a, const real *restrict omega, real *restrict g, real *restrict h)
 {
-    SIMD(omp simd)
-    for (int64_t j = 0; j < p; j++) {
-        real sum = 0, square = 0;
-        for (int r = 0; r < n_rows; r++) {
-            real u = (x[r][j] - centre[j]) * inverse_scale[j];
-            sum += a[r] * u;
-            if (squares) square += omega[r] * u * u;
+    for (int64_t start = 0; start < p; start += COLUMNS_TOGETHER) {
+        int64_t end = start + COLUMNS_TOGETHER < p ? start + COLUMNS_TOGETHER : p;
+        if (ahead)
+            for (int r = 0; r < n_rows; r++)
+                for (int64_t j = start; j < end; j += 64 / (int64_t)sizeof(real))
+                    PREFETCH(x[r] + ahead + j);
+        SIMD(omp simd)
+        for (int64_t j = start; j < end; j++) {
+            real sum = 0, square = 0;
+            for (int r = 0; r < n_rows; r++) {
+                real u = (x[r][j] - centre[j]) * inverse_scale[j];
+                sum += a[r] * u;
+                if (squares) square += omega[r] * u * u;
+            }
+            g[j] += sum;
+            if (squares) h[j] += square;
         }
-        g[j] += sum;
-        if (squares) h[j] += square;
     }
 }
 
@@ -127,12 +138,14 @@ static void add_dense(
     int64_t p = rows->n_features, m = batch->m, i = 0;
     const real *centre = pass->centre, *inverse = pass->inverse_scale;
     real *g = b->gradient, *h = b->diagonal, *a = b->delta, *omega = b->omega;
+    int64_t ahead = 0; /* the same row of the next batch */
+    if (!rows->index && batch->start + 2 * m <= rows->n_samples) ahead = m * rows->row_stride;
     if (in_place(rows, k)) {
         memset(g, 0, sizeof(real) * p);
         memset(h, 0, sizeof(real) * p);
 #define ADD(n, squares)                                                                    \
     for (; i + n <= m; i += n)                                                             \
-        add_centred(n, squares, p, batch->rows + i, centre, inverse, a + i, omega + i, g, h);
+        add_centred(n, squares, p, batch->rows + i, ahead, centre, inverse, a + i, omega + i, g, h);
         if (pass->diagonal) {
             ADD(ROWS_TOGETHER, 1)
             ADD(1, 1)

@@ -193,6 +193,11 @@ class ClusterRows:
         """Data type of X."""
         return self.blocks.recipe.dtype
 
+    @property
+    def values_per_row(self):
+        """Number of features, or the mean number of stored values."""
+        return self.gathered(np.random.RandomState(0)).values_per_row
+
     def gathered(self, rng):
         """Return the LocalRows on the client, gathered in the first call."""
         if self.gathered_rows is None:
@@ -263,7 +268,7 @@ class ClusterRows:
             total, *sums = self.blocks.sums(dual_of, *arguments)
             divergence, residual, n_infeasible, curvature = sums
             error = residual[-1]
-            if not has_intercept or not np.max(np.abs(error)) > dual.ROUNDING * total:
+            if not has_intercept or dual.is_rounding(error, total, self.dtype):
                 break
-            shift = dual.next_shift(shift, error, curvature)
+            shift = shift - dual.inverse_of(curvature) @ error
         return dual.Dual(divergence / total, residual / total, n_infeasible == 0)

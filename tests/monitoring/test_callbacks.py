@@ -188,6 +188,7 @@ def test_without_callbacks_fit_sets_no_callback_attributes(rows):
 
 @every_method
 @solvers
+@pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_a_callback_that_returns_true_stops_training(estimator_class, solver, rows):
     X, y, _ = rows()
     solver = supported_solver(estimator_class, solver)

@@ -16,9 +16,9 @@ from .model import Evaluated, ModelMinimum, NewtonProblem
 
 # An estimate may be too small by this factor.
 SAFETY = 4.0
-# A step that was solved with smaller pivots may be wrong in a direction that the residual
-# does not show.
-SMALLEST_PIVOT = 1e-10
+# With smaller pivots, as of columns that sum to another, the equations of a step must be
+# solved to rounding error: directions in which they are nearly singular may be long.
+SMALLEST_PIVOT, LARGEST_ROUNDING = 1e-10, 1e-11
 TINY = np.finfo(np.float64).tiny
 # Relative rounding error of sums in float64.
 ROUNDING = 64 * np.finfo(np.float64).eps
@@ -72,10 +72,11 @@ def rest_of(
         error = np.where(point != 0, on_face, soft_threshold(error, newton.l1))
     error[-1] = 0.0
     rest = minimum.rest
-    if solver is not None and solver.smallest_pivot < SMALLEST_PIVOT:
-        rest = np.inf
-    elif solver is not None:
+    if solver is not None:
         rest = 0.5 * float(np.sum(error * newton.project(solver(error))))
+        is_singular = solver.smallest_pivot < SMALLEST_PIVOT
+        if is_singular and np.max(np.abs(error)) > LARGEST_ROUNDING:
+            rest = np.inf
     plain = np.sum(error * error / np.maximum(evaluated.evaluation.diagonal[-1], TINY))
     return max(rest, 0.5 * float(plain))
 

@@ -90,7 +90,7 @@ def moments_of(U: Matrix, weight: Vector, centred: bool):
     """
     mean, squares = moments(U, weight[:, None], centred)
     for _ in range(MAX_TRIMS):
-        far = (U - mean) ** 2 > FAR_OUT**2 * squares
+        far = np.abs(U - mean) > FAR_OUT * np.sqrt(squares)
         columns = np.flatnonzero(far.any(axis=0))
         if not len(columns):
             break
@@ -106,13 +106,17 @@ def moments_of(U: Matrix, weight: Vector, centred: bool):
 
 def moments(U: Matrix, weight: Matrix, centred: bool):
     """Return means, or zeros, and mean squares of the deviations, by weights (n, 1 or p)."""
+
+    def mean_of(values):
+        if weight.shape[1] == 1:
+            return weight[:, 0] @ values / total
+        return np.einsum("ij,ij->j", weight, values) / total
+
     total, mean = weight.sum(axis=0), np.zeros(U.shape[1])
     if centred:
-        mean = np.einsum("ij,ij->j", weight * np.ones_like(U), U) / total
-        # Removes the rounding error of the first sum.
-        mean = mean + np.einsum("ij,ij->j", weight * np.ones_like(U), U - mean) / total
-    squares = np.einsum("ij,ij->j", weight * np.ones_like(U), (U - mean) ** 2) / total
-    return mean, squares
+        mean = mean_of(U)
+        mean = mean + mean_of(U - mean)  # removes the rounding error of the first sum
+    return mean, mean_of((U - mean) ** 2)
 
 
 def standardised_csr(X, weight, largest, centred: bool) -> Coordinates:

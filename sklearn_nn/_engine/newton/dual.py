@@ -30,7 +30,7 @@ from ..objective.losses import one_hot
 # Newton steps for the intercept; one is enough if no probability leaves the simplex.
 MAX_STEPS = 20
 # A mean below this one is a rounding error.
-ROUNDING = 1e-13
+ROUNDING, ROUNDING_OF_FLOAT32 = 1e-13, 1e-9
 # Rows at once: numbers that stay in the cache.
 NUMBERS_AT_ONCE = 2**14
 # For relative changes of probabilities up to this one, a power series is as exact.
@@ -60,23 +60,26 @@ def dual_rows(data, proba: Matrix, change: Matrix, has_intercept: bool) -> DualR
     depends on the intercept, so h must be 0 there. a is linear in this change as long as it
     does not leave the simplex.
     """
-    shift = np.zeros(proba.shape[1])
+    shift, inverse = np.zeros(proba.shape[1]), None
     for _ in range(MAX_STEPS):
         found = predicted(data, proba, change, shift)
         error = found.error.sum(axis=0)
-        if not has_intercept or not np.max(np.abs(error)) > ROUNDING * len(proba):
+        if not has_intercept or is_rounding(error, len(proba), proba.dtype):
             break
-        shift = next_shift(shift, error, curvature(data, proba))
+        inverse = inverse_of(curvature(data, proba)) if inverse is None else inverse
+        shift = shift - inverse @ error
     return found
 
 
-def next_shift(shift: Vector, error: Vector, curvature: Matrix) -> Vector:
-    """Return the change of all logits at which the sums `error` of w (a - y) are 0.
+def is_rounding(error: Vector, total: float, dtype) -> bool:
+    """Return whether sums of w (a - y) are rounding errors, for probabilities of a dtype."""
+    rounding = ROUNDING if dtype == np.float64 else ROUNDING_OF_FLOAT32
+    return not np.max(np.abs(error)) > rounding * total
 
-    `curvature` is that of `shift`, the last change. Outputs of a softmax may share any
-    change, so that it can be singular.
-    """
-    return shift - np.linalg.pinv(curvature, hermitian=True) @ error
+
+def inverse_of(curvature: Matrix) -> Matrix:
+    """Return the inverse; it is singular if outputs of a softmax may share any change."""
+    return np.linalg.pinv(curvature, hermitian=True)
 
 
 def predicted(data, proba: Matrix, change: Matrix, shift: Vector) -> DualRows:
@@ -112,10 +115,10 @@ def predicted_odds(p, D):
 
 def predicted_labels(p, D):
     """Return KL(a || p) (n, 1), a and whether it is feasible, for a logit per label."""
-    relative = D - np.sum(p * D, axis=1, keepdims=True)
+    relative = D - np.einsum("ij,ij->i", p, D)[:, None]
     a = p + p * relative
     if np.min(relative) >= -1:
-        return np.sum(p * divergence(relative), axis=1, keepdims=True), a, True
+        return np.einsum("ij,ij->i", p, divergence(relative))[:, None], a, True
     is_feasible = bool(np.min(a) >= 0)
     a = np.maximum(a, 0.0)
     a /= a.sum(axis=1, keepdims=True)
@@ -124,7 +127,7 @@ def predicted_labels(p, D):
 
 def divergence(e):
     """Return (1 + e) log(1 + e) - e, p times which is KL(p (1 + e) || p) of a label."""
-    if np.max(np.abs(e)) <= SMALL:
+    if max(np.max(e), -np.min(e)) <= SMALL:
         return e * e * (1 / 2 + e * (-1 / 6 + e * (1 / 12 + e * (-1 / 20 + e / 30))))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(e > -1, (1 + e) * np.log1p(e) - e, 1.0)

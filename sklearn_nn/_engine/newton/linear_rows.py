@@ -48,6 +48,10 @@ class LinearRows(Protocol):
     def dtype(self):
         """Data type of X, which bounds the accuracy of sums."""
 
+    @property
+    def values_per_row(self) -> float:
+        """Number of features, or the mean number of stored values."""
+
     def sample(self, n_samples: int, rng) -> "LinearRows":
         """Return `n_samples` rows, spread evenly over their order, or all rows."""
 
@@ -101,6 +105,12 @@ class LocalRows:
     def dtype(self):
         """Data type of X."""
         return self.data.X.dtype
+
+    @property
+    def values_per_row(self) -> float:
+        """Number of features, or the mean number of stored values, at least 1."""
+        X = self.data.X
+        return max(1.0, X.nnz / X.shape[0]) if issparse(X) else X.shape[1]
 
     def sample(self, n_samples: int, rng) -> "LocalRows":
         """Return `n_samples` of the rows, one from each of n_samples equal parts.
@@ -170,7 +180,7 @@ class LocalRows:
         if k * (p + 1) ** 2 > MAX_HESSIAN_NUMBERS:
             return np.inf
         if issparse(X):
-            stored = max(1.0, X.nnz / X.shape[0])
+            stored = self.values_per_row
             product, rows = n * stored * k, n * stored**2 / 2 + 5 * p**2
         else:
             product, rows = n * p * (0.5 + 0.07 * k), 0.017 * n * p**2

@@ -24,8 +24,8 @@ MAX_PRODUCTS = 1000
 # A proof of the gap may take this part of the passes so far, or MIN_PROVING products.
 PROVING_PART, MIN_PROVING = 0.25, 2
 # From this multiple of `tol` on, a predicted decrease is worth a dual point: its bound also
-# holds for the step after it.
-PROVE_FROM = 20.0
+# holds for the step after it. Above the second part of J, it must be `tol` itself.
+PROVE_FROM, LARGEST_TO_PROVE = 7.0, 1e-2
 # A Hessian's matrix is formed if it takes as long as this number of products. Steps with l1
 # need many products.
 CHEAP, CHEAP_WITH_L1 = 4.0, 40.0
@@ -292,7 +292,7 @@ def minimise_model(
     )
     objective = max(evaluated.objective, np.finfo(np.float64).tiny)
     final = conjugate_gradients.Final(
-        decrease=PROVE_FROM * newton.tol * objective if curvature.is_complete else 0.0,
+        decrease=proving_part(newton.tol) * objective if curvature.is_complete else 0.0,
         is_proof=proof_of(newton, curvature, newton.tol * objective),
         max_products=max(MIN_PROVING, int(PROVING_PART * n_passes)),
     )
@@ -315,6 +315,11 @@ def minimise_model(
         rest = np.inf if newton.l1 is not None else solution.rest
     n_products = 0 if has_cheap_products else solution.n_products
     return ModelMinimum(start + move, solution.decrease, n_products, rest, solver)
+
+
+def proving_part(tol: float) -> float:
+    """Return the predicted decrease / J from which a proof of `tol` is tried."""
+    return max(tol, min(PROVE_FROM * tol, LARGEST_TO_PROVE))
 
 
 def proof_of(newton: NewtonProblem, curvature: Curvature, gap: float) -> Callable:

@@ -59,7 +59,6 @@ from .coordinates import Coordinates
 from .linear_rows import LinearRows
 from .model import (
     FEW_ROWS,
-    PROVE_FROM,
     ROUNDINGS_OF_OBJECTIVE,
     Curvature,
     Evaluated,
@@ -70,6 +69,7 @@ from .model import (
     effective_dimension,
     evaluate_at,
     minimise_model,
+    proving_part,
     sample_of,
 )
 from .records import KnownRows, NewtonMemory, NewtonSettings
@@ -81,7 +81,7 @@ GROWTH = 5
 ROWS_PER_PARAMETER, HESSIAN_ROWS_PER_PARAMETER = 30, 20
 MIN_HESSIAN_PART, MIN_HESSIAN_ROWS = 0.1, 2000
 # Scales of features are estimated on this number of rows, or of values, or on a sample.
-ROWS_FOR_SCALES, NUMBERS_FOR_SCALES = 10_000, 2**21
+ROWS_FOR_SCALES, NUMBERS_FOR_SCALES = 10_000, 2**19
 # Relative gap to end at on a sample, which determines the optimum no better.
 SAMPLE_TOL = 1e-2
 # Actual decrease / predicted decrease: a step with less than SUFFICIENT is rejected. With
@@ -90,9 +90,8 @@ SUFFICIENT, POOR, GOOD = 1e-4, 0.25, 0.75
 # The factors of these changes. Below MIN_DAMPING the damping is lowered to 0; above
 # MAX_DAMPING a step fails.
 RAISE, LOWER, MIN_DAMPING, MAX_DAMPING = 4.0, 10.0, 1e-8, 1e8
-RAISED_FROM_ZERO = 1e-5  # damping after it was 0
-# After a step that brought less than this part of J, and what was predicted up to this
-# part, the next one needs no damping.
+RAISED_FROM_ZERO = 1e-5  # After a step that brought about what was predicted, and less than this part of J, the next
+# one needs no damping.
 NEAR = 0.1
 # A predicted decrease counts as undamped up to this damping: on all rows, and on a sample.
 WEAK_DAMPING, WEAK_ON_SAMPLE = 1e-5, 0.1
@@ -134,7 +133,7 @@ def newton_problem_of(
 ) -> NewtonProblem:
     """Return the NewtonProblem of a run: coordinates, penalties in them, sample sizes."""
     n, architecture = rows.n_samples, problem.architecture
-    n_some = min(ROWS_FOR_SCALES, NUMBERS_FOR_SCALES // problem.architecture.layer_sizes[0])
+    n_some = min(ROWS_FOR_SCALES, int(NUMBERS_FOR_SCALES / rows.values_per_row))
     n_some = max(n_some, settings.min_sample_size)
     # A proof with l1 compares gradients with l1, and so needs more digits.
     digits = 100.0 if problem.penalty.l1 else 1.0
@@ -229,7 +228,7 @@ def forcing_tolerance(newton: NewtonProblem, position: Position, null_loss, fall
     objective = position.evaluated.objective
     if position.evaluated.n_rows < newton.n_samples:
         return SAMPLE_TOL * max(objective, 0.1 * null_loss)
-    return max(PROVE_FROM * tol * objective, position.evaluated.rounding(newton))
+    return max(proving_part(tol) * objective, position.evaluated.rounding(newton))
 
 
 class Goal(NamedTuple):
@@ -402,7 +401,8 @@ def next_hessian(position: Position, ratio: float, predicted: float, n_rejected=
     """
     n_hessian_rows, damping = position.n_hessian_rows, position.damping
     if ratio > GOOD:
-        is_near = predicted < NEAR * position.evaluated.objective and abs(ratio - 1) < NEAR
+        is_near = predicted < NEAR * position.evaluated.objective and ratio < 1 / GOOD
+        is_near = is_near and predicted < position.last_decrease / 4
         damping = 0.0 if is_near or damping <= MIN_DAMPING else damping / LOWER
     elif ratio < POOR and position.has_sampled_hessian:
         n_hessian_rows *= GROWTH
