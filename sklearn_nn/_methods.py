@@ -12,6 +12,7 @@ from ._engine.epochs import lbfgs, train
 from ._engine.newton import steps, stream
 from ._engine.newton.linear_rows import LocalRows
 from ._engine.rows import lay_out
+from ._engine.threads import one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,16 @@ class Method:
 
 def run_newton(problem, settings, state, data, *how):
     """Return the TrainingRun of Newton steps on rows in memory."""
-    rows = LocalRows(lay_out(data, settings.min_sample_size), problem.loss)
-    return steps.train_with_newton(problem, settings, state, rows, *how)
+    data = lay_out(data, settings.min_sample_size)
+    with one_blas_thread() as threads:
+        rows = LocalRows(data, problem.loss, None, threads)
+        return steps.train_with_newton(problem, settings, state, rows, *how)
 
 
 def run_stream(problem, settings, state, data, n_epochs, validate, monitor):
     """Return the TrainingRun of a chunk of a stream."""
-    return stream.train_on_chunk(problem, state, data, monitor)
+    with one_blas_thread():
+        return stream.train_on_chunk(problem, state, data, monitor)
 
 
 # Parameters that only steps with a learning rate read. Early stopping reads the last one.

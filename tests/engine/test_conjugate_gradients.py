@@ -217,7 +217,7 @@ def test_smooth_minimum_is_exact(seed, condition, is_preconditioned):
     task = task_of(seed, condition=condition, l1=None)
     solve = solver_of(task.H + 0.1 * np.diag(np.diagonal(task.H)))
     solution = smooth_solution(task, solve if is_preconditioned else None)
-    exact, decrease = solve_directly(task.H, task.start, task.gradient)
+    _, decrease = solve_directly(task.H, task.start, task.gradient)
     assert solution.decrease == pytest.approx(decrease, rel=1e-9)
     assert violation(task, solution.point) <= 1e-7 * np.sqrt(decrease)
 

@@ -304,7 +304,8 @@ def test_coordinates_of_sparse_rows_equal_those_of_dense_rows(density, centred):
 
 @pytest.mark.parametrize("mean", [1e3, 1e5, 1e7])
 def test_a_full_sparse_column_has_the_deviation_of_the_dense_one(mean):
-    X = np.random.RandomState(0).normal(size=(100, 2)) + [mean, 0]
+    X = np.random.RandomState(0).normal(size=(100, 2))
+    X[:, 0] += mean
     X[0, 1] = 0
     sparse, dense = coordinates_of(csr_array(X)), coordinates_of(X)
     np.testing.assert_array_equal(sparse.scale, dense.scale)

@@ -16,6 +16,7 @@ from small_problems import make_problem, make_settings
 from threadpoolctl import threadpool_limits
 
 from sklearn_nn import BackpropMLPClassifier
+from sklearn_nn._engine import threads
 from sklearn_nn._engine.epochs import compiled, prediction, reference, train
 from sklearn_nn._engine.epochs.optimizers import SGD
 from sklearn_nn._engine.epochs.records import EpochMemory, zero_slots
@@ -249,7 +250,7 @@ def test_unsupported_rows_are_predicted_by_the_reference():
 @pytest.mark.parametrize(("n_threads", "expected"), [(1, False), (2, True)])
 def test_products_use_blas_only_if_it_has_threads(n_threads, expected):
     with threadpool_limits(n_threads, user_api="blas"):
-        if compiled.n_blas_threads() != n_threads:
+        if threads.n_blas_threads() != n_threads:
             pytest.skip("this BLAS has no such number of threads")
         assert (compiled.blas_from((1000, 1000), 1000) < compiled.NEVER) == expected
 

@@ -6,14 +6,14 @@ an installation without a C compiler.
 """
 
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise
 from math import ceil
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from threadpoolctl import ThreadpoolController
 
+from ..threads import ONE, Threads, n_blas_threads
 from .optimizers import SGD
 from .records import EpochMemory
 
@@ -37,6 +37,12 @@ MAX_WORK_PER_CALL = 2e9
 # other in each product, so that products should be few and large (benchmarks/README.md).
 THREADS_PAY_FROM = 2**25
 NEVER = 2**62
+
+# A pass over rows is divided into parts of at least MIN_WORK multiplications: threads pay
+# for more. There are at most MAX_PARTS, as many threads can take part.
+MIN_WORK, MAX_PARTS = 2**20, 16
+# Predictions with more multiplications are made by several threads.
+PARALLEL_WORK = 2**24
 
 
 def instruction_sets():
@@ -216,19 +222,6 @@ def blas_from(layer_sizes, n_rows):
     return THREADS_PAY_FROM
 
 
-def n_blas_threads():
-    """Return the number of threads that BLAS may use now."""
-    libraries = thread_controller().info()
-    numbers = [lib["num_threads"] for lib in libraries if lib["user_api"] == "blas"]
-    return max(numbers, default=1)
-
-
-@cache
-def thread_controller():
-    """Return the controller of the loaded libraries (scikit-learn depends on it, too)."""
-    return ThreadpoolController()
-
-
 def work_of_step(problem, settings, data):
     """Return the approximate number of multiplications of a step."""
     layer_sizes, X = problem.architecture.layer_sizes, data.X
@@ -260,17 +253,34 @@ def predict(layers, X, activations, output):
     n_columns = 2 if output == "binary" else sizes[-1]
     predicted = np.empty((X.shape[0], n_columns), dtype=X.dtype)
     n_rows = min(len(predicted), kernels.ROWS_AT_ONCE)
-    finite = kernels.predict(
-        level=LEVEL,
-        blas_from=blas_from(sizes, n_rows),
-        layer_sizes=sizes,
-        activations=numbers_of(activations),
-        layers=layers,
-        X=X,
-        output=kernels.OUTPUTS[output],
-        predicted=predicted,
-    )
-    return predicted, finite
+    common = {
+        "level": LEVEL,
+        "blas_from": blas_from(sizes, n_rows),
+        "layer_sizes": sizes,
+        "activations": numbers_of(activations),
+        "layers": layers,
+        "output": kernels.OUTPUTS[output],
+    }
+    work = len(predicted) * sum(m * n for m, n in pairwise(sizes))
+    is_large = work >= PARALLEL_WORK and common["blas_from"] == NEVER
+    if not is_large or not isinstance(X, np.ndarray):
+        return predicted, kernels.predict(X=X, predicted=predicted, **common)
+
+    def predict_rows(rows):
+        return kernels.predict(X=X[rows], predicted=predicted[rows], **common)
+
+    threads = Threads(n_blas_threads())
+    try:
+        finite = threads.map(predict_rows, slices_of(len(predicted), threads.n_threads))
+    finally:
+        threads.close()
+    return predicted, all(finite)
+
+
+def slices_of(n_rows: int, n_parts: int) -> list:
+    """Return slices of rows, of whole batches of the kernels: those give the same bits."""
+    size = kernels.ROWS_AT_ONCE * ceil(n_rows / (n_parts * kernels.ROWS_AT_ONCE))
+    return [slice(start, start + size) for start in range(0, n_rows, size)]
 
 
 def supports_passes(loss, data):
@@ -278,37 +288,76 @@ def supports_passes(loss, data):
     return supports_rows(1, data.X) and loss_name(loss) in CROSS_ENTROPIES
 
 
-def evaluate(loss, data, coordinates, point):
+class Part(NamedTuple):
+    """Rows that one kernel call passes over: views of those of a Dataset."""
+
+    X: Any  # ndarray, or CSRParts
+    index: Any  # (n,) numbers of rows of X, or None
+    y: Any
+    sample_weight: Any
+    rows: slice  # of all rows
+
+
+class CSRParts(NamedTuple):
+    """Some rows of a CSR matrix; `indptr` need not begin with 0."""
+
+    data: Any
+    indices: Any
+    indptr: Any
+    shape: tuple
+
+
+def parts_of(data, n_outputs: int) -> list:
+    """Return the Parts of the rows, as many as their number and size suggest."""
+    n, X = data.n_samples, data.X
+    is_dense = isinstance(X, np.ndarray)
+    stored = X.shape[1] if is_dense else X.nnz / X.shape[0]
+    work = n * stored * n_outputs
+    # Sums of each part take time and memory, too.
+    n_parts = min(MAX_PARTS, work / MIN_WORK, work / (8 * X.shape[1] * n_outputs))
+    n_parts = int(max(1, n_parts))
+    (y, weight), index = targets_of(data), index_of(data.rows)
+    if n_parts == 1:
+        return [Part(X, index, y, weight, slice(0, n))]
+    ends = [n * i // n_parts for i in range(n_parts + 1)]
+    parts = []
+    for rows in (slice(*pair) for pair in pairwise(ends)):
+        part = X
+        if index is None and is_dense:
+            part = X[rows]
+        elif index is None:
+            indptr = X.indptr[rows.start : rows.stop + 1]
+            part = CSRParts(X.data, X.indices, indptr, (rows.stop - rows.start, X.shape[1]))
+        each = (None if v is None else v[rows] for v in (index, y, weight))
+        parts.append(Part(part, *each, rows))
+    return parts
+
+
+def evaluate(loss, data, coordinates, point, threads=ONE):
     """Return the result of `linear_passes.evaluate`."""
-    gradient, diagonal = np.zeros(point.shape), np.zeros(point.shape)
     proba = np.empty((data.n_samples, point.shape[1]), dtype=data.X.dtype)
-    sums = gradient, diagonal
-    total = run_pass("evaluation", loss, data, coordinates, proba, point, *sums)
-    return total, gradient, diagonal, proba
+    sums = run_pass("evaluation", loss, data, coordinates, proba, point, threads)
+    return *sums, proba
 
 
-def hessian_product(loss, data, coordinates, proba, damping, direction):
+def hessian_product(loss, data, coordinates, proba, damping, direction, threads=ONE):
     """Return the result of `linear_passes.hessian_product`."""
-    product = np.zeros(direction.shape)
-    how = product, None, damping
-    run_pass("hessian_product", loss, data, coordinates, proba, direction, *how)
-    return product
+    arguments = loss, data, coordinates, proba, direction, threads, damping
+    return run_pass("hessian_product", *arguments)[1]
 
 
-def logits(loss, data, coordinates, point):
+def logits(loss, data, coordinates, point, threads=ONE):
     """Return the result of `linear_passes.logits`."""
     values = np.empty((data.n_samples, point.shape[1]), dtype=data.X.dtype)
-    unused = np.zeros(point.shape)
-    run_pass("logits", loss, data, coordinates, values, point, unused)
+    run_pass("logits", loss, data, coordinates, values, point, threads)
     return values
 
 
-def weighted_sum(loss, data, coordinates, factors):
+def weighted_sum(loss, data, coordinates, factors, threads=ONE):
     """Return the result of `linear_passes.weighted_sum`."""
     values = np.ascontiguousarray(factors, dtype=data.X.dtype)
-    sums = np.zeros((data.X.shape[1] + 1, values.shape[1]))
-    run_pass("weighted_sum", loss, data, coordinates, values, np.zeros_like(sums), sums)
-    return sums
+    point = np.zeros((data.X.shape[1] + 1, values.shape[1]))  # not read
+    return run_pass("weighted_sum", loss, data, coordinates, values, point, threads)[1]
 
 
 def sparse_hessian(X, rows, coordinates, omega):
@@ -325,34 +374,47 @@ def sparse_hessian(X, rows, coordinates, omega):
     return coordinates.centred_products(matrix)
 
 
-def run_pass(kind, loss, data, coordinates, values, point, sums, diagonal=None, damping=0.0):
-    """Add one pass to `sums` and `diagonal`; return the sum of the losses.
+def run_pass(kind, loss, data, coordinates, values, point, threads: Threads, damping=0.0):
+    """Make one pass; return the sum of the losses, the sums, and the diagonal or None.
 
     The kernels neither centre nor scale sparse rows: theta and sums are converted instead.
     """
     X, scale = data.X, coordinates.scale[:, None]
-    is_sparse = not isinstance(X, np.ndarray)
+    is_sparse, shape = not isinstance(X, np.ndarray), point.shape
     if is_sparse:
         weight, centre = point[:-1] / scale, coordinates.centre
         point = np.vstack([weight, point[-1:] - centre @ weight])
-    y, weight = targets_of(data)
-    total = kernels.run_pass(
-        level=LEVEL,
-        blas_from=NEVER,
-        kind=kernels.PASSES[kind],
-        loss=kernels.LOSSES[loss_name(loss)],
-        X=X,
-        index=index_of(data.rows),
-        y=y,
-        sample_weight=weight,
-        centre=coordinates.centre.astype(X.dtype),
-        inverse_scale=(1 / coordinates.scale).astype(X.dtype),
-        theta=np.ascontiguousarray(point, dtype=X.dtype),
-        values=values,
-        sums=sums,
-        diagonal=diagonal,
-        damping=damping,
-    )
+    common = {
+        "level": LEVEL,
+        "blas_from": NEVER,
+        "kind": kernels.PASSES[kind],
+        "loss": kernels.LOSSES[loss_name(loss)],
+        "centre": coordinates.centre.astype(X.dtype),
+        "inverse_scale": (1 / coordinates.scale).astype(X.dtype),
+        "theta": np.ascontiguousarray(point, dtype=X.dtype),
+        "damping": damping,
+    }
+
+    def sums_of(part):
+        sums = np.zeros(shape)
+        diagonal = np.zeros(shape) if kind == "evaluation" else None
+        total = kernels.run_pass(
+            X=part.X,
+            index=part.index,
+            y=part.y,
+            sample_weight=part.sample_weight,
+            values=values[part.rows],
+            sums=sums,
+            diagonal=diagonal,
+            **common,
+        )
+        return total, sums, diagonal
+
+    parts = threads.map(sums_of, parts_of(data, shape[1]))
+    total, sums, diagonal = parts[0]
+    for other_total, other_sums, other_diagonal in parts[1:]:
+        total, sums = total + other_total, sums + other_sums
+        diagonal = None if diagonal is None else diagonal + other_diagonal
     if is_sparse:
         centre = centre[:, None]
         sums[:-1] = (sums[:-1] - centre * sums[-1]) / scale
@@ -361,4 +423,4 @@ def run_pass(kind, loss, data, coordinates, values, point, sums, diagonal=None, 
             rounded = centre.astype(X.dtype).astype(np.float64)  # as the kernels read it
             diagonal[:-1] = np.maximum(diagonal[:-1] + rounded**2 * diagonal[-1], 0.0)
             diagonal[:-1] /= scale**2
-    return total
+    return total, sums, diagonal

@@ -38,7 +38,7 @@ class Certificate(NamedTuple):
 def certificate_of(
     newton: NewtonProblem, evaluated: Evaluated, minimum: ModelMinimum
 ) -> Certificate:
-    """Return the Certificate of a point, from the step to the minimum of a complete model."""
+    """Return the Certificate of a point, by the step to the minimum of a complete model."""
     move = minimum.point - evaluated.point
     rounding = ROUNDING * abs(evaluated.objective)
     dual = dual_at(newton, evaluated, move)

@@ -105,7 +105,7 @@ def moments_of(U: Matrix, weight: Vector, centred: bool):
 
 
 def moments(U: Matrix, weight: Matrix, centred: bool):
-    """Return means, or zeros, and mean squares of the deviations, by weights (n, 1 or p)."""
+    """Return means or zeros, and mean squares of deviations, by weights (n, 1 or p)."""
 
     def mean_of(values):
         if weight.shape[1] == 1:

@@ -26,6 +26,7 @@ from scipy.special import kl_div
 
 from ..arrays import Matrix, Vector
 from ..objective.losses import one_hot
+from ..threads import ONE, Threads
 
 # Newton steps for the intercept; one is enough if no probability leaves the simplex.
 MAX_STEPS = 20
@@ -53,7 +54,9 @@ class DualRows(NamedTuple):
     is_feasible: bool
 
 
-def dual_rows(data, proba: Matrix, change: Matrix, has_intercept: bool) -> DualRows:
+def dual_rows(
+    data, proba: Matrix, change: Matrix, has_intercept: bool, threads: Threads = ONE
+) -> DualRows:
     """Return the DualRows for predicted changes of the logits (n, n_outputs).
 
     With an intercept, all logits change further such that mean w (a - y) is 0: no penalty
@@ -62,7 +65,7 @@ def dual_rows(data, proba: Matrix, change: Matrix, has_intercept: bool) -> DualR
     """
     shift, inverse = np.zeros(proba.shape[1]), None
     for _ in range(MAX_STEPS):
-        found = predicted(data, proba, change, shift)
+        found = predicted(data, proba, change, shift, threads)
         error = found.error.sum(axis=0)
         if not has_intercept or is_rounding(error, len(proba), proba.dtype):
             break
@@ -72,7 +75,7 @@ def dual_rows(data, proba: Matrix, change: Matrix, has_intercept: bool) -> DualR
 
 
 def is_rounding(error: Vector, total: float, dtype) -> bool:
-    """Return whether sums of w (a - y) are rounding errors, for probabilities of a dtype."""
+    """Return whether sums of w (a - y) are rounding errors of this dtype."""
     rounding = ROUNDING if dtype == np.float64 else ROUNDING_OF_FLOAT32
     return not np.max(np.abs(error)) > rounding * total
 
@@ -82,24 +85,28 @@ def inverse_of(curvature: Matrix) -> Matrix:
     return np.linalg.pinv(curvature, hermitian=True)
 
 
-def predicted(data, proba: Matrix, change: Matrix, shift: Vector) -> DualRows:
+def predicted(
+    data, proba: Matrix, change: Matrix, shift: Vector, threads: Threads = ONE
+) -> DualRows:
     """Return the DualRows for changes of the logits plus `shift` (n_outputs,)."""
-    total, is_feasible, error = 0.0, True, np.empty_like(proba, dtype=np.float64)
-    size = max(1, NUMBERS_AT_ONCE // proba.shape[1])
-    for start in range(0, len(proba), size):
-        rows = slice(start, start + size)
+    error = np.empty_like(proba, dtype=np.float64)
+    predict = predicted_labels if proba.shape[1] > 1 else predicted_odds
+
+    def sums_of(rows):
         p = proba[rows].astype(np.float64)
-        D = change[rows] + shift
         y = data.y[rows] if data.y.ndim == 2 else one_hot(data.y[rows], p)
-        w = 1.0
+        values, a, is_feasible = predict(p, change[rows] + shift)
+        error[rows] = a - y
         if data.sample_weight is not None:
-            w = data.sample_weight[rows, None].astype(np.float64)
-        predict = predicted_labels if p.shape[1] > 1 else predicted_odds
-        values, a, feasible = predict(p, D)
-        total += float(np.sum(w * values))
-        error[rows] = w * (a - y)
-        is_feasible = is_feasible and feasible
-    return DualRows(total, error, is_feasible)
+            weight = data.sample_weight[rows, None].astype(np.float64)
+            error[rows] *= weight
+            values = values * weight
+        return float(np.sum(values)), is_feasible
+
+    size = max(1, NUMBERS_AT_ONCE // proba.shape[1])
+    chunks = [slice(start, start + size) for start in range(0, len(proba), size)]
+    totals, feasible = zip(*threads.map(sums_of, chunks), strict=True)
+    return DualRows(sum(totals), error, all(feasible))
 
 
 def predicted_odds(p, D):

@@ -20,14 +20,18 @@ from scipy.sparse import issparse
 from ..arrays import Matrix, Rows
 from ..epochs import compiled
 from ..objective.losses import one_hot
-from ..rows import batches
+from ..rows import batches, copy_of_rows
+from ..threads import ONE
 from .coordinates import Coordinates
 
 # Rows that are copied to standardised coordinates at once.
 ROWS_AT_ONCE = 1024
+# One thread computes so many columns of a Hessian at once. Of a smaller Hessian, it computes
+# all of a batch; this many batches are added at once, in their order.
+TILE, BATCHES_TOGETHER = 128, 16
 
 
-def evaluate(loss, data, coordinates, point):
+def evaluate(loss, data, coordinates, point, threads=ONE):
     """Return sums over the rows: loss, gradient, diagonal; and probabilities."""
     total, gradient = 0.0, np.zeros(point.shape)
     diagonal, probas = np.zeros(point.shape), []
@@ -48,7 +52,7 @@ def evaluate(loss, data, coordinates, point):
     return total, gradient, diagonal, np.concatenate(probas)
 
 
-def hessian_product(loss, data, coordinates, proba, damping, direction):
+def hessian_product(loss, data, coordinates, proba, damping, direction, threads=ONE):
     """Return the sum over the rows of w_i u_i^T (C_i + damping d_i d_i^T) (u_i D + e)."""
     product, start = np.zeros(direction.shape), 0
     for batch in batches(data, None, ROWS_AT_ONCE):
@@ -67,7 +71,7 @@ def hessian_product(loss, data, coordinates, proba, damping, direction):
     return product
 
 
-def logits(loss, data, coordinates, point):
+def logits(loss, data, coordinates, point, threads=ONE):
     """Return u_i V + c of each row, of shape (n_samples, n_outputs)."""
     parts = batches(data, None, ROWS_AT_ONCE)
     return np.concatenate(
@@ -75,7 +79,7 @@ def logits(loss, data, coordinates, point):
     )
 
 
-def weighted_sum(loss, data, coordinates, factors):
+def weighted_sum(loss, data, coordinates, factors, threads=ONE):
     """Return the sum over the rows of [u_i, 1]^T factors_i."""
     total, start = np.zeros((data.X.shape[1] + 1, factors.shape[1])), 0
     for batch in batches(data, None, ROWS_AT_ONCE):
@@ -85,7 +89,7 @@ def weighted_sum(loss, data, coordinates, factors):
     return total
 
 
-def hessian_blocks(loss, data, coordinates, proba, damping):
+def hessian_blocks(loss, data, coordinates, proba, damping, threads=ONE):
     """Return for each output the sum of w_i (C_i + damping d_i^2) [u_i, 1]^T [u_i, 1].
 
     C_i is p (1 - p): blocks of a softmax's Hessian on its diagonal.
@@ -101,15 +105,40 @@ def hessian_blocks(loss, data, coordinates, proba, damping):
         )
     width, n_outputs = data.X.shape[1] + 1, proba.shape[1]
     root, total = np.sqrt(omega), np.zeros((n_outputs, width, width))
-    start = 0
-    for batch in batches(data, None, ROWS_AT_ONCE):
-        U = StandardisedRows(coordinates, batch.X).with_ones()
-        part = root[start : start + batch.n_samples]
-        for k in range(n_outputs):
-            V = U * part[:, k : k + 1]
-            total[k] += V.T @ V  # a product with itself: BLAS computes only one half
-        start += batch.n_samples
+    starts = list(range(0, data.n_samples, ROWS_AT_ONCE))
+    if width > TILE:
+        for start in starts:
+            add_in_tiles(total, weighted_rows(data, coordinates, root, start), threads)
+        return total + np.tril(total, -1).swapaxes(1, 2)
+
+    def products(start):
+        return [V.T @ V for V in weighted_rows(data, coordinates, root, start)]
+
+    for first in range(0, len(starts), BATCHES_TOGETHER):
+        for some in threads.map(products, starts[first : first + BATCHES_TOGETHER]):
+            total += some
     return total
+
+
+def weighted_rows(data, coordinates, root, start):
+    """Return the list over outputs of a batch's rows [u_i, 1], times `root`."""
+    rows = slice(start, min(start + ROWS_AT_ONCE, data.n_samples))
+    U = StandardisedRows(coordinates, copy_of_rows(data, rows).X).with_ones()
+    return [U * column[:, None] for column in root[rows].T]
+
+
+def add_in_tiles(total, rows, threads):
+    """Add V^T V of each output to the lower half of total, a tile of columns per thread."""
+
+    def add_tile(place):
+        k, first = place
+        V, tile = rows[k], slice(first, first + TILE)
+        # A product with itself: BLAS computes only one half.
+        total[k][tile, tile] += np.tril(V[:, tile].T @ V[:, tile])
+        total[k][tile.stop :, tile] += V[:, tile.stop :].T @ V[:, tile]
+
+    n_outputs, width, _ = total.shape
+    threads.map(add_tile, [(k, j) for k in range(n_outputs) for j in range(0, width, TILE)])
 
 
 def softmax_hessian(data, coordinates, proba, damping):

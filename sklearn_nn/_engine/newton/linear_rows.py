@@ -14,6 +14,7 @@ from ..arrays import Matrix, Vector
 from ..epochs import compiled
 from ..objective.losses import Loss
 from ..rows import copy_of_rows, widened
+from ..threads import ONE, Threads
 from ..types import Dataset
 from . import dual, linear_passes
 from .coordinates import Coordinates, standardised
@@ -90,6 +91,7 @@ class LocalRows:
     data: Dataset
     loss: Loss  # with a curvature
     shift: Vector | None = None  # (n_features,) subtracted from X; only `at` sets it
+    threads: Threads = ONE  # of the passes
 
     @property
     def n_samples(self) -> int:
@@ -126,7 +128,7 @@ class LocalRows:
         weight = self.data.sample_weight
         weight = None if weight is None else weight[index]
         data = self.data._replace(y=self.data.y[index], sample_weight=weight, rows=rows)
-        return LocalRows(data, self.loss, self.shift)
+        return LocalRows(data, self.loss, self.shift, self.threads)
 
     def standardised(self, centred: bool) -> Coordinates:
         """Return Coordinates in which the rows have variance about 1."""
@@ -150,24 +152,24 @@ class LocalRows:
             return self
         values = (X.data - shift[X.indices]).astype(X.dtype)
         shifted = type(X)((values, X.indices, X.indptr), shape=X.shape)
-        return LocalRows(self.data._replace(X=shifted), self.loss, shift)
+        data = self.data._replace(X=shifted)
+        return LocalRows(data, self.loss, shift, self.threads)
 
     def widened(self) -> "LocalRows":
         """Return the same rows in float64."""
-        return LocalRows(widened(self.data), self.loss)
+        return LocalRows(widened(self.data), self.loss, None, self.threads)
 
     def evaluate(self, coordinates: Coordinates, point: Matrix) -> Evaluation:
         """Return the Evaluation at a point (n_features + 1, n_outputs)."""
-        sums = self.passes.evaluate(self.loss, self.data, self.seen(coordinates), point)
+        sums = self.passes.evaluate(*self.seen(coordinates), point, self.threads)
         loss, gradient, diagonal, proba = sums
         total = self.total_weight()
         return Evaluation(loss / total, gradient / total, diagonal / total, proba)
 
     def hessian_product(self, coordinates, proba, damping, direction) -> Matrix:
         """Return the damped Hessian, at the point with `proba`, times a direction."""
-        product = self.passes.hessian_product(
-            self.loss, self.data, self.seen(coordinates), proba, damping, direction
-        )
+        arguments = proba, damping, direction, self.threads
+        product = self.passes.hessian_product(*self.seen(coordinates), *arguments)
         return product / self.total_weight()
 
     def hessian_cost(self, n_outputs: int) -> float:
@@ -188,35 +190,32 @@ class LocalRows:
 
     def hessian_blocks(self, coordinates, proba, damping) -> np.ndarray:
         """Return the blocks (n_outputs, n_features + 1, n_features + 1) of the Hessian."""
-        blocks = linear_passes.hessian_blocks(
-            self.loss, self.data, self.seen(coordinates), proba, damping
-        )
+        seen = self.seen(coordinates)
+        blocks = linear_passes.hessian_blocks(*seen, proba, damping, self.threads)
         return blocks / self.total_weight()
 
     def hessian(self, coordinates, proba, damping) -> Matrix:
         """Return the damped Hessian (n_parameters, n_parameters)."""
         if proba.shape[1] == 1:
             return self.hessian_blocks(coordinates, proba, damping)[0]
-        seen = self.seen(coordinates)
-        matrix = linear_passes.softmax_hessian(self.data, seen, proba, damping)
+        _, data, seen = self.seen(coordinates)
+        matrix = linear_passes.softmax_hessian(data, seen, proba, damping)
         return matrix / self.total_weight()
 
     def dual(self, coordinates, proba, direction, has_intercept) -> dual.Dual:
         """Return the Dual of the point that a step in this direction predicts."""
         change = self.logits(coordinates, direction)
-        rows = dual.dual_rows(self.data, proba, change, has_intercept)
+        rows = dual.dual_rows(self.data, proba, change, has_intercept, self.threads)
         residual, total = self.weighted_sum(coordinates, rows.error), self.total_weight()
         return dual.Dual(rows.divergence / total, residual / total, rows.is_feasible)
 
     def logits(self, coordinates: Coordinates, point: Matrix) -> Matrix:
         """Return the logits (n_samples, n_outputs) at a point."""
-        seen = self.seen(coordinates)
-        return self.passes.logits(self.loss, self.data, seen, point)
+        return self.passes.logits(*self.seen(coordinates), point, self.threads)
 
     def weighted_sum(self, coordinates: Coordinates, factors: Matrix) -> Matrix:
         """Return the sum over the rows of [u_i, 1]^T factors_i, for factors (n, k)."""
-        seen = self.seen(coordinates)
-        return self.passes.weighted_sum(self.loss, self.data, seen, factors)
+        return self.passes.weighted_sum(*self.seen(coordinates), factors, self.threads)
 
     @property
     def passes(self):
@@ -224,11 +223,11 @@ class LocalRows:
         is_compiled = compiled.supports_passes(self.loss, self.data)
         return compiled if is_compiled else linear_passes
 
-    def seen(self, coordinates: Coordinates) -> Coordinates:
-        """Return the coordinates of X as it is stored, after its shift."""
-        if self.shift is None:
-            return coordinates
-        return coordinates._replace(centre=coordinates.centre - self.shift)
+    def seen(self, coordinates: Coordinates):
+        """Return the first arguments of a pass: with coordinates of X after its shift."""
+        if self.shift is not None:
+            coordinates = coordinates._replace(centre=coordinates.centre - self.shift)
+        return self.loss, self.data, coordinates
 
     def total_weight(self) -> float:
         """Return the sum of the rows' weights."""

@@ -90,7 +90,8 @@ SUFFICIENT, POOR, GOOD = 1e-4, 0.25, 0.75
 # The factors of these changes. Below MIN_DAMPING the damping is lowered to 0; above
 # MAX_DAMPING a step fails.
 RAISE, LOWER, MIN_DAMPING, MAX_DAMPING = 4.0, 10.0, 1e-8, 1e8
-RAISED_FROM_ZERO = 1e-5  # After a step that brought about what was predicted, and less than this part of J, the next
+RAISED_FROM_ZERO = 1e-5  # damping after it was 0
+# After a step that brought about what was predicted, and less than this part of J, the next
 # one needs no damping.
 NEAR = 0.1
 # A predicted decrease counts as undamped up to this damping: on all rows, and on a sample.
@@ -200,13 +201,12 @@ def position_on(newton, before: Position, sample_size) -> Position:
         n_least = min(MIN_HESSIAN_PART * sample_size, newton.rows.max_sample_size)
         n_hessian_rows = int(max(n_least, needed, MIN_HESSIAN_ROWS))
     n_passes = before.n_passes + sample_size / newton.n_samples
-    position = before._replace(
+    return before._replace(
         evaluated=evaluated,
         n_hessian_rows=n_hessian_rows,
         n_passes=n_passes,
         curvature=None,
     )
-    return position
 
 
 def with_curvature(newton, position: Position) -> Position:
