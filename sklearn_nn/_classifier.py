@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _fitted, _parameters, _training
 from ._data import labels, validation
 from ._data.labels import Encoding
+from ._data.sample_weights import NoWeightError
 from ._engine.arrays import Rows, Vector
 from ._engine.epochs.optimizers import OPTIMIZERS
 from ._engine.types import Architecture, Layer
@@ -182,7 +183,9 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
             All labels that may occur in any call (for multilabel y: the column numbers).
             Required in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0, scaled by the mean of all weights that the model has seen.
+            Weights >= 0, scaled by the mean of all weights that the model has seen. If all
+            are 0, times class weights, the call changes nothing; in the first call this is
+            an error.
 
         Returns
         -------
@@ -225,9 +228,14 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         method = method_of(self, by_partial_fit=True)
         convergence.warn_of_ignored(self, method, stacklevel=3)
         with unchanged_on_error(self):
-            prepared = _training.prepare(
-                self, method, X, y, sample_weight, encoding_of, by_partial_fit=True
-            )
+            try:
+                prepared = _training.prepare(
+                    self, method, X, y, sample_weight, encoding_of, by_partial_fit=True
+                )
+            except NoWeightError:
+                if not hasattr(self, "_checkpoint"):
+                    raise
+                return self  # there is nothing to learn
             self._train(prepared)
         return self
 

@@ -89,6 +89,8 @@ def prepare(
     data, encoding = dataset_of(
         estimator, method, X, y, sample_weight, encoding_of, checkpoint
     )
+    if not by_partial_fit:
+        check_class_weight(estimator, encoding)
     rows, n_features = array_api.like(data.X), data.X.shape[1]
     if checkpoint is not None:
         checkpoint = checkpoint.moved_to(rows)
@@ -194,10 +196,6 @@ def dataset_of(estimator, method, X, y, sample_weight, encoding_of, checkpoint):
     encoding = encoding_of(y, None if is_new else checkpoint.encoding)
     check_n_classes(estimator, encoding.classes)
     class_weight = estimator.class_weight
-    if isinstance(class_weight, dict) and not encoding.multilabel:
-        classes = sample_weights.weighted_classes(class_weight, encoding)
-        if len(classes):  # else the error of weights that are all 0 follows
-            check_n_classes(estimator, classes)
     weight = sample_weights.combined_weight(weight, class_weight, encoding, y)
     return inputs.make_dataset(X, y, weight, rows, encoding), encoding
 
@@ -208,6 +206,15 @@ def fit_encoding(y, fitted: Encoding | None) -> Encoding:
     if fitted is not None:
         labels.check_same_classes(encoding, fitted)
     return encoding
+
+
+def check_class_weight(estimator, encoding):
+    """Raise ValueError if a dict of class weights leaves too few classes."""
+    class_weight = estimator.class_weight
+    if isinstance(class_weight, dict):
+        check_n_classes(
+            estimator, sample_weights.weighted_classes(class_weight, encoding)
+        )
 
 
 def check_n_classes(estimator, classes):

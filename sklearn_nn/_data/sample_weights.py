@@ -14,15 +14,25 @@ from .._engine.types import Dataset
 from . import array_api
 
 
+class NoWeightError(ValueError):
+    """All rows have the weight 0."""
+
+
 def positive_rows(weight):
     """Return the indices of positive weights, or None if all are positive."""
     rows = np.flatnonzero(weight)
     if len(rows) == 0:
-        raise ValueError(
+        raise NoWeightError(
             "All sample weights are zero. At least one sample_weight (in training, times "
             "class_weight) must be positive."
         )
     return None if len(rows) == len(weight) else rows
+
+
+def is_zero(sample_weight) -> bool:
+    """Return whether all weights of the user are 0."""
+    values = np.asarray(array_api.on_host(sample_weight))
+    return values.dtype.kind in "biuf" and values.size > 0 and not values.any()
 
 
 def drop_weightless(y, sample_weight):
@@ -33,6 +43,8 @@ def drop_weightless(y, sample_weight):
     """
     if sample_weight is None:
         return y, None, None
+    if is_zero(sample_weight):
+        positive_rows(np.zeros(1))  # raises; scikit-learn's error has another type
     sample_weight = _check_sample_weight(
         array_api.on_host(sample_weight), y, dtype=np.float64, ensure_non_negative=True
     )
@@ -66,7 +78,8 @@ def weight_by_class(class_weight, classes, of_class, total):
     `of_class` are the sums of the sample weights in each class, and `total` the sum of all.
     """
     if class_weight == "balanced":
-        return total / len(classes) / of_class
+        # A class without rows (of a fitted model) has any weight.
+        return total / len(classes) / np.where(of_class > 0, of_class, np.inf)
     return compute_class_weight(class_weight, classes=classes, y=classes)
 
 

@@ -173,7 +173,8 @@ def advance_to_the_end(training: Training, recorder: Recorder, n_epochs: int) ->
             return ended_by
         if n_done == n_epochs:
             return EndedBy.MAX_ITER
-        if recorder.begin_epoch():
+        stops = recorder.begin_epoch()
+        if stops and n_done:
             return EndedBy.MONITOR
         n_most = min(n_epochs - n_done, 1 + recorder.n_unwatched())
         advance, validation, decision = advance_and_judge(training, recorder, n_most)

@@ -51,29 +51,31 @@ ONE = Threads()
 
 
 class Limit:
-    """Limits BLAS to one thread while any thread of the process is inside."""
+    """Limits BLAS to one thread for one fit at a time.
+
+    The thread that sets the limit also lifts it: threadpoolctl lets no other thread change
+    it. A fit that begins meanwhile in another thread shares the limit until then, and the
+    number of threads of BLAS is always restored.
+    """
 
     def __init__(self):
-        self.lock, self.n_inside, self.limiter = threading.Lock(), 0, None
+        self.lock, self.limiter = threading.Lock(), None
 
-    def enter(self) -> int:
-        """Begin; return the number of threads that BLAS had."""
+    def enter(self):
+        """Begin; return the number of threads of BLAS, and whether this call limits it."""
         with self.lock:
-            n_threads = 1  # others may use the rest
-            if self.n_inside == 0:
-                n_threads = n_blas_threads()
-                if n_threads > 1:
-                    self.limiter = thread_controller().limit(limits=1, user_api="blas")
-            self.n_inside += 1
-            return n_threads
+            if self.limiter is not None:
+                return 1, False  # the other fit uses the rest
+            n_threads = n_blas_threads()
+            if n_threads > 1:
+                self.limiter = thread_controller().limit(limits=1, user_api="blas")
+            return n_threads, n_threads > 1
 
     def leave(self):
-        """End; the last one restores the number of threads."""
+        """Restore the number of threads."""
         with self.lock:
-            self.n_inside -= 1
-            if self.n_inside == 0 and self.limiter is not None:
-                self.limiter.restore_original_limits()
-                self.limiter = None
+            self.limiter.restore_original_limits()
+            self.limiter = None
 
 
 LIMIT = Limit()
@@ -82,9 +84,11 @@ LIMIT = Limit()
 @contextmanager
 def one_blas_thread():
     """Limit BLAS to one thread, and yield Threads, as many as it had."""
-    threads = Threads(LIMIT.enter())
+    n_threads, limits = LIMIT.enter()
+    threads = Threads(n_threads)
     try:
         yield threads
     finally:
         threads.close()
-        LIMIT.leave()
+        if limits:
+            LIMIT.leave()

@@ -126,6 +126,11 @@ def from_pickle(state, estimator_class):
     with naming_release(origin["version"]):
         state |= {name: rebuilt(state[name], READERS) for name in origin["plain"]}
     if "_checkpoint" in state:
+        if "_history" not in state:
+            raise ValueError(
+                f"This pickle of {estimator_class.__name__} is incomplete: it has a model, "
+                "but not '_history', its curves."
+            )
         checkpoint = with_new_parameters(state["_checkpoint"], estimator_class)
         state["_checkpoint"] = checkpoint
         state["_history"] = History.of(state["_history"])

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._data import array_api, labels, sample_weights
-from .._training import check_n_classes
+from .._training import check_class_weight, check_n_classes
 from ._cluster import ClusterBlocks
 from ._workers import Query, Recipe, summary_of
 
@@ -97,11 +97,8 @@ def valid_blocks(estimator, cluster, blocks, checkpoint) -> ClusterBlocks:
     if checkpoint is not None:
         labels.check_same_classes(encoding, checkpoint.encoding)
     check_n_classes(estimator, encoding.classes)
-    if isinstance(estimator.class_weight, dict) and not encoding.multilabel:
-        classes = sample_weights.weighted_classes(estimator.class_weight, encoding)
-        if len(classes):
-            check_n_classes(estimator, classes)
     by_class, n_rows, mean_weight = weights_of(estimator, summaries, encoding)
+    check_class_weight(estimator, encoding)
     dtype = np.result_type(*[summary.dtype for summary in summaries])
     recipe = Recipe(unfitted(estimator), dtype, encoding, by_class, mean_weight)
     with_rows = [(found[i][1], int(n)) for i, n in enumerate(n_rows) if n]

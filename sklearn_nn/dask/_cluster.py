@@ -198,6 +198,11 @@ class ClusterRows:
         """Number of features, or the mean number of stored values."""
         return self.gathered(np.random.RandomState(0)).values_per_row
 
+    @property
+    def least_weight(self):
+        """Smallest weight of a gathered row, if their mean is 1."""
+        return self.gathered(np.random.RandomState(0)).least_weight
+
     def gathered(self, rng):
         """Return the LocalRows on the client, gathered in the first call."""
         if self.gathered_rows is None:

@@ -478,7 +478,7 @@ def test_class_weights_that_leave_one_class_raise(penalty):
         model_of(penalty).fit(X, y, sample_weight=y)
 
 
-@pytest.mark.parametrize("weight", [1e-2, 1e-4, 1e-6])
+@pytest.mark.parametrize("weight", [1e-2, 1e-4, 1e-6, 1e-9])
 def test_a_mislabelled_row_of_small_weight_makes_classes_overlap(weight):
     # x = -1.5 lies among rows of the other class: a warning of separable rows is wrong.
     x = np.r_[np.linspace(-2, -1, 20), np.linspace(1, 2, 20), -1.5]

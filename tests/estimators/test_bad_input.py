@@ -4,6 +4,7 @@ Each error message must name what was expected and what was given.
 """
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -309,6 +310,20 @@ def test_class_weights_that_are_all_zero_raise(estimator_class, train):
     model = small(estimator_class, class_weight={0: 0.0, 1: 0.0})
     with pytest.raises(ValueError, match=r"weights are zero.*class_weight.*positive"):
         train(model, X, y)
+
+
+@every_method
+@pytest.mark.parametrize("by", ["sample_weight", "class_weight"])
+def test_a_chunk_without_weight_changes_nothing(estimator_class, by):
+    model = partial_fit(small(estimator_class), X, y)
+    before = pickle.dumps(model)
+    if by == "sample_weight":
+        model.partial_fit(X, y, sample_weight=np.zeros(24))
+    else:
+        model.set_params(class_weight={0: 0.0, 1: 1.0})
+        model.partial_fit(X[y == 0], y[y == 0])
+        model.set_params(class_weight=None)
+    assert pickle.dumps(model) == before
 
 
 @pytest.mark.parametrize("class_weight", [{0: 1.0, 1: 2.0, 2: 1.0}, "balanced"])

@@ -20,6 +20,8 @@ SAFETY = 4.0
 # solved to rounding error: directions in which they are nearly singular may be long.
 SMALLEST_PIVOT, LARGEST_ROUNDING = 1e-10, 1e-11
 TINY = np.finfo(np.float64).tiny
+# A larger mean of w (a - y) is no rounding error, also in float32.
+LARGEST_MEAN = 1e-8
 # Relative rounding error of sums in float64.
 ROUNDING = 64 * np.finfo(np.float64).eps
 
@@ -41,7 +43,9 @@ def certificate_of(
     """Return the Certificate of a point, by the step to the minimum of a complete model."""
     move = minimum.point - evaluated.point
     rounding = ROUNDING * abs(evaluated.objective)
-    dual = dual_at(newton, evaluated, move)
+    has_intercept = newton.problem.architecture.fit_intercept
+    arguments = newton.coordinates, evaluated.evaluation.proba, move, has_intercept
+    dual = evaluated.rows.dual(*arguments)
     residual = newton.project(dual.residual.copy())
     residual[-1] = 0.0
     factor = feasible_factor(newton, residual)
@@ -50,6 +54,8 @@ def certificate_of(
     gap += float(np.sum(penalty_gap(newton, evaluated.point, factor * residual))) + rounding
     rest = rest_of(newton, evaluated, minimum, residual)
     estimated = dual.divergence + 0.5 * float(np.sum(newton.l2 * move * move)) + rest
+    if has_intercept and np.max(np.abs(dual.residual[-1])) > LARGEST_MEAN:
+        gap = np.inf  # its equations have no solution near this step
     if newton.l1 is None and not newton.l2.any():  # h must be 0: it is, to rounding
         gap = estimated if minimum.solver is not None else np.inf
     return Certificate(gap, estimated)
@@ -79,13 +85,6 @@ def rest_of(
             rest = np.inf
     plain = np.sum(error * error / np.maximum(evaluated.evaluation.diagonal[-1], TINY))
     return max(rest, 0.5 * float(plain))
-
-
-def dual_at(newton: NewtonProblem, evaluated: Evaluated, move: Matrix):
-    """Return the Dual that this move predicts."""
-    has_intercept = newton.problem.architecture.fit_intercept
-    arguments = newton.coordinates, evaluated.evaluation.proba, move
-    return evaluated.rows.dual(*arguments, has_intercept)
 
 
 def feasible_factor(newton: NewtonProblem, residual: Matrix) -> float:

@@ -212,7 +212,8 @@ def learn(memory: StreamMemory, data: Dataset, penalty: Penalty, fit_intercept: 
     memory : StreamMemory
         It is not changed.
     data : Dataset
-        Rows in order, dense or CSR; only dense rows are centred.
+        Rows in order, dense or CSR. CSR rows are not centred if the precision is a
+        diagonal.
     penalty : Penalty
         Of a mean loss; it is multiplied by the number of rows seen.
     fit_intercept : bool
@@ -233,9 +234,10 @@ def learn(memory: StreamMemory, data: Dataset, penalty: Penalty, fit_intercept: 
             weight = rows.sample_weight.astype(np.float64)
         if not weight.sum() > 0:
             continue
-        X, centred = rows.X.astype(np.float64), fit_intercept and not issparse(rows.X)
+        X = rows.X.astype(np.float64)
         if issparse(X) and memory.precision.ndim == 4:
             X = X.toarray()  # few features: dense products are faster
+        centred = fit_intercept and not issparse(X)
         loss = LOSSES["log_loss", name]
         batch = Batch(X, rows.y, weight, loss, penalty, fit_intercept, centred)
         total += weight.sum() * batch_objective(mean_model(memory), batch)
@@ -447,16 +449,31 @@ def minimum(expert, batch, Z):
         l1_or_none = l1 if l1.any() else None
         return conjugate_gradients.Quadratic(x, gradient, product, diagonal, l1_or_none)
 
-    x = expert.point
-    objective, gradient = evaluate(x)
-    for _ in range(MAX_STEPS):
-        goal, decrease, *_ = conjugate_gradients.minimise_quadratic(
+    def hessian_at(x):  # of one output
+        proba = batch.loss.predict_proba(Z @ x)
+        rows = (Z.T * (batch.weight * (proba * (1 - proba))[:, 0])) @ Z
+        return rows + expert.precision[0] + np.diag(ridge[:, 0])
+
+    def goal_from(x, gradient):
+        is_matrix = expert.precision.ndim == 3 and x.shape[1] == 1
+        if is_matrix and batch.fit_intercept and not l1.any():
+            solve = conjugate_gradients.solver_of(hessian_at(x))
+            if solve is not None:
+                move = solve(gradient)
+                return x - move, 0.5 * float(np.sum(gradient * move))
+        solution = conjugate_gradients.minimise_quadratic(
             quadratic_at(x, gradient),
             objective=np.inf,
             final=conjugate_gradients.NEVER_FINAL,
             forcing_term=FORCING_TERM,
             max_products=MAX_PRODUCTS,
         )
+        return solution.point, solution.decrease
+
+    x = expert.point
+    objective, gradient = evaluate(x)
+    for _ in range(MAX_STEPS):
+        goal, decrease = goal_from(x, gradient)
         found = line_search(evaluate, x, goal, objective, decrease)
         if found is None:
             break

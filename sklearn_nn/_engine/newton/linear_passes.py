@@ -26,8 +26,8 @@ from .coordinates import Coordinates
 
 # Rows that are copied to standardised coordinates at once.
 ROWS_AT_ONCE = 1024
-# One thread computes so many columns of a Hessian at once. Of a smaller Hessian, it computes
-# all of a batch; this many batches are added at once, in their order.
+# A thread computes so many columns of a Hessian at once, or all of a smaller Hessian of a
+# batch; so many batches are added together, in their order.
 TILE, BATCHES_TOGETHER = 128, 16
 
 

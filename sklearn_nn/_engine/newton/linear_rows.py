@@ -53,6 +53,10 @@ class LinearRows(Protocol):
     def values_per_row(self) -> float:
         """Number of features, or the mean number of stored values."""
 
+    @property
+    def least_weight(self) -> float:
+        """Smallest weight of a row, if their mean is 1."""
+
     def sample(self, n_samples: int, rng) -> "LinearRows":
         """Return `n_samples` rows, spread evenly over their order, or all rows."""
 
@@ -113,6 +117,12 @@ class LocalRows:
         """Number of features, or the mean number of stored values, at least 1."""
         X = self.data.X
         return max(1.0, X.nnz / X.shape[0]) if issparse(X) else X.shape[1]
+
+    @property
+    def least_weight(self) -> float:
+        """Smallest weight of a row, if their mean is 1."""
+        weight = self.data.sample_weight
+        return 1.0 if weight is None else float(np.min(weight))
 
     def sample(self, n_samples: int, rng) -> "LocalRows":
         """Return `n_samples` of the rows, one from each of n_samples equal parts.

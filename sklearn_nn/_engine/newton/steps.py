@@ -253,10 +253,11 @@ def end_of(newton: NewtonProblem, goal: Goal, exact: Goal | None, null_loss):
     if evaluated.n_rows < newton.n_samples:
         return None, None
     is_fitted = objective <= max(newton.tol, ZERO_LOSS) * null_loss
-    # A misclassified row of weight 1 adds at least log 2.
-    all_right = objective * newton.n_samples < np.log(2)
-    if is_fitted and all_right and not (penalty.l1 or penalty.l2):
-        return EndedBy.SEPARABLE, None
+    if is_fitted and not (penalty.l1 or penalty.l2):
+        # A misclassified row adds at least its weight times log 2.
+        least = newton.rows.least_weight * np.log(2)
+        if objective * newton.n_samples < least:
+            return EndedBy.SEPARABLE, None
     if exact is None:
         return None, None
     # Gradients are more accurate than objectives: a decrease below the objective's rounding
