@@ -101,4 +101,7 @@ PROBLEMS = (
     Problem("scales-50k", partial(badly_scaled, 50_000, 100)),
     Problem("scales-1M", partial(badly_scaled, 1_000_000, 20)),
     Problem("text", text),
+    Problem("wide-20k", partial(isotropic, 20_000, 200)),
+    Problem("wide-50k", partial(isotropic, 50_000, 500)),
+    Problem("wide-5k", partial(isotropic, 5_000, 3_000)),
 )

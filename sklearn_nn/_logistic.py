@@ -120,8 +120,9 @@ class SGDLogisticClassifier(GradientClassifier):
     tol : float or None, default=1e-4
         Tolerance of the stopping rule:
 
-        - with learning_rate='auto', training ends at a relative gap (J - J*) / J of `tol`,
-          where J* is the optimum; with at most 1000 rows, at rounding error;
+        - with learning_rate='auto', training ends if the relative gap (J - J*) / J is at
+          most `tol`, where J* is the optimum; with at most 1000 rows, at rounding error.
+          The gap is proven where that is possible: see `gap_`;
         - with a learning rate, an improvement of the objective (nats per sample) counts if
           it is at least `tol`;
         - with early stopping, the same holds for the validation score;
@@ -229,16 +230,29 @@ class SGDLogisticClassifier(GradientClassifier):
     -----
     With learning_rate='auto', each step of `fit` goes to the minimum of a quadratic
     approximation of J, found by Cholesky factorisation, or by conjugate gradients with l1
-    or many features. Dense features are standardised to mean 0 and variance 1 (sparse ones
-    are only scaled); J, its penalty and its optimum stay those of X. The first steps use a
-    sample of at least 1000 rows, and of at least 30 per parameter that they determine.
-    Later samples are five times as large, and the last steps use all rows. The Hessian uses
-    a part of them [5]_ [6]_. The quadratic includes an l1 part, so that zeros are exact
-    [7]_. The decrease that it predicts, half of the squared Newton decrement, estimates the
-    gap to compare with `tol`. A step that lowers J too little is rejected and repeated with
-    more rows or more damping (Levenberg and Marquardt), and a run that has not converged
-    gives a ConvergenceWarning. Choose a learning rate to see or teach the textbook's
-    method, or to train like another library.
+    or many features. Features are standardised to mean 0 and variance 1, without regard to
+    values far out; sparse ones stay sparse. J, its penalty and its optimum stay those of X.
+    The first steps use a sample of at least 1000 rows, and of at least 30 per parameter
+    that they determine. Later samples are five times as large, and the last steps use all
+    rows. The Hessian uses a part of them [5]_ [6]_. The quadratic includes an l1 part, so
+    that zeros are exact [7]_. A step that lowers J too little is rejected and repeated with
+    more rows or more damping (Levenberg and Marquardt). A run that has not converged gives
+    a ConvergenceWarning.
+
+    Training ends when a duality gap [10]_ proves that J is within `tol`: probabilities a_i
+    that the last step predicts, with h = mean w_i (a_i - y_i) x_i, give the lower bound
+
+        J* >= mean w_i entropy(a_i) - sum_j max(|h_j| - l1, 0)^2 / (2 l2)
+
+    where l1 and l2 are the strengths of the penalty's parts, and h = 0 for intercepts.
+    `gap_` is the relative gap so proven. A proof may take a quarter of the passes over the
+    rows; after that, an estimate that adds the error of the last step may end training, and
+    `gap_` is None. If X is float32, a `tol` below 1e-5 (with l1, below 1e-3) is reached by
+    a copy in float64. Passes over many rows use as many threads as BLAS may (threadpoolctl,
+    OMP_NUM_THREADS), and the model has the same bits for any number of them.
+
+    Choose a learning rate to see or teach the textbook's method, or to train like another
+    library.
 
     With learning_rate='auto', the optimum is reproducible: it is the same within `tol` for
     dense and sparse storage, any order of rows and any `random_state`. `fit` with
@@ -280,6 +294,9 @@ class SGDLogisticClassifier(GradientClassifier):
     .. [9] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
        using large learning rates", 2018, https://arxiv.org/abs/1708.07120, with the cosines
        of fastai and the constants of PyTorch's OneCycleLR; momentum is constant.
+    .. [10] S. Boyd and L. Vandenberghe, "Convex Optimization", 2004, section 5.5.1; K. Koh,
+       S.-J. Kim and S. Boyd, "An interior-point method for large-scale l1-regularized
+       logistic regression", JMLR 8, 2007, section 3.
 
     Examples
     --------

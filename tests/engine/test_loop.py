@@ -101,6 +101,13 @@ def test_all_epochs_run():
     assert (done.last_objective, done.gap, done.null_loss) == (42.0, 0.25, 7.0)
 
 
+def test_the_first_epoch_is_not_refused():
+    # Without an epoch there would be no curve, and no model.
+    done = run(Countdown(), new_state(), 4, monitor=Watcher(before=0))
+    assert done.ended_by is EndedBy.MONITOR
+    assert done.curves.objectives == [1]
+
+
 def test_a_run_resumes_from_another():
     first = run(Countdown(), new_state(), 3)
     done = run(Countdown(), first.state, 2)

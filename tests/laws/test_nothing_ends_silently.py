@@ -124,3 +124,35 @@ def test_an_unfinished_run_has_proven_nothing():
     X = np.random.default_rng(0).normal(size=(3000, 5))
     y = noisy(X[:, 0], np.random.default_rng(1))
     assert SGDLogisticClassifier(max_iter=1).fit(X, y).gap_ is None
+
+
+def test_a_stream_of_sparse_rows_learns_a_year_as_dense_rows_do():
+    rng = np.random.default_rng(0)
+    year = rng.integers(1990, 2024, size=(4000, 1)).astype(float)
+    X = np.hstack([year, np.eye(5)[rng.integers(5, size=4000)]])
+    y = noisy((X[:, 0] - 2007) / 10, rng)
+    dense, sparse = (SGDLogisticClassifier(penalty=None) for _ in range(2))
+    for start in range(0, 4000, 500):
+        rows = slice(start, start + 500)
+        dense.partial_fit(X[rows], y[rows], classes=[0, 1])
+        sparse.partial_fit(csr_matrix(X[rows]), y[rows], classes=[0, 1])
+    assert abs(10 * dense.coef_[0, 0] - 1) < 0.2
+    np.testing.assert_allclose(sparse.coef_, dense.coef_, rtol=1e-9)
+
+
+def test_duplicate_entries_are_summed_on_a_copy():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = noisy(2 * X[:, 0], rng)
+    parts = np.stack([X + 1000, np.full_like(X, -1000)], axis=-1).ravel()
+    columns = np.tile([0, 0, 1, 1], 300)
+    twice = csr_matrix((parts, columns, np.arange(0, 1201, 4)), shape=(300, 2))
+    plain = csr_matrix(X)
+    plain.data = plain.data + 1000 - 1000
+    for parameters in ({}, {"learning_rate": 0.1, "max_iter": 3, "tol": None}):
+        models = [
+            SGDLogisticClassifier(random_state=0, **parameters).fit(rows, y)
+            for rows in (twice, plain)
+        ]
+        np.testing.assert_allclose(models[0].coef_, models[1].coef_, rtol=1e-9)
+    assert twice.nnz == 1200

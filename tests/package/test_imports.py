@@ -33,7 +33,7 @@ ENGINE_FLOORS = [
     {"loop"},
     {"objective", "rows", "stopping"},
     {"types"},
-    {"arrays", "generators", "__init__"},
+    {"arrays", "generators", "threads", "__init__"},
 ]
 # Only these files import scikit-learn.
 IMPORTING_SKLEARN = {

@@ -418,51 +418,37 @@ def ridge_and_l1(expert, penalty):
     return tuple(np.broadcast_to(column[:, None], shape) for column in (ridge, l1))
 
 
-def minimum(expert, batch, Z):
-    """Return the minimum of batch, seen, penalty and prior, to about TOLERANCE nats."""
-    ridge, l1 = ridge_and_l1(expert, batch.penalty)
-    weight, trained = batch.weight[:, None], np.ones((len(expert.point), 1))
-    trained[-1] = batch.fit_intercept
+class Objective:
+    """The sum of batch, seen, penalty and prior, as a function of the point."""
 
-    def evaluate(x):
+    def __init__(self, expert, batch, Z):
+        self.expert, self.batch, self.Z = expert, batch, Z
+        self.ridge, self.l1 = ridge_and_l1(expert, batch.penalty)
+        self.weight = batch.weight[:, None]
+        self.trained = np.ones((len(expert.point), 1))
+        self.trained[-1] = batch.fit_intercept
+
+    def evaluate(self, x):
+        """Return the objective, and the gradient of its smooth part."""
+        expert, batch, Z = self.expert, self.batch, self.Z
         values, delta = batch.loss.value_and_gradient(Z @ x, batch.y)
         move = x - expert.point
         pull = times(expert.precision, move)
         objective = batch.weight @ values + np.sum(move * (expert.slope + pull / 2))
-        objective += np.sum(x * x * ridge) / 2 + np.sum(l1 * np.abs(x))
-        gradient = Z.T @ (weight * delta) + expert.slope + pull + ridge * x
-        return objective, gradient * trained
+        objective += np.sum(x * x * self.ridge) / 2 + np.sum(self.l1 * np.abs(x))
+        gradient = Z.T @ (self.weight * delta) + expert.slope + pull + self.ridge * x
+        return objective, gradient * self.trained
 
-    def quadratic_at(x, gradient):
-        proba = batch.loss.predict_proba(Z @ x)
-
-        def product(direction):
-            rows = Z.T @ (weight * batch.loss.curvature(proba, Z @ direction))
-            seen = times(expert.precision, direction) + ridge * direction
-            return (rows + seen) * trained
-
-        diagonal = ridge + squares(Z).T @ (weight * proba * (1 - proba))
-        if expert.precision.ndim == 2:
-            diagonal = diagonal + expert.precision
-        else:
-            diagonal = diagonal + np.diagonal(expert.precision, axis1=1, axis2=2).T
-        l1_or_none = l1 if l1.any() else None
-        return conjugate_gradients.Quadratic(x, gradient, product, diagonal, l1_or_none)
-
-    def hessian_at(x):  # of one output
-        proba = batch.loss.predict_proba(Z @ x)
-        rows = (Z.T * (batch.weight * (proba * (1 - proba))[:, 0])) @ Z
-        return rows + expert.precision[0] + np.diag(ridge[:, 0])
-
-    def goal_from(x, gradient):
-        is_matrix = expert.precision.ndim == 3 and x.shape[1] == 1
-        if is_matrix and batch.fit_intercept and not l1.any():
-            solve = conjugate_gradients.solver_of(hessian_at(x))
+    def goal(self, x, gradient):
+        """Return the minimum of the quadratic model at x, and its decrease."""
+        is_matrix = self.expert.precision.ndim == 3 and x.shape[1] == 1
+        if is_matrix and self.batch.fit_intercept and not self.l1.any():
+            solve = conjugate_gradients.solver_of(self.hessian(x))
             if solve is not None:
                 move = solve(gradient)
                 return x - move, 0.5 * float(np.sum(gradient * move))
         solution = conjugate_gradients.minimise_quadratic(
-            quadratic_at(x, gradient),
+            self.quadratic(x, gradient),
             objective=np.inf,
             final=conjugate_gradients.NEVER_FINAL,
             forcing_term=FORCING_TERM,
@@ -470,11 +456,43 @@ def minimum(expert, batch, Z):
         )
         return solution.point, solution.decrease
 
-    x = expert.point
-    objective, gradient = evaluate(x)
+    def hessian(self, x):
+        """Return the Hessian of the smooth part, of a single output."""
+        curvature = (self.weight * self.variance(x))[:, 0]
+        rows = (self.Z.T * curvature) @ self.Z
+        return rows + self.expert.precision[0] + np.diag(self.ridge[:, 0])
+
+    def variance(self, x):
+        """Return p (1 - p) of each row and output."""
+        proba = self.batch.loss.predict_proba(self.Z @ x)
+        return proba * (1 - proba)
+
+    def quadratic(self, x, gradient):
+        """Return the Quadratic model at x."""
+        precision, batch, Z = self.expert.precision, self.batch, self.Z
+        proba = batch.loss.predict_proba(Z @ x)
+
+        def product(direction):
+            rows = Z.T @ (self.weight * batch.loss.curvature(proba, Z @ direction))
+            seen = times(precision, direction) + self.ridge * direction
+            return (rows + seen) * self.trained
+
+        diagonal = self.ridge + squares(Z).T @ (self.weight * self.variance(x))
+        if precision.ndim == 2:
+            diagonal = diagonal + precision
+        else:
+            diagonal = diagonal + np.diagonal(precision, axis1=1, axis2=2).T
+        l1_or_none = self.l1 if self.l1.any() else None
+        return conjugate_gradients.Quadratic(x, gradient, product, diagonal, l1_or_none)
+
+
+def minimum(expert, batch, Z):
+    """Return the minimum of batch, seen, penalty and prior, to about TOLERANCE nats."""
+    function, x = Objective(expert, batch, Z), expert.point
+    objective, gradient = function.evaluate(x)
     for _ in range(MAX_STEPS):
-        goal, decrease = goal_from(x, gradient)
-        found = line_search(evaluate, x, goal, objective, decrease)
+        goal, decrease = function.goal(x, gradient)
+        found = line_search(function.evaluate, x, goal, objective, decrease)
         if found is None:
             break
         x, objective, gradient = found

@@ -5,16 +5,25 @@ For J of epochs/train.py and a model without hidden layer, each step goes to the
     m(x) = L(x_t) + g (x - x_t) + 1/2 (x - x_t) H (x - x_t) + penalty(x)
 
 where L is the loss, J without its penalty, and g and H are its gradient and Hessian at x_t,
-in standardised coordinates (coordinates.py). model.py builds m. With few features, H is a
-matrix, and a Cholesky factorisation gives the minimum if there is no l1. Otherwise
+in standardised coordinates (coordinates.py). model.py builds m. If H is cheap, it is formed
+as a matrix, and a Cholesky factorisation gives the minimum if there is no l1. Otherwise
 conjugate gradients (conjugate_gradients.py) need products of H with vectors, each of which
-is one pass over the rows (linear_passes.py).
+is one pass over the rows (linear_rows.py). Once a step has needed more products than the
+blocks of H for each output would have cost, these blocks are the preconditioner.
 
 Samples grow. The first steps use a small random sample of the rows, later steps samples
 several times as large, and the last steps all rows. A sample of m rows determines the
 optimum only up to about parameters / (2 m) nats, and steps need not be more accurate. If
-there are many rows, H is computed on fewer of them than g. The decrease that m predicts,
-half of the squared Newton decrement, estimates J - J*, and so ends training.
+there are many rows, H is computed on fewer of them than g.
+
+A duality gap ends training (dual.py, certificate.py): it is an upper bound of J - J*. It is
+computed once the decrease that m predicts is small, from the step to the minimum of the
+complete model, undamped and of all rows. That decrease, half of the squared Newton
+decrement, proves nothing itself: a single row can have nearly all of H. The bound also
+holds for the point after the step, so that often no further step is needed to prove it. If
+proving takes more than a quarter of the passes so far, an estimate may end training, which
+adds to the decrease what conjugate gradients left. Without a penalty, or with one that is a
+rounding error, only an exact solution can.
 
 Steps are damped. Far from the optimum H is too small: the curvature of a confidently wrong
 row is p (1 - p), nearly 0, but a step leads to where it is 1/4. So the damping of Levenberg
@@ -39,6 +48,9 @@ functions", SIAM J. Optimization 24, 2014: the l1 part within m, and the line se
 D. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", SIAM J.
 Applied Mathematics 11, 1963; J. Martens, "New insights and perspectives on the natural
 gradient method", JMLR 21, 2020: (p - y) (p - y)^T for H, the empirical Fisher matrix.
+
+H. Nielsen, "Damping parameter in Marquardt's method", 1999: several rejected steps in a row
+raise the damping by more and more.
 
 S. Boyd and L. Vandenberghe, "Convex Optimization", 2004, section 9.5: the decrement.
 """
@@ -540,7 +552,7 @@ class NewtonTraining:
         position = self.position_of(state)
         if self.certificate is not None and position is self.goal.position:
             estimated = min(self.certificate) / objective
-            if np.isfinite(self.certificate.proven):
+            if self.certificate.proven <= largest_gap(self.newton, objective):
                 proven = self.certificate.proven / objective
         return position.evaluated.objective, Gap(estimated, proven)
 
