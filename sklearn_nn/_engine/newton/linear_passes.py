@@ -28,7 +28,7 @@ from .coordinates import Coordinates
 ROWS_AT_ONCE = 1024
 # A thread computes so many columns of a Hessian at once, or all of a smaller Hessian of a
 # batch; so many batches are added together, in their order.
-TILE, BATCHES_TOGETHER = 128, 16
+TILE, BATCHES_TOGETHER = 256, 16
 
 
 def evaluate(loss, data, coordinates, point, threads=ONE):
@@ -123,7 +123,13 @@ def hessian_blocks(loss, data, coordinates, proba, damping, threads=ONE):
 def weighted_rows(data, coordinates, root, start):
     """Return the list over outputs of a batch's rows [u_i, 1], times `root`."""
     rows = slice(start, min(start + ROWS_AT_ONCE, data.n_samples))
-    U = StandardisedRows(coordinates, copy_of_rows(data, rows).X).with_ones()
+    X = copy_of_rows(data, rows).X
+    if issparse(X):
+        U = StandardisedRows(coordinates, X).with_ones()
+    else:
+        U = np.ones((X.shape[0], X.shape[1] + 1), dtype=X.dtype)
+        np.subtract(X, coordinates.centre.astype(X.dtype), out=U[:, :-1])
+        U[:, :-1] *= (1 / coordinates.scale).astype(X.dtype)  # powers of two: exact
     return [U * column[:, None] for column in root[rows].T]
 
 

@@ -163,23 +163,20 @@ def evaluate_at(newton: NewtonProblem, rows: LinearRows, theta: Vector) -> Evalu
 
 
 def curvature_at(
-    newton: NewtonProblem, evaluated: Evaluated, n_samples, damping, is_preconditioned
+    newton: NewtonProblem, evaluated: Evaluated, n_samples, damping, blocks=None
 ) -> Curvature:
     """Return the Curvature at the point, from `n_samples` rows, or from all.
 
-    If the diagonal on all of the point's rows is more than twice as large, the feature is
-    rare in the smaller sample. Then the difference is added, so that no coordinate seems
-    flat by mistake. (Smaller differences are chance. Adding them would make H larger, and
-    the estimated gap smaller than the true one.)
+    `blocks` are those of the Hessian for each output: a preconditioner of products, also
+    with other rows and damping.
     """
     rows, evaluation = evaluated.rows, evaluated.evaluation
     is_sample = 2 * n_samples < evaluated.n_rows
     if is_sample:
         rows = newton.sample(n_samples)
         evaluation = rows.evaluate(newton.coordinates, evaluated.point)
-    missing = evaluated.evaluation.diagonal - evaluation.diagonal
-    missing = np.where(missing > evaluation.diagonal, missing, 0.0)
-    added = missing + newton.l2 + damping * NULL_CURVATURE_PART * newton.null_diagonal
+    added = missing_in(evaluation, evaluated) + newton.l2
+    added = added + damping * NULL_CURVATURE_PART * newton.null_diagonal
     added = added + flat_part(newton, evaluation.diagonal + added)
     arguments = newton.coordinates, evaluation.proba, damping
     cost = rows.hessian_cost(added.shape[1])
@@ -187,8 +184,8 @@ def curvature_at(
     if is_cheap(newton, cost):
         matrix = rows.hessian(*arguments)
         matrix[np.diag_indices_from(matrix)] += added.reshape(-1)
-    elif is_preconditioned and newton.l1 is None:
-        solve = solver_of_blocks(rows.hessian_blocks(*arguments), added)
+    elif blocks is not None and newton.l1 is None:
+        solve = solver_of_blocks(blocks, added)
 
     def product(direction):
         if matrix is not None:
@@ -202,6 +199,33 @@ def curvature_at(
     return Curvature(product, diagonal, matrix, solve, n_rows, is_complete, cost)
 
 
+def blocks_at(newton: NewtonProblem, evaluated: Evaluated, n_samples, damping):
+    """Return the blocks of the Hessian for each output, from `n_samples` rows or all.
+
+    They are only a preconditioner, so a sample that determines them roughly is enough.
+    """
+    rows, evaluation = evaluated.rows, evaluated.evaluation
+    if 2 * n_samples < evaluated.n_rows:
+        rows = newton.sample(n_samples)
+        evaluation = rows.evaluate(newton.coordinates, evaluated.point)
+    blocks = rows.hessian_blocks(newton.coordinates, evaluation.proba, damping)
+    for block, missing in zip(blocks, missing_in(evaluation, evaluated).T, strict=True):
+        block[np.diag_indices_from(block)] += missing
+    return blocks
+
+
+def missing_in(evaluation: Evaluation, evaluated: Evaluated) -> Matrix:
+    """Return the curvature of features that are rare in a sample, else 0.
+
+    If the diagonal on all of the point's rows is more than twice as large, this is the
+    difference, so that no coordinate seems flat by mistake. (Smaller differences are
+    chance. Adding them would make H larger, and the estimated gap smaller than the true
+    one.)
+    """
+    missing = evaluated.evaluation.diagonal - evaluation.diagonal
+    return np.where(missing > evaluation.diagonal, missing, 0.0)
+
+
 def completed(newton: NewtonProblem, evaluated: Evaluated, curvature: Curvature):
     """Return the undamped Curvature of all rows of the point.
 
@@ -209,7 +233,7 @@ def completed(newton: NewtonProblem, evaluated: Evaluated, curvature: Curvature)
     """
     is_of_all = curvature.n_rows == evaluated.n_rows
     if curvature.matrix is not None and (is_of_all or newton.l1 is not None):
-        return curvature_at(newton, evaluated, evaluated.n_rows, 0.0, False)
+        return curvature_at(newton, evaluated, evaluated.n_rows, 0.0)
     rows, evaluation = evaluated.rows, evaluated.evaluation
     added = newton.l2 + flat_part(newton, evaluation.diagonal + newton.l2)
     arguments, solve = (newton.coordinates, evaluation.proba, 0.0), curvature.solve
@@ -252,10 +276,10 @@ def is_cheap(newton: NewtonProblem, cost: float) -> bool:
 
 def solver_of_blocks(blocks, added: Matrix) -> Callable | None:
     """Return the function residual -> move that solves with the block of each output."""
-    solvers = []
-    for block, of_output in zip(blocks, added.T, strict=True):
-        block[np.diag_indices_from(block)] += of_output
-        solvers.append(conjugate_gradients.solver_of(block))
+    solvers = [
+        conjugate_gradients.solver_of(block + np.diag(of_output))
+        for block, of_output in zip(blocks, added.T, strict=True)
+    ]
     if any(solver is None for solver in solvers):
         return None
 

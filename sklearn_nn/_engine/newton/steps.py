@@ -49,14 +49,14 @@ D. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters
 Applied Mathematics 11, 1963; J. Martens, "New insights and perspectives on the natural
 gradient method", JMLR 21, 2020: (p - y) (p - y)^T for H, the empirical Fisher matrix.
 
-H. Nielsen, "Damping parameter in Marquardt's method", 1999: several rejected steps in a row
-raise the damping by more and more.
+H. Nielsen, "Damping parameter in Marquardt's method", 1999: rejected steps in a row raise
+the damping by more.
 
 S. Boyd and L. Vandenberghe, "Convex Optimization", 2004, section 9.5: the decrement.
 """
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -76,6 +76,7 @@ from .model import (
     Evaluated,
     ModelMinimum,
     NewtonProblem,
+    blocks_at,
     completed,
     curvature_at,
     effective_dimension,
@@ -129,6 +130,7 @@ class Position(NamedTuple):
     last_decrease: float = np.inf  # that was predicted for the last step on these rows
     n_passes: float = 0.0  # over all rows, so far
     is_preconditioned: bool = False  # whether products with H were too many without
+    blocks: Any = None  # of H at theta, for the preconditioner, if there is one
 
     @property
     def has_sampled_hessian(self) -> bool:
@@ -218,16 +220,29 @@ def position_on(newton, before: Position, sample_size) -> Position:
         n_hessian_rows=n_hessian_rows,
         n_passes=n_passes,
         curvature=None,
+        blocks=None,
     )
 
 
 def with_curvature(newton, position: Position) -> Position:
     """Return the position with its Curvature."""
-    n_rows = min(position.n_hessian_rows, position.evaluated.n_rows)
-    curvature = curvature_at(
-        newton, position.evaluated, n_rows, position.damping, position.is_preconditioned
-    )
-    return position._replace(n_hessian_rows=n_rows, curvature=curvature)
+    evaluated, damping, blocks = position.evaluated, position.damping, position.blocks
+    n_rows = min(position.n_hessian_rows, evaluated.n_rows)
+    n_enough = min(n_rows, n_hessian_rows_of(newton, evaluated))
+    if position.is_preconditioned and blocks is None:
+        blocks = blocks_at(newton, evaluated, n_enough, damping)
+    curvature = curvature_at(newton, evaluated, n_rows, damping, blocks)
+    # Products with fewer rows are cheaper, too.
+    curvature = curvature._replace(cost=curvature.cost * n_enough / n_rows)
+    return position._replace(n_hessian_rows=n_rows, curvature=curvature, blocks=blocks)
+
+
+def n_hessian_rows_of(newton: NewtonProblem, evaluated: Evaluated) -> int:
+    """Return the number of rows that determine H at this point, more or less."""
+    diagonal = evaluated.evaluation.diagonal
+    needed = HESSIAN_ROWS_PER_PARAMETER * effective_dimension(diagonal, newton.l2)
+    n_least = min(MIN_HESSIAN_PART * evaluated.n_rows, newton.rows.max_sample_size)
+    return int(max(n_least, needed / newton.l2.shape[1], MIN_HESSIAN_ROWS))
 
 
 def forcing_tolerance(newton: NewtonProblem, position: Position, null_loss, falls) -> float:
@@ -373,6 +388,7 @@ def step(newton: NewtonProblem, goal: Goal):
             n_hessian_rows, damping = next_hessian(position, ratio, predicted)
             return position._replace(
                 curvature=None,
+                blocks=None,
                 theta=theta,
                 evaluated=evaluated,
                 n_hessian_rows=n_hessian_rows,
@@ -409,8 +425,8 @@ def theta_at(newton: NewtonProblem, point: Matrix, last_theta: Vector) -> Vector
 def next_hessian(position: Position, ratio: float, predicted: float, n_rejected=1):
     """Return the rows of H and the damping after a step.
 
-    `ratio` is its actual decrease / predicted decrease. Of several rejected steps in a row,
-    each raises the damping by more.
+    `ratio` is its actual decrease / predicted decrease. After the first of several rejected
+    steps in a row, the damping rises by more.
     """
     n_hessian_rows, damping = position.n_hessian_rows, position.damping
     if ratio > GOOD:
@@ -420,7 +436,7 @@ def next_hessian(position: Position, ratio: float, predicted: float, n_rejected=
     elif ratio < POOR and position.has_sampled_hessian:
         n_hessian_rows *= GROWTH
     elif ratio < POOR:
-        damping = max(RAISED_FROM_ZERO, RAISE**n_rejected * damping)
+        damping = max(RAISED_FROM_ZERO, RAISE ** min(n_rejected, 3) * damping)
     return n_hessian_rows, damping
 
 
