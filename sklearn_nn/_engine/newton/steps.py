@@ -104,6 +104,8 @@ SUFFICIENT, POOR, GOOD = 1e-4, 0.25, 0.75
 # MAX_DAMPING a step fails.
 RAISE, LOWER, MIN_DAMPING, MAX_DAMPING = 4.0, 10.0, 1e-8, 1e8
 RAISED_FROM_ZERO = 1e-5  # damping after it was 0
+# Parts of a step that are tried before another step is sought, which costs more.
+LENGTHS = (1.0, 0.25, 0.0625)
 # After a step that brought about what was predicted, and less than this part of J, the next
 # one needs no damping.
 NEAR = 0.1
@@ -377,37 +379,45 @@ def step(newton: NewtonProblem, goal: Goal):
     position, minimum = goal
     rounding, n_rejected = position.evaluated.rounding(newton), 0
     while position.damping <= MAX_DAMPING:
-        theta = theta_at(newton, minimum.point, position.theta)
-        evaluated = evaluate_at(newton, position.evaluated.rows, theta)
-        n_passes = position.n_passes + evaluated.n_rows / newton.n_samples
-        decrease = position.evaluated.objective - evaluated.objective
         predicted = minimum.predicted_decrease
-        if decrease >= SUFFICIENT * predicted - rounding:
-            last_decrease = np.inf if position.damping > WEAK_ON_SAMPLE else predicted
-            ratio = decrease / predicted if predicted > rounding else 1.0
-            n_hessian_rows, damping = next_hessian(position, ratio, predicted)
-            return position._replace(
-                curvature=None,
-                blocks=None,
-                theta=theta,
-                evaluated=evaluated,
-                n_hessian_rows=n_hessian_rows,
-                damping=damping,
-                last_decrease=last_decrease,
-                n_passes=n_passes,
-            )
+        for length in LENGTHS if predicted > rounding else LENGTHS[:1]:
+            moved = moved_by(newton, position, minimum, length)
+            decrease = position.evaluated.objective - moved.evaluated.objective
+            position = position._replace(n_passes=moved.n_passes)
+            if decrease >= SUFFICIENT * length * predicted - rounding:
+                ratio = decrease / predicted if predicted > rounding else 1.0
+                return after_step(moved, position, ratio, predicted)
         if predicted <= rounding:
             return None
         n_rejected += 1
         n_hessian_rows, damping = next_hessian(position, 0.0, predicted, n_rejected)
         position = position._replace(
-            n_hessian_rows=n_hessian_rows,
-            damping=damping,
-            last_decrease=np.inf,
-            n_passes=n_passes,
+            n_hessian_rows=n_hessian_rows, damping=damping, last_decrease=np.inf
         )
         position, minimum = goal_of(newton, with_curvature(newton, position))
     return None
+
+
+def moved_by(newton, position: Position, minimum: ModelMinimum, length) -> Position:
+    """Return the position, moved by this part of the step and evaluated there."""
+    start = position.evaluated.point
+    point = start + length * (minimum.point - start) if length < 1 else minimum.point
+    theta = theta_at(newton, point, position.theta)
+    evaluated = evaluate_at(newton, position.evaluated.rows, theta)
+    n_passes = position.n_passes + evaluated.n_rows / newton.n_samples
+    return position._replace(theta=theta, evaluated=evaluated, n_passes=n_passes)
+
+
+def after_step(moved: Position, position: Position, ratio, predicted) -> Position:
+    """Return the moved position with the damping for its next step."""
+    n_hessian_rows, damping = next_hessian(position, ratio, predicted)
+    return moved._replace(
+        curvature=None,
+        blocks=None,
+        n_hessian_rows=n_hessian_rows,
+        damping=damping,
+        last_decrease=np.inf if position.damping > WEAK_ON_SAMPLE else predicted,
+    )
 
 
 def theta_at(newton: NewtonProblem, point: Matrix, last_theta: Vector) -> Vector:
