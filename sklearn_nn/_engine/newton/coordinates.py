@@ -89,18 +89,19 @@ def moments_of(U: Matrix, weight: Vector, centred: bool):
     all other rows look alike. A column of which nothing else varies keeps them.
     """
     mean, squares = moments(U, weight[:, None], centred)
+    columns, n_far = np.arange(U.shape[1]), 0
     for _ in range(MAX_TRIMS):
-        far = np.abs(U - mean) > FAR_OUT * np.sqrt(squares)
-        columns = np.flatnonzero(far.any(axis=0))
+        far = np.abs(U[:, columns] - mean[columns]) > FAR_OUT * np.sqrt(squares[columns])
+        counts = far.sum(axis=0)
+        is_new = counts > n_far
+        columns, far, n_far = columns[is_new], far[:, is_new], counts[is_new]
         if not len(columns):
             break
-        kept = np.where(far[:, columns], 0.0, weight[:, None])
+        kept = np.where(far, 0.0, weight[:, None])
         inner_mean, inner = moments(U[:, columns], kept, centred)
         varies = varying(inner, inner_mean, U.dtype) > 0
-        mean[columns] = np.where(varies, inner_mean, mean[columns])
-        squares[columns] = np.where(varies, inner, squares[columns])
-        if not varies.any():
-            break
+        columns, n_far = columns[varies], n_far[varies]
+        mean[columns], squares[columns] = inner_mean[varies], inner[varies]
     return mean, squares
 
 
