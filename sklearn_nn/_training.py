@@ -212,9 +212,7 @@ def check_class_weight(estimator, encoding):
     """Raise ValueError if a dict of class weights leaves too few classes."""
     class_weight = estimator.class_weight
     if isinstance(class_weight, dict):
-        check_n_classes(
-            estimator, sample_weights.weighted_classes(class_weight, encoding)
-        )
+        check_n_classes(estimator, sample_weights.weighted_classes(class_weight, encoding))
 
 
 def check_n_classes(estimator, classes):

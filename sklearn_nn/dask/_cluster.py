@@ -271,9 +271,9 @@ class ClusterRows:
         for _ in range(dual.MAX_STEPS):
             arguments = (*common, shift), proba.persisted()
             total, *sums = self.blocks.sums(dual_of, *arguments)
-            divergence, residual, n_infeasible, curvature = sums
+            divergence, residual, curvature = sums
             error = residual[-1]
             if not has_intercept or dual.is_rounding(error, total, self.dtype):
                 break
             shift = shift - dual.inverse_of(curvature) @ error
-        return dual.Dual(divergence / total, residual / total, n_infeasible == 0)
+        return dual.Dual(divergence / total, residual / total)

@@ -154,7 +154,7 @@ def hessian_of(block, query, number):
 def dual_of(block, query, proba):
     """Return sums over a block: weights; and those of a dual point.
 
-    These are divergence, residual, 1 if a prediction is not feasible, and curvature.
+    These are divergence, residual and curvature.
     """
     loss, coordinates, direction, shift = query.common
     rows = rows_of(block, query, loss, coordinates)
@@ -162,7 +162,7 @@ def dual_of(block, query, proba):
     found = dual.predicted(rows.data, proba, change, shift)
     residual = rows.weighted_sum(coordinates, found.error)
     curvature = dual.curvature(rows.data, proba)
-    sums = found.divergence, residual, float(not found.is_feasible), curvature
+    sums = found.divergence, residual, curvature
     return rows.total_weight(), *sums
 
 

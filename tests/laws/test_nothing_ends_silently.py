@@ -28,7 +28,6 @@ MAX_WARNED = 0.02  # part of the problems
 PENALTIES = ("l2", "l1", "elasticnet")
 
 
-
 def gaps_of(problem: Hard):
     """Return whether the fit warned, and the gaps of coefficients and predictions."""
     with warnings.catch_warnings(record=True) as caught:

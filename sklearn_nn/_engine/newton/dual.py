@@ -43,7 +43,6 @@ class Dual(NamedTuple):
 
     divergence: float  # mean w_i KL(a_i || p_i)
     residual: Matrix  # (n_features + 1, n_outputs), h
-    is_feasible: bool  # whether no predicted probability left the simplex
 
 
 class DualRows(NamedTuple):
@@ -51,7 +50,6 @@ class DualRows(NamedTuple):
 
     divergence: float  # sum of w_i KL(a_i || p_i)
     error: Matrix  # (n, n_outputs), w_i (a_i - y_i)
-    is_feasible: bool
 
 
 def dual_rows(
@@ -95,41 +93,38 @@ def predicted(
     def sums_of(rows):
         p = proba[rows].astype(np.float64)
         y = data.y[rows] if data.y.ndim == 2 else one_hot(data.y[rows], p)
-        values, a, is_feasible = predict(p, change[rows] + shift)
+        values, a = predict(p, change[rows] + shift)
         error[rows] = a - y
         if data.sample_weight is not None:
             weight = data.sample_weight[rows, None].astype(np.float64)
             error[rows] *= weight
             values = values * weight
-        return float(np.sum(values)), is_feasible
+        return float(np.sum(values))
 
     size = max(1, NUMBERS_AT_ONCE // proba.shape[1])
     chunks = [slice(start, start + size) for start in range(0, len(proba), size)]
-    totals, feasible = zip(*threads.map(sums_of, chunks), strict=True)
-    return DualRows(sum(totals), error, all(feasible))
+    return DualRows(sum(threads.map(sums_of, chunks)), error)
 
 
 def predicted_odds(p, D):
-    """Return KL(a || p) (n, 1), a and whether it is feasible, for one logit per row."""
+    """Return KL(a || p) (n, 1), and a, for one logit per row."""
     up, down = (1 - p) * D, -p * D  # relative changes of p and 1 - p
-    is_feasible = bool(np.min(up) >= -1 and np.min(down) >= -1)
     a = p + p * up
-    if not is_feasible:
+    if np.min(up) < -1 or np.min(down) < -1:
         a = np.clip(a, 0.0, 1.0)
-        return kl_div(a, p) + kl_div(1 - a, 1 - p), a, False
-    return p * divergence(up) + (1 - p) * divergence(down), a, True
+        return kl_div(a, p) + kl_div(1 - a, 1 - p), a
+    return p * divergence(up) + (1 - p) * divergence(down), a
 
 
 def predicted_labels(p, D):
-    """Return KL(a || p) (n, 1), a and whether it is feasible, for a logit per label."""
+    """Return KL(a || p) (n, 1), and a, for a logit per label."""
     relative = D - np.einsum("ij,ij->i", p, D)[:, None]
     a = p + p * relative
-    if np.min(relative) >= -1:
-        return np.einsum("ij,ij->i", p, divergence(relative))[:, None], a, True
-    is_feasible = bool(np.min(a) >= 0)
-    a = np.maximum(a, 0.0)
-    a /= a.sum(axis=1, keepdims=True)
-    return np.sum(kl_div(a, p), axis=1, keepdims=True), a, is_feasible
+    if np.min(relative) < -1:
+        a = np.maximum(a, 0.0)
+        a /= a.sum(axis=1, keepdims=True)
+        return np.sum(kl_div(a, p), axis=1, keepdims=True), a
+    return np.einsum("ij,ij->i", p, divergence(relative))[:, None], a
 
 
 def divergence(e):

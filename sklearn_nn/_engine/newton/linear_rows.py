@@ -217,7 +217,7 @@ class LocalRows:
         change = self.logits(coordinates, direction)
         rows = dual.dual_rows(self.data, proba, change, has_intercept, self.threads)
         residual, total = self.weighted_sum(coordinates, rows.error), self.total_weight()
-        return dual.Dual(rows.divergence / total, residual / total, rows.is_feasible)
+        return dual.Dual(rows.divergence / total, residual / total)
 
     def logits(self, coordinates: Coordinates, point: Matrix) -> Matrix:
         """Return the logits (n_samples, n_outputs) at a point."""
