@@ -1,6 +1,7 @@
 """scikit-learn's estimator contract (check_estimator), for defaults and main options."""
 
 import pytest
+from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
@@ -125,3 +126,11 @@ def test_combinations_of_options_fulfil_the_contract(estimator, check):
 @pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_auto_fulfils_the_contract(estimator, check):
     check_or_fail_as_expected(estimator, check, expected_failure_of_auto(estimator, check))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("storage", ["dense", "sparse"])
+def test_weights_are_repetitions_also_for_separable_rows(storage):
+    name = f"check_sample_weight_equivalence_on_{storage}_data"
+    check = getattr(estimator_checks, name)
+    check("SGDLogisticClassifier", SGDLogisticClassifier(penalty=None))

@@ -150,28 +150,28 @@ def add_in_tiles(total, rows, threads):
 def softmax_hessian(data, coordinates, proba, damping):
     """Return the Hessian for several outputs, in the order of theta: feature, then output.
 
-    With the Kronecker product u (x) p of each row, C = diag(p) - p p^T gives blocks
-    U^T diag(p_k) U on the diagonal, minus the products of the rows u (x) p.
+    C = diag(p) - p p^T, whose rows sum to 0. So the blocks of outputs k and l are those of
+    the products of the rows u (x) p, Kronecker products, and those of k and k their sums:
+    p (1 - p) itself would lose the digits of a p near 1.
     """
     n_features, n_outputs = data.X.shape[1], proba.shape[1]
-    shape = n_features + 1, n_outputs, n_features + 1, n_outputs
     size = (n_features + 1) * n_outputs
-    diagonal, total, start = np.zeros(shape), np.zeros((size, size)), 0
+    total, damped, start = np.zeros((size, size)), np.zeros((size, size)), 0
     for batch in batches(data, None, ROWS_AT_ONCE):
         p = proba[start : start + batch.n_samples]
-        error = p - one_hot(batch.y, p)
         root = 1.0
         if batch.sample_weight is not None:
             root = np.sqrt(batch.sample_weight)[:, None]
         U = root * StandardisedRows(coordinates, batch.X).with_ones()
-        for k in range(n_outputs):
-            V = U * np.sqrt(p[:, k : k + 1])
-            diagonal[:, k, :, k] += V.T @ V
         total -= products_of_rows(U, p)
         if damping:
-            total += damping * products_of_rows(U, error)
+            damped += damping * products_of_rows(U, p - one_hot(batch.y, p))
         start += batch.n_samples
-    return total + diagonal.reshape((size, size))
+    blocks = total.reshape((n_features + 1, n_outputs, n_features + 1, n_outputs))
+    for k in range(n_outputs):
+        blocks[:, k, :, k] = 0.0
+        blocks[:, k, :, k] = -blocks[:, k].sum(axis=2)
+    return total + damped
 
 
 def products_of_rows(U, values):
