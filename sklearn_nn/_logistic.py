@@ -240,7 +240,7 @@ class SGDLogisticClassifier(GradientClassifier):
     a ConvergenceWarning.
 
     Training ends when a duality gap [10]_ proves that J is within `tol`: probabilities a_i
-    that the last step predicts, with h = mean w_i (a_i - y_i) x_i, give the lower bound
+    that the last step predicts, with h = mean w_i (a_i - y_i) x_i, give the lower bound ::
 
         J* >= mean w_i entropy(a_i) - sum_j max(|h_j| - l1, 0)^2 / (2 l2)
 
