@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from . import _parameters
 from ._engine.epochs import lbfgs, train
-from ._engine.newton import steps, stream
+from ._engine.newton import stream, training
 from ._engine.newton.linear_rows import LocalRows
 from ._engine.rows import lay_out
 from ._engine.threads import one_blas_thread
@@ -52,7 +52,7 @@ def run_newton(problem, settings, state, data, *how):
     data = lay_out(data, settings.min_sample_size)
     with one_blas_thread() as threads:
         rows = LocalRows(data, problem.loss, None, threads)
-        return steps.train_with_newton(problem, settings, state, rows, *how)
+        return training.train_with_newton(problem, settings, state, rows, *how)
 
 
 def run_stream(problem, settings, state, data, n_epochs, validate, monitor):
@@ -109,7 +109,7 @@ NEWTON = Method(
     advice="Raise max_iter or tol.",
     unused=WITH_A_RATE,
     settings=_parameters.newton_settings,
-    resumed_memory=steps.resumed_memory,
+    resumed_memory=training.resumed_memory,
     run=run_newton,
 )
 # Without a learning rate, on chunks of a stream, which does not converge.

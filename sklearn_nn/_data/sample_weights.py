@@ -17,22 +17,26 @@ from . import array_api
 class NoWeightError(ValueError):
     """All rows have the weight 0."""
 
+    def __init__(self):
+        super().__init__(
+            "All sample weights are zero. At least one sample_weight (in training, times "
+            "class_weight) must be positive."
+        )
+
 
 def positive_rows(weight):
     """Return the indices of positive weights, or None if all are positive."""
     rows = np.flatnonzero(weight)
     if len(rows) == 0:
-        raise NoWeightError(
-            "All sample weights are zero. At least one sample_weight (in training, times "
-            "class_weight) must be positive."
-        )
+        raise NoWeightError
     return None if len(rows) == len(weight) else rows
 
 
-def is_zero(sample_weight) -> bool:
-    """Return whether all weights of the user are 0."""
+def are_zero(sample_weight, n_samples: int) -> bool:
+    """Return whether the user's weights, a number or one for each row, are all 0."""
     values = np.asarray(array_api.on_host(sample_weight))
-    return values.dtype.kind in "biuf" and values.size > 0 and not values.any()
+    fits = values.dtype.kind in "biuf" and values.shape in ((), (n_samples,))
+    return fits and not values.any()
 
 
 def drop_weightless(y, sample_weight):
@@ -43,8 +47,8 @@ def drop_weightless(y, sample_weight):
     """
     if sample_weight is None:
         return y, None, None
-    if is_zero(sample_weight):
-        positive_rows(np.zeros(1))  # raises; scikit-learn's error has another type
+    if are_zero(sample_weight, len(y)):
+        raise NoWeightError  # scikit-learn's error would have another type
     sample_weight = _check_sample_weight(
         array_api.on_host(sample_weight), y, dtype=np.float64, ensure_non_negative=True
     )

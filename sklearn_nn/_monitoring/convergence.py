@@ -87,6 +87,9 @@ def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):
     reason = CYCLE_IS_OVER if is_over else REASONS[run.ended_by]
     reason = reason.format(max_iter=max_iter)
     if run.gap is not None:
+        is_proven = run.gap.proven is not None and run.gap.proven <= tol
+        if is_proven and run.ended_by in (EndedBy.MAX_ITER, EndedBy.STALLED):
+            return None  # though steps could have gone on
         return newton_shortfall(run, method, reason, tol)
     unit, improvement = method.unit, last_improvement(run)
     criterion = "validation score" if by_score else "objective"

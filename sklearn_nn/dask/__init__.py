@@ -138,6 +138,7 @@ def fit(
     _parameters.check(estimator)
     method = method_of(estimator)
     check_supported(estimator, method, merges_per_epoch)
+    convergence.warn_of_ignored(estimator, method, stacklevel=3)
     with unchanged_on_error(estimator):
         checkpoint = resumed_checkpoint(estimator, by_partial_fit=False)
         if checkpoint is not None:  # workers have NumPy arrays

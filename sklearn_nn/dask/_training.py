@@ -2,7 +2,7 @@
 
 from .. import _fitted, _training
 from .._engine.epochs import local_sgd
-from .._engine.newton import steps
+from .._engine.newton import training
 from .._engine.types import TrainingRun
 from .._methods import NEWTON
 from .._monitoring.printing import Printer
@@ -24,7 +24,7 @@ def train_on_cluster(
     monitor = Printer(estimator.verbose) if estimator.verbose else None
     if method is NEWTON:
         rows = ClusterRows(blocks, problem.loss)
-        run = steps.train_with_newton(
+        run = training.train_with_newton(
             problem, settings, state, rows, n_epochs, None, monitor
         )
     else:

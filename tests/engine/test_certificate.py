@@ -1,5 +1,7 @@
 """A proven gap is never smaller than the gap, whatever step the dual point comes from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -85,7 +87,21 @@ def test_no_step_proves_less_than_the_gap(seed, n_outputs, penalty, fit_intercep
             certificate = certificate_of(newton, evaluated, ModelMinimum(goal, 0.0))
             assert certificate.proven >= evaluated.objective - best - 1e-9 * best
             n_proven += np.isfinite(certificate.proven)
+    # Not all: far from the optimum, intercepts cannot make the mean of w (a - y) 0.
     assert n_proven > 3
+
+
+@pytest.mark.parametrize("penalty", [Penalty(l2=1e-4), Penalty(l1=1e-4)])
+def test_a_penalty_that_underflows_proves_nothing(penalty):
+    newton = newton_of(0, 1, "l2")
+    strengths = newton.l2 > 0
+    strengths[0] = False  # as if 1 / scale^2 were 0
+    l1 = np.where(strengths, 1e-4, 0.0)
+    l2, l1 = (0 * l1, l1) if penalty.l1 else (l1, None)
+    newton = replace(newton, l2=l2, l1=l1)
+    evaluated = evaluate_at(newton, newton.rows, np.zeros(newton.l2.size))
+    certificate = certificate_of(newton, evaluated, ModelMinimum(evaluated.point, 0.0))
+    assert certificate.proven == np.inf
 
 
 @any_seed

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array, issparse
 
 from sklearn_nn._engine.epochs.reference import objective_and_gradient
-from sklearn_nn._engine.newton import linear_passes, steps
+from sklearn_nn._engine.newton import linear_passes, steps, training
 from sklearn_nn._engine.newton.linear_rows import LocalRows
 from sklearn_nn._engine.newton.records import NewtonMemory, NewtonSettings
 from sklearn_nn._engine.objective.losses import LOSSES
@@ -96,7 +96,7 @@ def run(
     settings = settings_of() if settings is None else settings
     state = start_of(problem, data) if state is None else state
     rows = LocalRows(data, problem.loss) if rows is None else rows
-    return steps.train_with_newton(
+    return training.train_with_newton(
         problem, settings, state, rows, n_steps, validate, monitor
     )
 

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_nn import SGDLogisticClassifier
 from sklearn_nn._engine import threads
+from sklearn_nn._engine.epochs import compiled
 from sklearn_nn._engine.threads import LIMIT, Threads, n_blas_threads, one_blas_thread
 
 
@@ -99,11 +100,19 @@ def test_fits_at_the_same_time_restore_the_number_of_threads(main_ends_first):
     assert (n_blas_threads(), seen, LIMIT.limiter) == (2, [1], None)
 
 
-def test_small_work_starts_no_thread(monkeypatch):
-    def refuse(*arguments):
-        raise AssertionError("a pool was started")
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+def test_predictions_by_threads_have_the_same_bits(kind, monkeypatch):
+    X, y = rows(kind)
+    model = SGDLogisticClassifier(random_state=0, max_iter=1, tol=None).fit(X, y)
+    expected = model.predict_proba(X)
+    monkeypatch.setattr(compiled, "PARALLEL_WORK", 1)
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    np.testing.assert_array_equal(model.predict_proba(X[:7]), expected[:7])
 
-    monkeypatch.setattr(threads, "ThreadPoolExecutor", refuse)
+
+def test_small_work_starts_no_thread(monkeypatch):
+    pools = []
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", pools.append)
     X = np.random.RandomState(0).normal(size=(500, 5))
-    model = SGDLogisticClassifier().fit(X, X[:, 0] > 0)
-    model.predict_proba(X)
+    SGDLogisticClassifier().fit(X, X[:, 0] > 0).predict_proba(X)
+    assert pools == []

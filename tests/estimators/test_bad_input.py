@@ -326,6 +326,13 @@ def test_a_chunk_without_weight_changes_nothing(estimator_class, by):
     assert pickle.dumps(model) == before
 
 
+@every_method
+def test_a_chunk_with_weights_of_another_length_is_an_error(estimator_class):
+    model = partial_fit(small(estimator_class), X, y)
+    with pytest.raises(ValueError, match=r"sample_weight.shape == \(5,\)"):
+        model.partial_fit(X, y, sample_weight=np.zeros(5))
+
+
 @pytest.mark.parametrize("class_weight", [{0: 1.0, 1: 2.0, 2: 1.0}, "balanced"])
 def test_class_weight_with_multilabel_raises(class_weight):
     model = small(BackpropMLPClassifier, class_weight=class_weight)

@@ -21,7 +21,7 @@ from small_models import (
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
 from sklearn_nn._engine.epochs import lbfgs
 from sklearn_nn._engine.epochs import train as training
-from sklearn_nn._engine.newton import steps
+from sklearn_nn._engine.newton import training as newton_training
 
 
 def interrupt_epoch(monkeypatch, n):
@@ -108,7 +108,7 @@ def test_interrupt_in_the_first_epoch_leaves_a_fitted_model_unchanged(
 
 def interrupt_newton(monkeypatch, n):
     """Make the n-th step of Newton's method raise KeyboardInterrupt before it ends."""
-    step, n_begun = steps.step, []
+    step, n_begun = newton_training.step, []
 
     def interrupted(*arguments):
         n_begun.append(None)
@@ -117,7 +117,7 @@ def interrupt_newton(monkeypatch, n):
             raise KeyboardInterrupt
         return result
 
-    monkeypatch.setattr(steps, "step", interrupted)
+    monkeypatch.setattr(newton_training, "step", interrupted)
 
 
 def interrupted_in_step_4(monkeypatch, **parameters):

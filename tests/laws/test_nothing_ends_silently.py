@@ -112,10 +112,28 @@ def test_a_proven_gap_is_an_attribute():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3000, 5))
     y = noisy(X[:, 0], rng)
-    assert 0 < SGDLogisticClassifier().fit(X, y).gap_ <= 1e-4
+    gap = SGDLogisticClassifier().fit(X, y).gap_
+    assert type(gap) is float
+    assert 0 < gap <= 1e-4
     early = SGDLogisticClassifier(early_stopping=True, random_state=0).fit(X, y)
     assert early.gap_ is None
     assert SGDLogisticClassifier(learning_rate=0.1, max_iter=500).fit(X, y).gap_ is None
+
+
+def test_max_iter_warns_only_of_a_gap_above_tol():
+    # With few rows, steps go on to rounding error unless `max_iter` ends them.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5))
+    y, warned = noisy(X[:, 0], rng), []
+    for n_steps in range(1, 9):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = SGDLogisticClassifier(max_iter=n_steps).fit(X, y)
+        warned.append(bool(caught))
+        assert warned[-1] == (model.gap_ is None)
+    assert warned[0]
+    assert not warned[-1]
+    assert model.n_iter_ > warned.index(False) + 1
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -272,19 +273,24 @@ def test_all_ignored_parameters_are_in_one_warning_of_each_call(many_rows):
     with pytest.warns(UserWarning, match="solver='adam', beta_1=0.5 has no") as caught:
         search.fit(X, y)
     assert len(caught) == 5
-    with pytest.warns(UserWarning, match="solver='adam', beta_1=0.5 has no"):
+    with pytest.warns(UserWarning, match="solver='adam', beta_1=0.5 has no") as caught:
         search.estimator.partial_fit(X, y, classes=[0, 1])
+    assert caught[0].filename == __file__
 
 
 def test_early_stopping_uses_n_iter_no_change(many_rows):
     X, y = many_rows(2)
-    model = auto(n_iter_no_change=3, early_stopping=True)
-    fit(model, X, y)  # warnings are errors
+    models = [auto(n_iter_no_change=n, early_stopping=True) for n in (1, 30)]
+    few, many = (fit(model, X, y).n_iter_ for model in models)  # warnings are errors
+    assert few < many
 
 
 def test_a_learning_rate_uses_all_parameters(many_rows):
     X, y = many_rows(2)
-    fit(auto(learning_rate=0.1, max_iter=3, tol=None, **UNUSED_BY_AUTO), X, y)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        auto(learning_rate=0.1, max_iter=3, tol=None, **UNUSED_BY_AUTO).fit(X, y)
+    assert caught == []
 
 
 @pytest.mark.parametrize("rate", [1e-3, 0.1])

@@ -261,13 +261,14 @@ def predict(layers, X, activations, output):
         "layers": layers,
         "output": kernels.OUTPUTS[output],
     }
-    work = len(predicted) * sum(m * n for m, n in pairwise(sizes))
-    is_large = work >= PARALLEL_WORK and common["blas_from"] == NEVER
-    if not is_large or not isinstance(X, np.ndarray):
+    is_dense = isinstance(X, np.ndarray)
+    first = X.size * sizes[1] if is_dense else X.nnz * sizes[1]
+    work = first + len(predicted) * sum(m * n for m, n in pairwise(sizes[1:]))
+    if work < PARALLEL_WORK or common["blas_from"] != NEVER:
         return predicted, kernels.predict(X=X, predicted=predicted, **common)
 
     def predict_rows(rows):
-        return kernels.predict(X=X[rows], predicted=predicted[rows], **common)
+        return kernels.predict(X=part_of(X, rows), predicted=predicted[rows], **common)
 
     threads = Threads(n_blas_threads())
     try:
@@ -291,27 +292,35 @@ def supports_passes(loss, data):
 class Part(NamedTuple):
     """Rows that one kernel call passes over: views of those of a Dataset."""
 
-    X: Any  # ndarray, or CSRParts
+    X: Any  # ndarray, CSR or CSRRows
     index: Any  # (n,) numbers of rows of X, or None
     y: Any
     sample_weight: Any
     rows: slice  # of all rows
 
 
-class CSRParts(NamedTuple):
-    """Some rows of a CSR matrix; `indptr` need not begin with 0."""
+class CSRRows(NamedTuple):
+    """Consecutive rows of a CSR matrix, whose arrays they share."""
 
     data: Any
     indices: Any
-    indptr: Any
+    indptr: Any  # need not begin with 0
     shape: tuple
+
+
+def part_of(X, rows: slice):
+    """Return consecutive rows of X, dense or CSR, without a copy."""
+    if isinstance(X, np.ndarray):
+        return X[rows]
+    start, stop, _ = rows.indices(X.shape[0])
+    indptr = X.indptr[start : stop + 1]
+    return CSRRows(X.data, X.indices, indptr, (stop - start, X.shape[1]))
 
 
 def parts_of(data, n_outputs: int) -> list:
     """Return the Parts of the rows, as many as their number and size suggest."""
     n, X = data.n_samples, data.X
-    is_dense = isinstance(X, np.ndarray)
-    stored = X.shape[1] if is_dense else X.nnz / X.shape[0]
+    stored = X.shape[1] if isinstance(X, np.ndarray) else X.nnz / X.shape[0]
     work = n * stored * n_outputs
     # Sums of each part take time and memory, too.
     n_parts = min(MAX_PARTS, work / MIN_WORK, work / (8 * X.shape[1] * n_outputs))
@@ -322,12 +331,7 @@ def parts_of(data, n_outputs: int) -> list:
     ends = [n * i // n_parts for i in range(n_parts + 1)]
     parts = []
     for rows in (slice(*pair) for pair in pairwise(ends)):
-        part = X
-        if index is None and is_dense:
-            part = X[rows]
-        elif index is None:
-            indptr = X.indptr[rows.start : rows.stop + 1]
-            part = CSRParts(X.data, X.indices, indptr, (rows.stop - rows.start, X.shape[1]))
+        part = part_of(X, rows) if index is None else X
         each = (None if v is None else v[rows] for v in (index, y, weight))
         parts.append(Part(part, *each, rows))
     return parts

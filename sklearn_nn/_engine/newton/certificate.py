@@ -56,15 +56,16 @@ def certificate_of(
     estimated = dual.divergence + 0.5 * float(np.sum(newton.l2 * move * move)) + rest
     if has_intercept and np.max(np.abs(dual.residual[-1])) > LARGEST_MEAN:
         gap = np.inf  # its equations have no solution near this step
-    if newton.l2.any() and np.any(np.abs(residual[is_free(newton)]) > LARGEST_ROUNDING):
-        gap = np.inf  # h must be 0 there
-    if newton.l1 is None and not newton.l2.any():  # h must be 0: it is, to rounding
+    if newton.l1 is None and not newton.l2.any():
+        # h must be 0: after an exact solution it is, to rounding.
         gap = estimated if minimum.solver is not None else np.inf
-    return Certificate(gap, estimated)
+    elif np.any(np.abs(residual[is_free(newton)]) > LARGEST_ROUNDING):
+        gap = np.inf
+    return Certificate(float(gap), float(estimated))
 
 
 def is_free(newton: NewtonProblem) -> Matrix:
-    """Return where there is no penalty, because it underflows, or for intercepts."""
+    """Return where there is no penalty: for intercepts, and where it underflows."""
     return (newton.l2 == 0) & (True if newton.l1 is None else newton.l1 == 0)
 
 

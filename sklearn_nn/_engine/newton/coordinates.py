@@ -123,7 +123,8 @@ def moments(U: Matrix, weight: Matrix, centred: bool):
 def standardised_csr(X, weight, largest, centred: bool) -> Coordinates:
     """Return the Coordinates of CSR rows; `weight` sums to 1.
 
-    Columns are divided by `largest` first, so that squares do not overflow.
+    Columns are divided by `largest` first, so that squares do not overflow. Those without
+    absent values are treated as dense ones; in others, values far out count.
     """
     n_samples, n_features = X.shape
     values = X.data / largest[X.indices]
@@ -131,24 +132,17 @@ def standardised_csr(X, weight, largest, centred: bool) -> Coordinates:
     mean, absent = np.zeros(n_features), np.zeros(n_features)  # weight of absent values
     if centred:
         mean = np.bincount(X.indices, row_weight * values, n_features)
-        n_stored = np.bincount(X.indices, minlength=n_features)
         stored = np.bincount(X.indices, row_weight, n_features)
-        absent = np.where(n_stored < n_samples, np.maximum(1.0 - stored, 0.0), 0.0)
-        # Removes the rounding error of the first sum, in columns without absent values.
-        rest = np.bincount(X.indices, row_weight * (values - mean[X.indices]), n_features)
-        mean = mean + np.where(absent == 0, rest, 0.0)
+        absent = np.maximum(1.0 - stored, 0.0)
     deviations = values - mean[X.indices]
     squares = np.bincount(X.indices, row_weight * deviations**2, n_features)
-    squares = varying(squares + absent * mean**2, mean, X.dtype)
-    if centred:
-        for j in np.flatnonzero(n_stored == n_samples):
-            in_column = X.indices == j
-            column = values[in_column][:, None]
-            of_column = moments_of(column, row_weight[in_column], centred)
-            mean[j], squares[j] = (each[0] for each in of_column)
-        squares = varying(squares, mean, X.dtype)
-    scale = bounded(largest * root_or_one(squares), X.dtype)
-    return Coordinates(mean * largest, scale)
+    squares = squares + absent * mean**2
+    full = np.flatnonzero(np.bincount(X.indices, minlength=n_features) == n_samples)
+    if len(full):
+        U = X[:, full].toarray() / largest[full]
+        mean[full], squares[full] = moments_of(U, weight, centred)
+    scale = largest * root_or_one(varying(squares, mean, X.dtype))
+    return Coordinates(mean * largest, bounded(scale, X.dtype))
 
 
 def varying(squares: Vector, mean: Vector, dtype) -> Vector:

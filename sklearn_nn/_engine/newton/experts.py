@@ -458,14 +458,10 @@ class Objective:
 
     def hessian(self, x):
         """Return the Hessian of the smooth part, of a single output."""
-        curvature = (self.weight * self.variance(x))[:, 0]
+        proba = self.batch.loss.predict_proba(self.Z @ x)
+        curvature = (self.weight * proba * (1 - proba))[:, 0]
         rows = (self.Z.T * curvature) @ self.Z
         return rows + self.expert.precision[0] + np.diag(self.ridge[:, 0])
-
-    def variance(self, x):
-        """Return p (1 - p) of each row and output."""
-        proba = self.batch.loss.predict_proba(self.Z @ x)
-        return proba * (1 - proba)
 
     def quadratic(self, x, gradient):
         """Return the Quadratic model at x."""
@@ -477,7 +473,7 @@ class Objective:
             seen = times(precision, direction) + self.ridge * direction
             return (rows + seen) * self.trained
 
-        diagonal = self.ridge + squares(Z).T @ (self.weight * self.variance(x))
+        diagonal = self.ridge + squares(Z).T @ (self.weight * proba * (1 - proba))
         if precision.ndim == 2:
             diagonal = diagonal + precision
         else:

@@ -12,6 +12,9 @@ curvature C_i of the loss with respect to z_i, and weights w_i (sums over i, / s
 The last element of a row is 1, for the intercept. The diagonal has max(...) because
 p_i (1 - p_i) is near 0 for a confidently wrong row, although its loss can still fall a lot.
 d_i^2 is near 1 there, and both have the same mean if the model is right.
+
+These are NumPy's passes, with the arguments of those of the kernels; they use `threads` for
+Hessians only.
 """
 
 import numpy as np
@@ -123,13 +126,7 @@ def hessian_blocks(loss, data, coordinates, proba, damping, threads=ONE):
 def weighted_rows(data, coordinates, root, start):
     """Return the list over outputs of a batch's rows [u_i, 1], times `root`."""
     rows = slice(start, min(start + ROWS_AT_ONCE, data.n_samples))
-    X = copy_of_rows(data, rows).X
-    if issparse(X):
-        U = StandardisedRows(coordinates, X).with_ones()
-    else:
-        U = np.ones((X.shape[0], X.shape[1] + 1), dtype=X.dtype)
-        np.subtract(X, coordinates.centre.astype(X.dtype), out=U[:, :-1])
-        U[:, :-1] *= (1 / coordinates.scale).astype(X.dtype)  # powers of two: exact
+    U = rows_with_ones(coordinates, copy_of_rows(data, rows).X)
     return [U * column[:, None] for column in root[rows].T]
 
 
@@ -162,7 +159,7 @@ def softmax_hessian(data, coordinates, proba, damping):
         root = 1.0
         if batch.sample_weight is not None:
             root = np.sqrt(batch.sample_weight)[:, None]
-        U = root * StandardisedRows(coordinates, batch.X).with_ones()
+        U = root * rows_with_ones(coordinates, batch.X)
         total -= products_of_rows(U, p)
         if damping:
             damped += damping * products_of_rows(U, p - one_hot(batch.y, p))
@@ -178,6 +175,15 @@ def products_of_rows(U, values):
     """Return the sum over the rows of (u (x) v)^T (u (x) v)."""
     rows = (U[:, :, None] * values[:, None, :]).reshape(len(U), -1)
     return rows.T @ rows
+
+
+def rows_with_ones(coordinates: Coordinates, X: Rows) -> Matrix:
+    """Return [u_i, 1] of each row as a dense matrix (n_samples, n_features + 1)."""
+    X = X.toarray() if issparse(X) else X
+    U = np.ones((X.shape[0], X.shape[1] + 1), dtype=X.dtype)
+    np.subtract(X, coordinates.centre.astype(X.dtype), out=U[:, :-1])
+    U[:, :-1] *= (1 / coordinates.scale).astype(X.dtype)  # powers of two: exact
+    return U
 
 
 class StandardisedRows:
@@ -214,10 +220,3 @@ class StandardisedRows:
             sums = sums - 2 * self.centre * (self.U.T @ values) + self.centre**2 * total
             sums = np.maximum(sums, 0.0)
         return np.vstack([sums, total])
-
-    def with_ones(self) -> Matrix:
-        """Return [U, 1] as a dense matrix (n_samples, n_features + 1)."""
-        U = self.U.toarray() if issparse(self.U) else self.U
-        if self.centre is not None:
-            U = U - self.centre.T.astype(U.dtype)
-        return np.hstack([U, np.ones_like(U[:, :1])])

@@ -185,8 +185,8 @@ class LocalRows:
     def hessian_cost(self, n_outputs: int) -> float:
         """Return about how many Hessian products take as long as `hessian_blocks`.
 
-        Times are in nanoseconds, measured with the kernels. Those without the number of
-        rows are for the calls and for the Cholesky factorisation.
+        Times are in nanoseconds, rough ones of one machine with the kernels. Those without
+        the number of rows are for the calls and for the Cholesky factorisation.
         """
         X, n, k, p = self.data.X, self.n_samples, n_outputs, float(self.data.X.shape[1])
         if k * (p + 1) ** 2 > MAX_HESSIAN_NUMBERS:

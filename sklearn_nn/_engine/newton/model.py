@@ -170,11 +170,8 @@ def curvature_at(
     `blocks` are those of the Hessian for each output: a preconditioner of products, also
     with other rows and damping.
     """
-    rows, evaluation = evaluated.rows, evaluated.evaluation
-    is_sample = 2 * n_samples < evaluated.n_rows
-    if is_sample:
-        rows = newton.sample(n_samples)
-        evaluation = rows.evaluate(newton.coordinates, evaluated.point)
+    rows, evaluation = some_rows(newton, evaluated, n_samples)
+    is_sample = rows is not evaluated.rows
     added = missing_in(evaluation, evaluated) + newton.l2
     added = added + damping * NULL_CURVATURE_PART * newton.null_diagonal
     added = added + flat_part(newton, evaluation.diagonal + added)
@@ -187,12 +184,12 @@ def curvature_at(
     elif blocks is not None and newton.l1 is None:
         solve = solver_of_blocks(blocks, added)
 
-    def product(direction):
-        if matrix is not None:
-            moved = (matrix @ direction.reshape(-1)).reshape(direction.shape)
-            return newton.project(moved)
-        of_loss = rows.hessian_product(*arguments, direction)
-        return newton.project(of_loss + added * direction)
+    product = product_with(newton, rows, arguments, added)
+    if matrix is not None:
+
+        def product(direction):
+            moved = matrix @ direction.reshape(-1)
+            return newton.project(moved.reshape(direction.shape))
 
     diagonal, is_complete = evaluation.diagonal + added, damping == 0 and not is_sample
     n_rows = n_samples if is_sample else evaluated.n_rows
@@ -204,14 +201,29 @@ def blocks_at(newton: NewtonProblem, evaluated: Evaluated, n_samples, damping):
 
     They are only a preconditioner, so a sample that determines them roughly is enough.
     """
-    rows, evaluation = evaluated.rows, evaluated.evaluation
-    if 2 * n_samples < evaluated.n_rows:
-        rows = newton.sample(n_samples)
-        evaluation = rows.evaluate(newton.coordinates, evaluated.point)
+    rows, evaluation = some_rows(newton, evaluated, n_samples)
     blocks = rows.hessian_blocks(newton.coordinates, evaluation.proba, damping)
     for block, missing in zip(blocks, missing_in(evaluation, evaluated).T, strict=True):
         block[np.diag_indices_from(block)] += missing
     return blocks
+
+
+def some_rows(newton: NewtonProblem, evaluated: Evaluated, n_samples: int):
+    """Return `n_samples` rows and their Evaluation at the point; all if it is over half."""
+    if 2 * n_samples >= evaluated.n_rows:
+        return evaluated.rows, evaluated.evaluation
+    rows = newton.sample(n_samples)
+    return rows, rows.evaluate(newton.coordinates, evaluated.point)
+
+
+def product_with(newton: NewtonProblem, rows: LinearRows, arguments, added) -> Callable:
+    """Return the function direction -> Hessian times direction, by passes over the rows."""
+
+    def product(direction):
+        of_loss = rows.hessian_product(*arguments, direction)
+        return newton.project(of_loss + added * direction)
+
+    return product
 
 
 def missing_in(evaluation: Evaluation, evaluated: Evaluated) -> Matrix:
@@ -226,24 +238,22 @@ def missing_in(evaluation: Evaluation, evaluated: Evaluated) -> Matrix:
     return np.where(missing > evaluation.diagonal, missing, 0.0)
 
 
-def completed(newton: NewtonProblem, evaluated: Evaluated, curvature: Curvature):
+def completed(
+    newton: NewtonProblem, evaluated: Evaluated, curvature: Curvature, solver
+) -> Curvature:
     """Return the undamped Curvature of all rows of the point.
 
-    It keeps the preconditioner, or has the matrix of a sample as its preconditioner.
+    Its preconditioner is that of `curvature`, or the `solver` with its matrix, if that is
+    of a sample.
     """
     is_of_all = curvature.n_rows == evaluated.n_rows
     if curvature.matrix is not None and (is_of_all or newton.l1 is not None):
         return curvature_at(newton, evaluated, evaluated.n_rows, 0.0)
-    rows, evaluation = evaluated.rows, evaluated.evaluation
+    evaluation = evaluated.evaluation
     added = newton.l2 + flat_part(newton, evaluation.diagonal + newton.l2)
-    arguments, solve = (newton.coordinates, evaluation.proba, 0.0), curvature.solve
-    if curvature.matrix is not None:
-        solve = conjugate_gradients.solver_of(newton.regularised(curvature.matrix))
-
-    def product(direction):
-        of_loss = rows.hessian_product(*arguments, direction)
-        return newton.project(of_loss + added * direction)
-
+    arguments = newton.coordinates, evaluation.proba, 0.0
+    product = product_with(newton, evaluated.rows, arguments, added)
+    solve = curvature.solve if solver is None else solver
     diagonal = evaluation.diagonal + added
     return Curvature(product, diagonal, None, solve, evaluated.n_rows, True, np.inf)
 
@@ -323,6 +333,7 @@ def minimise_model(
     has_cheap_products = curvature.matrix is not None
     forcing_term = FORCING_TERM_OF_MATRIX if has_cheap_products else FORCING_TERM
     if newton.l1 is not None:
+        # There is no estimate that could end training instead of a proof.
         final = final._replace(max_products=MAX_PRODUCTS)
         solution = conjugate_gradients.minimise_quadratic(
             model, objective, final, forcing_term, MAX_PRODUCTS

@@ -16,14 +16,14 @@ several times as large, and the last steps all rows. A sample of m rows determin
 optimum only up to about parameters / (2 m) nats, and steps need not be more accurate. If
 there are many rows, H is computed on fewer of them than g.
 
-A duality gap ends training (dual.py, certificate.py): it is an upper bound of J - J*. It is
-computed once the decrease that m predicts is small, from the step to the minimum of the
-complete model, undamped and of all rows. That decrease, half of the squared Newton
+A duality gap ends training (training.py, certificate.py, dual.py): an upper bound of J -
+J*. It is computed once the decrease that m predicts is small, from the step to the minimum
+of the complete model, undamped and of all rows. That decrease, half of the squared Newton
 decrement, proves nothing itself: a single row can have nearly all of H. The bound also
 holds for the point after the step, so that often no further step is needed to prove it. If
 proving takes more than a quarter of the passes so far, an estimate may end training, which
-adds to the decrease what conjugate gradients left. Without a penalty, or with one that is a
-rounding error, only an exact solution can.
+adds to the decrease what conjugate gradients left. (With l1, there is no such estimate.)
+Without a penalty, or with one that is a rounding error, only an exact solution can.
 
 Steps are damped. Far from the optimum H is too small: the curvature of a confidently wrong
 row is p (1 - p), nearly 0, but a step leads to where it is 1/4. So the damping of Levenberg
@@ -55,19 +55,14 @@ the damping by more.
 S. Boyd and L. Vandenberghe, "Convex Optimization", 2004, section 9.5: the decrement.
 """
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import loop
 from ..arrays import Matrix, Vector
 from ..epochs import divergence
 from ..objective.problem import Problem
-from ..stopping import EndedBy
-from ..types import Gap, TrainingRun, TrainingState
-from .certificate import Certificate, certificate_of
-from .coordinates import Coordinates
+from ..types import TrainingState
 from .linear_rows import LinearRows
 from .model import (
     FEW_ROWS,
@@ -85,7 +80,7 @@ from .model import (
     proving_part,
     sample_of,
 )
-from .records import KnownRows, NewtonMemory, NewtonSettings
+from .records import NewtonSettings
 
 # Factor by which a sample grows, or the rows of H.
 GROWTH = 5
@@ -113,12 +108,6 @@ NEAR = 0.1
 WEAK_DAMPING, WEAK_ON_SAMPLE = 1e-5, 0.1
 # If the predicted decrease is more than this part of the last one, H needs more rows.
 SLOW = 0.5
-# Predictions are compared if the mean of a column, in its deviations, loses this much.
-MAY_LOSE_DIGITS = 1e-5
-# Where steps end at rounding error, a relative gap up to this one can be proven.
-SMALLEST_GAP = 1e-10
-# A loss without penalty counts as 0 below this part of the null loss, or below `tol` of it.
-ZERO_LOSS = 1e-8
 
 
 class Position(NamedTuple):
@@ -194,14 +183,14 @@ def first_position(newton: NewtonProblem, state: TrainingState) -> Position:
     if not sample_size:  # a model of another method is too good for a small sample
         sample_size = newton.n_samples if state.epoch else newton.sample_sizes[0]
     before = Position(
-        state.theta,
-        None,
-        memory.n_hessian_rows,
-        memory.damping,
-        None,
-        memory.predicted_decrease,
-        memory.n_passes,
-        memory.is_preconditioned,
+        theta=state.theta,
+        evaluated=None,
+        n_hessian_rows=memory.n_hessian_rows,
+        damping=memory.damping,
+        curvature=None,
+        last_decrease=memory.predicted_decrease,
+        n_passes=memory.n_passes,
+        is_preconditioned=memory.is_preconditioned,
     )
     return position_on(newton, before, sample_size)
 
@@ -212,10 +201,7 @@ def position_on(newton, before: Position, sample_size) -> Position:
     evaluated = evaluate_at(newton, newton.sample(sample_size), theta)
     divergence.check_objective(evaluated.objective)
     if not n_hessian_rows:
-        diagonal = evaluated.evaluation.diagonal
-        needed = HESSIAN_ROWS_PER_PARAMETER * effective_dimension(diagonal, newton.l2)
-        n_least = min(MIN_HESSIAN_PART * sample_size, newton.rows.max_sample_size)
-        n_hessian_rows = int(max(n_least, needed, MIN_HESSIAN_ROWS))
+        n_hessian_rows = n_hessian_rows_of(newton, evaluated, 1)
     n_passes = before.n_passes + sample_size / newton.n_samples
     return before._replace(
         evaluated=evaluated,
@@ -230,8 +216,8 @@ def with_curvature(newton, position: Position) -> Position:
     """Return the position with its Curvature."""
     evaluated, damping, blocks = position.evaluated, position.damping, position.blocks
     n_rows = min(position.n_hessian_rows, evaluated.n_rows)
-    n_enough = min(n_rows, n_hessian_rows_of(newton, evaluated))
-    if position.is_preconditioned and blocks is None:
+    n_enough = min(n_rows, n_hessian_rows_of(newton, evaluated, newton.l2.shape[1]))
+    if position.is_preconditioned and blocks is None and newton.l1 is None:
         blocks = blocks_at(newton, evaluated, n_enough, damping)
     curvature = curvature_at(newton, evaluated, n_rows, damping, blocks)
     # Products with fewer rows are cheaper, too.
@@ -239,12 +225,12 @@ def with_curvature(newton, position: Position) -> Position:
     return position._replace(n_hessian_rows=n_rows, curvature=curvature, blocks=blocks)
 
 
-def n_hessian_rows_of(newton: NewtonProblem, evaluated: Evaluated) -> int:
-    """Return the number of rows that determine H at this point, more or less."""
+def n_hessian_rows_of(newton: NewtonProblem, evaluated: Evaluated, n_blocks) -> int:
+    """Return the number of rows that determine H at this point, or its blocks."""
     diagonal = evaluated.evaluation.diagonal
     needed = HESSIAN_ROWS_PER_PARAMETER * effective_dimension(diagonal, newton.l2)
     n_least = min(MIN_HESSIAN_PART * evaluated.n_rows, newton.rows.max_sample_size)
-    return int(max(n_least, needed / newton.l2.shape[1], MIN_HESSIAN_ROWS))
+    return int(max(n_least, needed / n_blocks, MIN_HESSIAN_ROWS))
 
 
 def forcing_tolerance(newton: NewtonProblem, position: Position, null_loss, falls) -> float:
@@ -270,42 +256,6 @@ class Goal(NamedTuple):
     def decrease(self) -> float:
         """Predicted decrease of a step."""
         return self.minimum.predicted_decrease
-
-
-def end_of(newton: NewtonProblem, goal: Goal, exact: Goal | None, null_loss):
-    """Return why training should end here, as EndedBy or None, and the Certificate or None.
-
-    `goal` is that of the next step, and `exact` one of the complete model, if there is one.
-    """
-    evaluated, penalty = goal.position.evaluated, newton.problem.penalty
-    objective, rounding = evaluated.objective, evaluated.rounding(newton)
-    if evaluated.n_rows < newton.n_samples:
-        return None, None
-    is_fitted = objective <= max(newton.tol, ZERO_LOSS) * null_loss
-    if is_fitted and not (penalty.l1 or penalty.l2):
-        # A misclassified row adds at least its weight times log 2.
-        least = newton.rows.least_weight * np.log(2)
-        if objective * newton.n_samples < least:
-            return EndedBy.SEPARABLE, None
-    if exact is None:
-        return None, None
-    # Gradients are more accurate than objectives: a decrease below the objective's rounding
-    # error is meaningful as long as it keeps falling.
-    decrease, falls = exact.decrease, exact.decrease < goal.position.last_decrease / 4
-    is_rounding = decrease <= rounding
-    falls = falls and not (is_rounding and decrease * objective <= rounding * rounding)
-    certificate = certificate_of(newton, evaluated, exact.minimum)
-    # With few rows, steps go on as long as they make the model much more exact.
-    needed = newton.final_tol if newton.tol or not falls else 0.0
-    if certificate.is_within(needed * objective) or (is_rounding and not falls):
-        is_within = certificate.is_within(largest_gap(newton, objective))
-        return (EndedBy.CONVERGED if is_within else EndedBy.STALLED), certificate
-    return None, certificate
-
-
-def largest_gap(newton: NewtonProblem, objective: float) -> float:
-    """Return the gap in nats at which training that cannot go on has converged."""
-    return max(newton.final_tol, newton.relative_rounding, SMALLEST_GAP) * objective
 
 
 def refine_model(newton: NewtonProblem, position: Position, null_loss):
@@ -366,7 +316,8 @@ def exact_goal(newton: NewtonProblem, goal: Goal) -> Goal:
     position = goal.position
     if position.curvature.is_complete:
         return goal
-    complete = completed(newton, position.evaluated, position.curvature)
+    solver = goal.minimum.solver
+    complete = completed(newton, position.evaluated, position.curvature, solver)
     return goal_of(newton, position._replace(curvature=complete, damping=0.0))
 
 
@@ -448,168 +399,3 @@ def next_hessian(position: Position, ratio: float, predicted: float, n_rejected=
     elif ratio < POOR:
         damping = max(RAISED_FROM_ZERO, RAISE ** min(n_rejected, 3) * damping)
     return n_hessian_rows, damping
-
-
-def train_with_newton(
-    problem: Problem,
-    settings: NewtonSettings,
-    state: TrainingState,
-    rows: LinearRows,
-    n_steps: int,
-    validate=None,
-    monitor=None,
-) -> TrainingRun:
-    """Train a model without hidden layer with at most `n_steps` steps; see `loop.run`.
-
-    The state needs a NewtonMemory. The curve holds the objective before each step, on the
-    sample of the step.
-    """
-    training = NewtonTraining(problem, settings, rows)
-    return loop.run(training, state, n_steps, validate, monitor)
-
-
-def resumed_memory(memory, *unused) -> NewtonMemory:
-    """Return the NewtonMemory to resume with, empty if another method trained before.
-
-    `unused` are arguments that `epochs.train.resumed_memory` needs.
-    """
-    return memory if isinstance(memory, NewtonMemory) else NewtonMemory()
-
-
-class NewtonTraining:
-    """Newton steps, as the Training that `loop.run` drives."""
-
-    def __init__(self, problem, settings, rows):
-        self.problem, self.settings, self.rows = problem, settings, rows
-        self.stopping_rule = settings.stopping_rule
-        self.early_stopping = settings.stopping_rule is not None
-        self.null_loss = problem.null_loss
-        self.newton = None  # NewtonProblem
-        self.goal, self.exact = None, None  # of the next step, or the last one
-        self.next_position = None  # after the last step, not refined
-        self.certificate = None  # of the position, if there is one
-        self.lower_bound = -np.inf  # of the objective on all rows, the best one so far
-
-    @np.errstate(**loop.QUIET)
-    def begin(self, state):
-        """Find the Position of the first step."""
-        self.newton = newton_problem_of(
-            self.problem, self.settings, self.rows, state.random_state
-        )
-        self.refine(first_position(self.newton, state))
-
-    def refine(self, position):
-        """Find a Goal that is worthwhile, from this position on."""
-        self.goal, self.exact = refine_model(self.newton, position, self.null_loss)
-
-    @np.errstate(**loop.QUIET)
-    def reason_to_end(self, state):
-        """Return EndedBy if the last step or the next one proves convergence, or None.
-
-        A lower bound from before the last step may prove it. Else the position after this
-        step is refined.
-        """
-        if state.theta is not self.goal.position.theta:
-            evaluated = self.next_position.evaluated
-            gap = evaluated.objective - self.lower_bound + evaluated.rounding(self.newton)
-            if gap <= self.newton.tol * evaluated.objective:
-                self.goal = self.goal._replace(position=self.next_position)
-                self.certificate = Certificate(gap, np.inf)
-                return self.end_as_predicted(state.theta)
-            self.refine(self.next_position)
-        found = end_of(self.newton, self.goal, self.exact, self.null_loss)
-        ended_by, self.certificate = found
-        if self.certificate is not None:
-            bound = self.goal.position.evaluated.objective - self.certificate.proven
-            self.lower_bound = max(self.lower_bound, bound)
-        if ended_by is EndedBy.CONVERGED:
-            return self.end_as_predicted(state.theta)
-        return ended_by
-
-    def end_as_predicted(self, theta):
-        """Return EndedBy.CONVERGED, or ROUNDING if predictions do not have this objective.
-
-        Predictions use X as it is. If a column's mean is much larger than its deviation,
-        sums of products lose digits that standardised coordinates keep.
-        """
-        centre, scale = self.newton.coordinates
-        lost = np.finfo(theta.dtype).eps * np.max(np.abs(centre) / scale, initial=0.0)
-        if lost < MAY_LOSE_DIGITS:
-            return EndedBy.CONVERGED
-        evaluated = self.goal.position.evaluated
-        raw = Coordinates(np.zeros_like(centre), np.ones_like(scale))
-        loss = self.rows.evaluate(raw, raw.point_of(theta)).loss
-        excess = loss - evaluated.evaluation.loss
-        allowed = largest_gap(self.newton, evaluated.objective)
-        return EndedBy.ROUNDING if abs(excess) > allowed else EndedBy.CONVERGED
-
-    def advance(self, state, n_most):
-        """Return the Advance of one step, or of the end if no step lowers the objective."""
-        self.next_position = step(self.newton, self.goal)
-        evaluated = self.goal.position.evaluated
-        objective = evaluated.objective
-        if self.next_position is not None:
-            new = state_after(state, self.next_position, objective)
-            return loop.Advance(new, [objective])
-        exact = exact_goal(self.newton, self.goal) if self.exact is None else self.exact
-        self.certificate = certificate_of(self.newton, evaluated, exact.minimum)
-        is_within = self.certificate.is_within(largest_gap(self.newton, objective))
-        ended_by = EndedBy.CONVERGED if is_within else EndedBy.STALLED
-        return loop.Advance(state, [objective], None, ended_by)
-
-    def complete_state(self, state):
-        """Return the state with the KnownRows at its theta."""
-        return with_known_rows(self.newton, state, self.position_of(state))
-
-    def position_of(self, state):
-        """Return the Position at this state's theta."""
-        position = self.goal.position
-        is_before_step = self.next_position is None or state.theta is position.theta
-        return position if is_before_step else self.next_position
-
-    def finish(self, state, curves):
-        """Return the objective at the end, and the Gap there.
-
-        If a monitor, early stopping or Ctrl-C ended training, the Gap is that before the
-        last step, an upper estimate.
-        """
-        objective = self.goal.position.evaluated.objective or 1.0
-        proven, estimated = None, self.goal.decrease / objective
-        position = self.position_of(state)
-        if self.certificate is not None and position is self.goal.position:
-            estimated = min(self.certificate) / objective
-            if self.certificate.proven <= largest_gap(self.newton, objective):
-                proven = self.certificate.proven / objective
-        return position.evaluated.objective, Gap(estimated, proven)
-
-
-def state_after(state: TrainingState, position: Position, objective_before: float):
-    """Return the TrainingState after a step from `state` to the position."""
-    objective = position.evaluated.objective
-    return replace(
-        state,
-        theta=position.theta,
-        step=state.step + 1,
-        epoch=state.epoch + 1,
-        memory=replace(
-            state.memory,
-            sample_size=position.evaluated.n_rows,
-            n_hessian_rows=position.n_hessian_rows,
-            damping=position.damping,
-            predicted_decrease=position.last_decrease,
-            n_passes=position.n_passes,
-            is_preconditioned=position.is_preconditioned,
-        ),
-        progress=state.progress._replace(
-            best=min(objective_before, objective),
-            last_improvement=objective_before - objective,
-        ),
-    )
-
-
-def with_known_rows(newton: NewtonProblem, state: TrainingState, position: Position):
-    """Return the state with the KnownRows that a stream resumes with."""
-    evaluated = position.evaluated
-    diagonal, penalty = evaluated.evaluation.diagonal, newton.problem.penalty
-    known = KnownRows(newton.coordinates, diagonal, evaluated.n_rows, penalty)
-    return replace(state, memory=replace(state.memory, known_rows=known))
