@@ -54,8 +54,8 @@ class Limit:
     """Limits BLAS to one thread for one fit at a time.
 
     The thread that sets the limit also lifts it: threadpoolctl lets no other thread change
-    it. A fit that begins meanwhile in another thread shares the limit until then, and the
-    number of threads of BLAS is always restored.
+    it. A fit that begins meanwhile in another thread shares the limit until then; after
+    that, its BLAS calls may use threads. The number of threads is always restored.
     """
 
     def __init__(self):
