@@ -236,6 +236,15 @@ class ClusterRows:
             self.last = point, evaluation
         return evaluation
 
+    def slope_along(self, coordinates, point, move):
+        """Return the function length -> slope of the mean loss at point + length * move."""
+
+        def slope(length):
+            evaluation = self.evaluate(coordinates, point + length * move)
+            return float(np.sum(evaluation.gradient * move))
+
+        return slope
+
     def hessian_product(self, coordinates, proba, damping, direction):
         """Return the damped Hessian, at the point with `proba`, times a direction."""
         common = self.loss, coordinates, damping, direction

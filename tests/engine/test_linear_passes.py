@@ -245,6 +245,21 @@ def test_gradient_equals_finite_difference(uses_kernels, n_outputs):
 
 @either_way
 @any_outputs
+@any_storage
+@pytest.mark.parametrize("length", [0.0, 0.7, 3.0])
+def test_slope_along_a_line_is_that_of_the_gradient(
+    uses_kernels, n_outputs, storage, length
+):
+    case = case_of(n_outputs, storage=storage)
+    slope = case.rows.slope_along(case.coordinates, case.point, case.direction)
+    there = case.point + length * case.direction
+    gradient = case.rows.evaluate(case.coordinates, there).gradient
+    expected = np.sum(gradient * case.direction)
+    assert abs(slope(length) - expected) <= N_EPS * 2.3e-16 * np.abs(gradient).max()
+
+
+@either_way
+@any_outputs
 def test_product_equals_finite_difference_of_the_gradient(uses_kernels, n_outputs):
     case, h = case_of(n_outputs), 1e-5
     proba = case.rows.evaluate(case.coordinates, case.point).proba

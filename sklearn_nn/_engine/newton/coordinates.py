@@ -71,25 +71,29 @@ def standardised(data: Dataset, centred: bool) -> Coordinates:
     X, weight = data.X, data.sample_weight
     weight = np.ones(data.n_samples) if weight is None else weight.astype(np.float64)
     weight = weight / weight.sum()
-    largest = bounded(power_of_two(largest_of_columns(X)), X.dtype)
+    peak = largest_of_columns(X)
+    largest = bounded(power_of_two(peak), X.dtype)
+    peak = peak / largest
     if issparse(X):
-        return standardised_csr(X, weight, largest, centred)
-    U = X / largest
-    mean, squares = moments_of(U, weight, centred)
+        return standardised_csr(X, weight, largest, peak, centred)
+    mean, squares = moments_of(X / largest, weight, peak, centred)
     # Rounded to the type of X, as in the kernels: x - centre is the same number everywhere.
     centre = (mean * largest).astype(X.dtype).astype(np.float64)
     scale = largest * root_or_one(varying(squares, mean, X.dtype))
     return Coordinates(centre, bounded(scale, X.dtype))
 
 
-def moments_of(U: Matrix, weight: Vector, centred: bool):
+def moments_of(U: Matrix, weight: Vector, peak: Vector, centred: bool):
     """Return means, or zeros, and mean squares of the deviations of columns (n, p).
+
+    `peak` has their largest absolute values.
 
     Values that are far out are left out: a single one can have all of the variance, so that
     all other rows look alike. A column of which nothing else varies keeps them.
     """
     mean, squares = moments(U, weight[:, None], centred)
-    columns, n_far = np.arange(U.shape[1]), 0
+    may_be_far = peak + np.abs(mean) > FAR_OUT * np.sqrt(squares)
+    columns, n_far = np.flatnonzero(may_be_far), 0
     for _ in range(MAX_TRIMS):
         far = np.abs(U[:, columns] - mean[columns]) > FAR_OUT * np.sqrt(squares[columns])
         counts = far.sum(axis=0)
@@ -116,11 +120,14 @@ def moments(U: Matrix, weight: Matrix, centred: bool):
     total, mean = weight.sum(axis=0), np.zeros(U.shape[1])
     if centred:
         mean = mean_of(U)
-        mean = mean + mean_of(U - mean)  # removes the rounding error of the first sum
-    return mean, mean_of((U - mean) ** 2)
+    deviations = U - mean
+    # The mean of deviations is the rounding error of the first mean.
+    error = mean_of(deviations) if centred else 0.0
+    squares = mean_of(np.multiply(deviations, deviations, out=deviations))
+    return mean + error, np.maximum(squares - error * error, 0.0)
 
 
-def standardised_csr(X, weight, largest, centred: bool) -> Coordinates:
+def standardised_csr(X, weight, largest, peak, centred: bool) -> Coordinates:
     """Return the Coordinates of CSR rows; `weight` sums to 1.
 
     Columns are divided by `largest` first, so that squares do not overflow. Those without
@@ -140,7 +147,7 @@ def standardised_csr(X, weight, largest, centred: bool) -> Coordinates:
     full = np.flatnonzero(np.bincount(X.indices, minlength=n_features) == n_samples)
     if len(full):
         U = X[:, full].toarray() / largest[full]
-        mean[full], squares[full] = moments_of(U, weight, centred)
+        mean[full], squares[full] = moments_of(U, weight, peak[full], centred)
     scale = largest * root_or_one(varying(squares, mean, X.dtype))
     return Coordinates(mean * largest, bounded(scale, X.dtype))
 

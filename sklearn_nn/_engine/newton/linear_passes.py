@@ -111,7 +111,8 @@ def hessian_blocks(loss, data, coordinates, proba, damping, threads=ONE):
     starts = list(range(0, data.n_samples, ROWS_AT_ONCE))
     if width > TILE:
         for start in starts:
-            add_in_tiles(total, weighted_rows(data, coordinates, root, start), threads)
+            for k, V in enumerate(weighted_rows(data, coordinates, root, start)):
+                add_in_tiles(total[k], V, threads)
         return total + np.tril(total, -1).swapaxes(1, 2)
 
     def products(start):
@@ -124,24 +125,25 @@ def hessian_blocks(loss, data, coordinates, proba, damping, threads=ONE):
 
 
 def weighted_rows(data, coordinates, root, start):
-    """Return the list over outputs of a batch's rows [u_i, 1], times `root`."""
+    """Yield for each output a batch's rows [u_i, 1], times `root`, in the same array."""
     rows = slice(start, min(start + ROWS_AT_ONCE, data.n_samples))
     U = rows_with_ones(coordinates, copy_of_rows(data, rows).X)
-    return [U * column[:, None] for column in root[rows].T]
+    V = None
+    for column in root[rows].T:
+        V = np.multiply(U, column[:, None], out=V)
+        yield V
 
 
-def add_in_tiles(total, rows, threads):
-    """Add V^T V of each output to the lower half of total, a tile of columns per thread."""
+def add_in_tiles(total, V, threads):
+    """Add V^T V to the lower half of total, a tile of columns per thread."""
 
-    def add_tile(place):
-        k, first = place
-        V, tile = rows[k], slice(first, first + TILE)
+    def add_tile(first):
+        tile = slice(first, first + TILE)
         # A product with itself: BLAS computes only one half.
-        total[k][tile, tile] += np.tril(V[:, tile].T @ V[:, tile])
-        total[k][tile.stop :, tile] += V[:, tile.stop :].T @ V[:, tile]
+        total[tile, tile] += np.tril(V[:, tile].T @ V[:, tile])
+        total[tile.stop :, tile] += V[:, tile.stop :].T @ V[:, tile]
 
-    n_outputs, width, _ = total.shape
-    threads.map(add_tile, [(k, j) for k in range(n_outputs) for j in range(0, width, TILE)])
+    threads.map(add_tile, list(range(0, len(total), TILE)))
 
 
 def softmax_hessian(data, coordinates, proba, damping):

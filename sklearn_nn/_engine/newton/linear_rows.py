@@ -72,11 +72,14 @@ class LinearRows(Protocol):
     def evaluate(self, coordinates: Coordinates, point: Matrix) -> Evaluation:
         """Return the Evaluation at a point (n_features + 1, n_outputs)."""
 
+    def slope_along(self, coordinates: Coordinates, point: Matrix, move: Matrix):
+        """Return the function length -> slope of the mean loss at point + length * move."""
+
     def hessian_product(self, coordinates, proba, damping, direction) -> Matrix:
         """Return the damped Hessian, at the point with `proba`, times a direction."""
 
     def hessian_cost(self, n_outputs: int) -> float:
-        """Return about how many Hessian products take as long as `hessian_blocks`."""
+        """Return about how many Hessian products take as long as its factored blocks."""
 
     def hessian_blocks(self, coordinates, proba, damping) -> np.ndarray:
         """Return the blocks (n_outputs, n_features + 1, n_features + 1) of the Hessian."""
@@ -176,6 +179,20 @@ class LocalRows:
         total = self.total_weight()
         return Evaluation(loss / total, gradient / total, diagonal / total, proba)
 
+    def slope_along(self, coordinates: Coordinates, point: Matrix, move: Matrix):
+        """Return the function length -> slope of the mean loss at point + length * move."""
+        logits, change = (self.logits(coordinates, at) for at in (point, move))
+        data, total = self.data, self.total_weight()
+        factor = change
+        if data.sample_weight is not None:
+            factor = change * data.sample_weight[:, None]
+
+        def slope(length):
+            delta = self.loss.value_and_gradient(logits + length * change, data.y)[1]
+            return float(np.sum(delta * factor, dtype=np.float64)) / total
+
+        return slope
+
     def hessian_product(self, coordinates, proba, damping, direction) -> Matrix:
         """Return the damped Hessian, at the point with `proba`, times a direction."""
         arguments = proba, damping, direction, self.threads
@@ -183,10 +200,10 @@ class LocalRows:
         return product / self.total_weight()
 
     def hessian_cost(self, n_outputs: int) -> float:
-        """Return about how many Hessian products take as long as `hessian_blocks`.
+        """Return about how many Hessian products take as long as its factored blocks.
 
-        Times are in nanoseconds, rough ones of one machine with the kernels. Those without
-        the number of rows are for the calls and for the Cholesky factorisation.
+        Times are in nanoseconds, rough ones of one machine with the kernels: of the calls,
+        of the products of matrices, and of the Cholesky factors.
         """
         X, n, k, p = self.data.X, self.n_samples, n_outputs, float(self.data.X.shape[1])
         if k * (p + 1) ** 2 > MAX_HESSIAN_NUMBERS:
@@ -195,13 +212,15 @@ class LocalRows:
             stored = self.values_per_row
             product, rows = n * stored * k, n * stored**2 / 2 + 5 * p**2
         else:
-            product, rows = n * p * (0.5 + 0.07 * k), 0.017 * n * p**2
-        return (1e5 + k * (rows + 0.008 * p**3)) / (5e4 + product)
+            size = X.dtype.itemsize
+            product = n * p * size * (0.05 + 0.02 * k)
+            rows = n * p * size * (0.15 + 0.005 * p)
+        return (1e5 + k * (rows + 0.02 * p**3)) / (5e4 + product)
 
     def hessian_blocks(self, coordinates, proba, damping) -> np.ndarray:
         """Return the blocks (n_outputs, n_features + 1, n_features + 1) of the Hessian."""
-        seen = self.seen(coordinates)
-        blocks = linear_passes.hessian_blocks(*seen, proba, damping, self.threads)
+        arguments = proba, damping, self.threads
+        blocks = linear_passes.hessian_blocks(*self.seen(coordinates), *arguments)
         return blocks / self.total_weight()
 
     def hessian(self, coordinates, proba, damping) -> Matrix:

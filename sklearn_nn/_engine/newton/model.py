@@ -28,7 +28,7 @@ PROVING_PART, MIN_PROVING = 0.25, 2
 PROVE_FROM, LARGEST_TO_PROVE = 7.0, 1e-2
 # A Hessian's matrix is formed if it takes as long as this number of products. Steps with l1
 # need many products.
-CHEAP, CHEAP_WITH_L1 = 4.0, 40.0
+CHEAP, CHEAP_WITH_L1 = 14.0, 100.0
 MAX_SOFTMAX_PARAMETERS = 150
 # Part of the curvature at theta = 0 that enters the damping.
 NULL_CURVATURE_PART = 0.1
@@ -36,7 +36,7 @@ NULL_CURVATURE_PART = 0.1
 NO_PENALTY = 1e-14
 # With at most this number of rows, steps are so cheap that training ignores `tol` and ends
 # at rounding error.
-FEW_ROWS = 1000
+FEW_ROWS = 100
 # Relative rounding error of an objective, in units of eps of the data type.
 ROUNDINGS_OF_OBJECTIVE = 64
 
@@ -71,37 +71,42 @@ class NewtonProblem:
         value = 0.5 * float(np.sum(self.l2 * point * point))
         return value if self.l1 is None else value + float(np.sum(self.l1 * abs(point)))
 
-    def project(self, values: Matrix) -> Matrix:
+    def project(self, values):
         """Remove components that training ignores, in place, and return `values`.
 
         These are intercepts that are not trained, and changes that a softmax's outputs
-        share, unless a penalty depends on them.
+        share, unless a penalty depends on them. The first axes of `values` are those of a
+        point.
         """
         if not self.problem.architecture.fit_intercept:
             values[-1] = 0.0
-        if values.shape[1] > 1:
-            shared = values[self.is_shared]
-            values[self.is_shared] = shared - shared.mean(axis=1, keepdims=True)
+        n_outputs = values.shape[1]
+        if n_outputs > 1:
+            mean = values[self.shared].sum(axis=1, keepdims=True) / n_outputs
+            values[self.shared] -= mean
         return values
 
     @cached_property
-    def is_shared(self) -> Vector:
-        """Whether outputs may share a change (n_features + 1,): penalties are rounding."""
+    def shared(self) -> Vector:
+        """Features whose outputs may share a change: their penalties are rounding."""
         strength = self.l2 if self.l1 is None else np.maximum(self.l2, self.l1)
-        return strength[:, 0] <= NO_PENALTY * self.null_diagonal[:, 0]
+        return np.flatnonzero(strength[:, 0] <= NO_PENALTY * self.null_diagonal[:, 0])
 
     def regularised(self, matrix: Matrix) -> Matrix:
         """Return the Hessian, made regular along directions that `project` removes."""
-        if self.problem.architecture.fit_intercept and self.l2.shape[1] == 1:
+        fit_intercept, (n, k) = self.problem.architecture.fit_intercept, self.l2.shape
+        if fit_intercept and k == 1:
             return matrix
-        n = len(matrix)
-
-        def project(columns):
-            return self.project(columns.reshape((*self.l2.shape, n))).reshape((n, n))
-
-        of_feature = np.max(np.diagonal(matrix).reshape(self.l2.shape), axis=1)
-        removed = (np.eye(n) - project(np.eye(n))) * of_feature.repeat(self.l2.shape[1])
-        return project(project(matrix.copy()).T.copy()) + removed
+        blocks = matrix.reshape((n, k, n, k)).copy()
+        of_feature = np.diagonal(matrix).reshape((n, k)).max(axis=1)
+        self.project(blocks)
+        self.project(blocks.transpose(2, 3, 0, 1))
+        if k > 1:
+            j = self.shared
+            blocks[j, :, j, :] += (of_feature[j] / k)[:, None, None]
+        if not fit_intercept:
+            blocks[-1, :, -1, :] = of_feature[-1] * np.eye(k)
+        return blocks.reshape(matrix.shape)
 
 
 class Evaluated(NamedTuple):
@@ -141,7 +146,9 @@ class ModelMinimum(NamedTuple):
 
 
 def sample_of(rows: LinearRows, n_samples: int, random_state: tuple) -> LinearRows:
-    """Return `n_samples` of the rows, drawn by a generator in this state."""
+    """Return `n_samples` of the rows or all, drawn by a generator in this state."""
+    if n_samples >= rows.n_samples:
+        return rows
     return rows.sample(n_samples, generator_at(random_state))
 
 

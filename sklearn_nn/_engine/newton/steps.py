@@ -9,7 +9,8 @@ in standardised coordinates (coordinates.py). model.py builds m. If H is cheap, 
 as a matrix, and a Cholesky factorisation gives the minimum if there is no l1. Otherwise
 conjugate gradients (conjugate_gradients.py) need products of H with vectors, each of which
 is one pass over the rows (linear_rows.py). Once a step has needed more products than the
-blocks of H for each output would have cost, these blocks are the preconditioner.
+blocks of H for each output would have cost, these blocks are the preconditioner. A step by
+a matrix may become longer (line_search.py).
 
 Samples grow. The first steps use a small random sample of the rows, later steps samples
 several times as large, and the last steps all rows. A sample of m rows determines the
@@ -63,6 +64,7 @@ from ..arrays import Matrix, Vector
 from ..epochs import divergence
 from ..objective.problem import Problem
 from ..types import TrainingState
+from . import line_search
 from .linear_rows import LinearRows
 from .model import (
     FEW_ROWS,
@@ -336,6 +338,9 @@ def step(newton: NewtonProblem, goal: Goal):
             decrease = position.evaluated.objective - moved.evaluated.objective
             position = position._replace(n_passes=moved.n_passes)
             if decrease >= SUFFICIENT * length * predicted - rounding:
+                if position.curvature.matrix is not None:
+                    moved = lengthened(newton, position, moved)
+                    decrease = position.evaluated.objective - moved.evaluated.objective
                 ratio = decrease / predicted if predicted > rounding else 1.0
                 return after_step(moved, position, ratio, predicted)
         if predicted <= rounding:
@@ -353,10 +358,26 @@ def moved_by(newton, position: Position, minimum: ModelMinimum, length) -> Posit
     """Return the position, moved by this part of the step and evaluated there."""
     start = position.evaluated.point
     point = start + length * (minimum.point - start) if length < 1 else minimum.point
+    return moved_to(newton, position, point)
+
+
+def moved_to(newton: NewtonProblem, position: Position, point: Matrix) -> Position:
+    """Return the position, moved to the point and evaluated there."""
     theta = theta_at(newton, point, position.theta)
     evaluated = evaluate_at(newton, position.evaluated.rows, theta)
     n_passes = position.n_passes + evaluated.n_rows / newton.n_samples
     return position._replace(theta=theta, evaluated=evaluated, n_passes=n_passes)
+
+
+def lengthened(newton: NewtonProblem, position: Position, moved: Position) -> Position:
+    """Return the position after a longer step, if that is better, or `moved`."""
+    start, end = position.evaluated, moved.evaluated
+    length = line_search.best_length(newton, start, end)
+    if length == 1:
+        return moved
+    point = start.point + length * (end.point - start.point)
+    longer = moved_to(newton, moved, point)
+    return longer if longer.evaluated.objective < end.objective else moved
 
 
 def after_step(moved: Position, position: Position, ratio, predicted) -> Position:
