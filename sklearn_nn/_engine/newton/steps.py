@@ -150,8 +150,9 @@ def newton_problem_of(
         rows = rows.widened()
     some = sample_of(rows, n_some, random_state)
     coordinates = some.standardised(centred=architecture.fit_intercept)
-    rows = rows.at(coordinates)
-    some = sample_of(rows, n_some, random_state)
+    prepared = rows.at(coordinates)
+    if prepared is not rows:
+        rows, some = prepared, sample_of(prepared, n_some, random_state)
     n_outputs = architecture.layer_sizes[-1]
     scale = coordinates.scale[:, None].repeat(n_outputs, axis=1)
     no_penalty = np.zeros((1, n_outputs))  # on intercepts
