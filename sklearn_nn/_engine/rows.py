@@ -32,12 +32,12 @@ def batches(data: Dataset, order, batch_size: int):
 
 
 def widened(data: Dataset) -> Dataset:
-    """Return `data` in float64."""
+    """Return `data` in float64, without copies of what is float64 already."""
     y, weight = data.y, data.sample_weight
     return data._replace(
-        X=data.X.astype(np.float64),
-        y=y if y.ndim == 1 else y.astype(np.float64),
-        sample_weight=None if weight is None else weight.astype(np.float64),
+        X=data.X.astype(np.float64, copy=False),
+        y=y if y.ndim == 1 else y.astype(np.float64, copy=False),
+        sample_weight=None if weight is None else weight.astype(np.float64, copy=False),
     )
 
 

@@ -9,6 +9,7 @@
 #include "activations.h"
 #include "batches.h"
 #include "dropout.h"
+#include "experts.h"
 #include "lazy.h"
 #include "losses.h"
 #include "network.h"
@@ -357,6 +358,45 @@ static void outer_products(const struct rows *rows, const void *omega, double *m
     add_outer_products(rows, omega, matrix);
 }
 
+#if REAL_IS_DOUBLE
+static void lay_out_learner(struct learner *b, struct arena *arena, int64_t n_experts) {
+    int64_t n = b->n, p = b->p, k = b->k, width = b->width;
+    real **features[] = {&b->mean, &b->variance, &b->mass, &b->centre, &b->scale};
+    real **rows[] = {&b->logits, &b->delta, &b->proba, &b->change, &b->scratch};
+    real **points[] = {&b->ridge, &b->x, &b->goal, &b->trial, &b->gradient,
+                       &b->trial_gradient, &b->pull, &b->move, &b->towards, &b->direction,
+                       &b->product, &b->unit};
+    for (int i = 0; i < 5; i++) *features[i] = allocate(arena, sizeof(real) * p);
+    for (int i = 0; i < 5; i++) *rows[i] = allocate(arena, sizeof(real) * n * k);
+    for (int i = 0; i < 12; i++) *points[i] = allocate(arena, sizeof(real) * b->size);
+    b->Z = allocate(arena, sizeof(real) * n * width);
+    b->scaled = allocate(arena, sizeof(real) * n * width);
+    b->model = allocate(arena, sizeof(real) * (1 + n_experts) * b->size);
+    b->blocks = allocate(arena, sizeof(real) * b->size * width);
+    b->panel = allocate(arena, sizeof(real) * PANEL_DEPTH * PANEL_WIDTH);
+}
+
+static int learn(const struct experts *experts, struct chunk *chunk) {
+    int64_t p = experts->n_features, k = experts->n_outputs;
+    struct learner b = {
+        .chunk = chunk, .loss = k == 1 ? BINARY_CROSS_ENTROPY : CATEGORICAL_CROSS_ENTROPY,
+        .n = chunk->n_samples, .p = p, .k = k, .width = p + 1, .size = k * (p + 1),
+        .no_blas = {NULL, INT64_MAX},
+    };
+    struct arena arena = {NULL, 0};
+    lay_out_learner(&b, &arena, experts->n_experts);
+    char *start = reserve(&arena);
+    if (!start) return -1;
+    lay_out_learner(&b, &arena, experts->n_experts);
+    for (int64_t i = 0; i < b.n; i++) b.total += chunk->weight[i];
+    chunk->objective = learn_all(&b, experts);
+    free(start);
+    return 0;
+}
+#else
+#define learn NULL
+#endif
+
 const struct kernels KERNELS = {
-    INSTRUCTION_SET, run_steps, predict, run_pass, outer_products,
+    INSTRUCTION_SET, run_steps, predict, run_pass, outer_products, learn,
 };

@@ -105,6 +105,28 @@ struct pass {
     double loss;        /* OUT sum over the rows of an EVALUATION, else 0 */
 };
 
+/* The experts of a stream; see StreamMemory. The first axis is the expert. */
+enum { MAX_EXPERTS = 8 };
+struct experts {
+    int64_t n_experts, n_features, n_outputs; /* p features, k outputs */
+    double *centre, *scale, *variance, *mass; /* IN-OUT (n_experts, p) */
+    double *point, *slope;    /* IN-OUT (n_experts, p + 1, k) */
+    double *precision;        /* IN-OUT (n_experts, k, p + 1, p + 1) */
+    double *n_rows, *score;   /* IN-OUT (n_experts,) */
+    const double *remembered; /* IN     (n_experts,), rows */
+};
+
+/* Dense rows that the experts learn at once. */
+struct chunk {
+    int64_t n_samples;
+    const double *X;      /* IN (n_samples, p) in C order */
+    const void *y;        /* IN (n_samples, 1) 0 or 1; int64 class indices for softmax */
+    const double *weight; /* IN (n_samples,) */
+    int fit_intercept;
+    double l2;
+    double objective; /* OUT of the mean model, before the rows are learned */
+};
+
 /* The kernels of one floating-point type and one instruction set. */
 struct kernels {
     const char *instruction_set;
@@ -134,6 +156,7 @@ struct kernels {
         const struct rows *rows, /* CSR */
         const void *omega,       /* IN     (n_samples,) */
         double *matrix);         /* IN-OUT (n_features + 1, n_features + 1), one half */
+    int (*learn)(const struct experts *experts, struct chunk *chunk); /* double only */
 };
 
 /* Find the kernels that this processor can run, best first; return their number. */

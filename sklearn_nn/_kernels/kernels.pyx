@@ -80,6 +80,30 @@ cdef extern from "kernels.h" nogil:
         double damping
         double loss
 
+    enum: MAX_EXPERTS
+
+    struct c_experts "experts":
+        int64_t n_experts, n_features, n_outputs
+        double *centre
+        double *scale
+        double *variance
+        double *mass
+        double *point
+        double *slope
+        double *precision
+        double *n_rows
+        double *score
+        const double *remembered
+
+    struct c_chunk "chunk":
+        int64_t n_samples
+        const double *X
+        const void *y
+        const double *weight
+        int fit_intercept
+        double l2
+        double objective
+
     struct c_kernels "kernels":
         const char *instruction_set
         int run_steps(
@@ -92,6 +116,7 @@ cdef extern from "kernels.h" nogil:
             int, int64_t, const c_rows *, const c_targets *, c_pass *,
             const c_blas *) noexcept nogil
         void add_outer_products(const c_rows *, const void *, double *) noexcept nogil
+        int learn(const c_experts *, c_chunk *) noexcept nogil
 
     int available_kernels(int is_double, const c_kernels **found) noexcept
 
@@ -365,3 +390,41 @@ def add_outer_products(
     alive = point_to_rows(&rows, X, index)
     with nogil:
         FOUND[is_double][level].add_outer_products(&rows, c_omega, c_matrix)
+
+
+def learn(
+    int level,
+    # IN-OUT StreamMemory of float64 in C order, with matrices as precisions
+    centre, scale, variance, mass, point, slope, precision, n_rows, score,
+    remembered,    # IN     (n_experts,) float64
+    X, y, weight,  # IN     rows (n, p) of float64 in C order, targets, weights of float64
+    bint fit_intercept,
+    double l2,
+):
+    """The experts learn the rows; return the objective of their mean model before."""
+    cdef c_experts experts
+    cdef c_chunk chunk
+    cdef int failed
+    experts.n_experts, experts.n_features = centre.shape
+    experts.n_outputs = point.shape[2]
+    experts.centre = <double *> address(centre)
+    experts.scale = <double *> address(scale)
+    experts.variance = <double *> address(variance)
+    experts.mass = <double *> address(mass)
+    experts.point = <double *> address(point)
+    experts.slope = <double *> address(slope)
+    experts.precision = <double *> address(precision)
+    experts.n_rows = <double *> address(n_rows)
+    experts.score = <double *> address(score)
+    experts.remembered = <const double *> address(remembered)
+    chunk.n_samples = X.shape[0]
+    chunk.X = <const double *> address(X)
+    chunk.y = address(y)
+    chunk.weight = <const double *> address(weight)
+    chunk.fit_intercept = fit_intercept
+    chunk.l2 = l2
+    with nogil:
+        failed = FOUND[1][level].learn(&experts, &chunk)
+    if failed:
+        raise MemoryError("Not enough memory for the arrays of one batch of rows.")
+    return chunk.objective

@@ -428,3 +428,27 @@ def run_pass(kind, loss, data, coordinates, values, point, threads: Threads, dam
             diagonal[:-1] = np.maximum(diagonal[:-1] + rounded**2 * diagonal[-1], 0.0)
             diagonal[:-1] /= scale**2
     return total, sums, diagonal
+
+
+def supports_experts(memory, batch):
+    """Return whether the kernels can teach a batch to the experts of a stream."""
+    penalty, is_dense = batch.penalty, isinstance(batch.X, np.ndarray)
+    is_matrix = memory.precision.ndim == 4
+    is_smooth = not (penalty.l1 or penalty.decay)
+    return kernels is not None and is_dense and is_matrix and is_smooth
+
+
+def learn(memory, lengths, batch):
+    """Return the result of `experts.learned_by_all`."""
+    memory = type(memory)(*(np.array(array, order="C") for array in memory))
+    objective = kernels.learn(
+        LEVEL,
+        *memory,
+        lengths,
+        np.ascontiguousarray(batch.X),
+        np.ascontiguousarray(batch.y),
+        np.ascontiguousarray(batch.weight),
+        batch.fit_intercept,
+        batch.penalty.l2,
+    )
+    return memory, objective

@@ -60,9 +60,10 @@ import numpy as np
 from scipy.sparse import hstack, issparse
 
 from ..arrays import Matrix, Rows, Vector
+from ..epochs import compiled
 from ..objective.losses import LOSSES, Loss
 from ..objective.penalties import Penalty
-from ..rows import batches
+from ..rows import batches, widened
 from ..types import Dataset
 from . import conjugate_gradients
 from .coordinates import Coordinates
@@ -226,29 +227,37 @@ def learn(memory: StreamMemory, data: Dataset, penalty: Penalty, fit_intercept: 
         Mean loss of the rows, each before its batch is learned, plus the penalty at that
         time (nats).
     """
-    name = "softmax" if data.y.ndim == 1 else "logistic"
+    loss = LOSSES["log_loss", "softmax" if data.y.ndim == 1 else "logistic"]
     total, n_rows = 0.0, 0.0
-    for rows in batches(data, None, BATCH_SIZE):
-        weight = np.ones(rows.n_samples)
-        if rows.sample_weight is not None:
-            weight = rows.sample_weight.astype(np.float64)
+    for rows in map(widened, batches(data, None, BATCH_SIZE)):
+        X, y, weight = rows.X, rows.y, rows.sample_weight
+        if weight is None:
+            weight = np.ones(rows.n_samples)
         if not weight.sum() > 0:
             continue
-        X = rows.X.astype(np.float64)
         if issparse(X) and memory.precision.ndim == 4:
             X = X.toarray()  # few features: dense products are faster
         centred = fit_intercept and not issparse(X)
-        loss = LOSSES["log_loss", name]
-        batch = Batch(X, rows.y, weight, loss, penalty, fit_intercept, centred)
-        total += weight.sum() * batch_objective(mean_model(memory), batch)
-        n_rows += weight.sum()
+        batch = Batch(X, y, weight, loss, penalty, fit_intercept, centred)
         lengths = rows_remembered(memory.point.shape[1])
-        learned = [
-            learn_batch(scored(expert, batch), length, batch)
-            for expert, length in zip(experts_of(memory), lengths, strict=True)
-        ]
-        memory = StreamMemory(*(np.stack(arrays) for arrays in zip(*learned, strict=True)))
+        if compiled.supports_experts(memory, batch):
+            memory, objective = compiled.learn(memory, lengths, batch)
+        else:
+            memory, objective = learned_by_all(memory, lengths, batch)
+        total += weight.sum() * objective
+        n_rows += weight.sum()
     return memory, total / max(n_rows, np.finfo(np.float64).tiny)
+
+
+def learned_by_all(memory: StreamMemory, lengths: Vector, batch: Batch):
+    """Return the StreamMemory after a batch, and the objective of the mean model before."""
+    objective = batch_objective(mean_model(memory), batch)
+    learned = [
+        learn_batch(scored(expert, batch), length, batch)
+        for expert, length in zip(experts_of(memory), lengths, strict=True)
+    ]
+    arrays = (np.stack(arrays) for arrays in zip(*learned, strict=True))
+    return StreamMemory(*arrays), objective
 
 
 def mean_model(memory: StreamMemory):
@@ -441,27 +450,38 @@ class Objective:
 
     def goal(self, x, gradient):
         """Return the minimum of the quadratic model at x, and its decrease."""
-        is_matrix = self.expert.precision.ndim == 3 and x.shape[1] == 1
-        if is_matrix and self.batch.fit_intercept and not self.l1.any():
-            solve = conjugate_gradients.solver_of(self.hessian(x))
-            if solve is not None:
-                move = solve(gradient)
-                return x - move, 0.5 * float(np.sum(gradient * move))
-        solution = conjugate_gradients.minimise_quadratic(
-            self.quadratic(x, gradient),
-            objective=np.inf,
-            final=conjugate_gradients.NEVER_FINAL,
-            forcing_term=FORCING_TERM,
-            max_products=MAX_PRODUCTS,
-        )
+        model = self.quadratic(x, gradient)
+        how = {
+            "objective": np.inf,
+            "final": conjugate_gradients.NEVER_FINAL,
+            "forcing_term": FORCING_TERM,
+            "max_products": MAX_PRODUCTS,
+        }
+        if self.expert.precision.ndim == 2 or self.l1.any():
+            solution = conjugate_gradients.minimise_quadratic(model, **how)
+            return solution.point, solution.decrease
+        solve = self.solver(x)
+        if x.shape[1] == 1 and solve is not None:
+            move = solve(gradient)
+            return x - move, 0.5 * float(np.sum(gradient * move))
+        solution = conjugate_gradients.minimise_smooth(model, solve, **how)
         return solution.point, solution.decrease
 
-    def hessian(self, x):
-        """Return the Hessian of the smooth part, of a single output."""
-        proba = self.batch.loss.predict_proba(self.Z @ x)
-        curvature = (self.weight * proba * (1 - proba))[:, 0]
-        rows = (self.Z.T * curvature) @ self.Z
-        return rows + self.expert.precision[0] + np.diag(self.ridge[:, 0])
+    def solver(self, x):
+        """Return the solver with the Hessian's block of each output, or None."""
+        proba, Z, trained = self.batch.loss.predict_proba(self.Z @ x), self.Z, self.trained
+        solvers = []
+        for k, curvature in enumerate((self.weight * proba * (1 - proba)).T):
+            block = (Z.T * curvature) @ Z + self.expert.precision[k]
+            block = (block + np.diag(self.ridge[:, k])) * trained * trained.T
+            block += np.diag(1 - trained[:, 0])
+            solvers.append(conjugate_gradients.solver_of(block))
+        if None in solvers:
+            return None
+        return lambda columns: np.stack(
+            [solve(column) for solve, column in zip(solvers, columns.T, strict=True)],
+            axis=1,
+        )
 
     def quadratic(self, x, gradient):
         """Return the Quadratic model at x."""
