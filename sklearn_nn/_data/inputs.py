@@ -17,8 +17,13 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
     """Return the user's X as a floating-point array or CSR, and y as labels or indicators.
 
     With `reset`, set the estimator's `n_features_in_` and `feature_names_in_`, else compare
-    them. Raise ValueError if X or y is not valid.
+    them. Raise ValueError if X or y is not valid. scikit-learn's validation takes longer
+    than a stream's step of a row. It is skipped for plain arrays, of which it would return
+    the same.
     """
+    is_known = not reset and is_plain(estimator, X, dtype)
+    if is_known and are_plain_labels(y, len(X)) and np.isfinite(X).all():
+        return X, y
     X, y = validate_data(
         estimator,
         detached(X),
@@ -98,6 +103,17 @@ def is_plain(estimator, X, dtype):
         and X.shape[1] == estimator.n_features_in_
         and not hasattr(estimator, "feature_names_in_")
         and not get_config()["array_api_dispatch"]
+    )
+
+
+def are_plain_labels(y, n_samples):
+    """Return whether y is an ndarray of integers that needs no validation."""
+    return (
+        type(y) is np.ndarray
+        and y.shape == (n_samples,)
+        and y.dtype.kind in "biu"
+        # scikit-learn warns of more labels: they could be values of a regression.
+        and (n_samples <= 20 or len(np.unique(y)) <= n_samples // 2)
     )
 
 

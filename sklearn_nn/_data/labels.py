@@ -35,6 +35,11 @@ class Encoding:
 
     def class_indices(self, y):
         """Return the index of each label of y (n,) in `classes`."""
+        if y.dtype.kind in "biu" and self.classes.dtype.kind in "biu":
+            # Faster than `unseen`, which is slower than a step on a row.
+            indices = np.searchsorted(self.classes, y)
+            if np.array_equal(self.classes.take(indices, mode="clip"), y):
+                return indices
         unseen = self.unseen(y)
         if len(unseen):
             raise ValueError(

@@ -81,6 +81,8 @@ def to_numpy(array):
 
 def numpy_dtype(array):
     """Return the dtype of an array or a CSR matrix, as NumPy's."""
+    if isinstance(array.dtype, np.dtype):
+        return array.dtype
     return np.dtype(str(array.dtype).split(".")[-1])
 
 

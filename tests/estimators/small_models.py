@@ -41,6 +41,14 @@ def partial_fit(model, X, y, sample_weight=None):
 
 
 every_training = pytest.mark.parametrize("train", [fit, warm_fit, partial_fit])
+
+
+def later_partial_fit(model, given_X, given_y, sample_weight=None):
+    """Train by `partial_fit` on valid rows, then on the given ones."""
+    return partial_fit(partial_fit(model, X, y), given_X, given_y, sample_weight)
+
+
+any_call = pytest.mark.parametrize("train", [fit, partial_fit, later_partial_fit])
 fit_and_partial_fit = pytest.mark.parametrize("train", [fit, partial_fit])
 
 

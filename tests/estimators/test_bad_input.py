@@ -15,6 +15,8 @@ from small_models import (
     CLASSES,
     MULTILABEL,
     X,
+    any_call,
+    coefficients,
     every_training,
     fit,
     fit_and_partial_fit,
@@ -55,7 +57,7 @@ bad_x = pytest.mark.parametrize(
 
 
 @every_method
-@fit_and_partial_fit
+@any_call
 @bad_x
 def test_bad_x_raises_in_training(estimator_class, train, given_x, message):
     labels = y[: given_x.shape[0]]
@@ -99,7 +101,7 @@ BAD_Y = {
 
 
 @every_method
-@fit_and_partial_fit
+@any_call
 @pytest.mark.parametrize(("given_y", "message"), BAD_Y.values(), ids=list(BAD_Y.keys()))
 def test_bad_y_raises(estimator_class, train, given_y, message):
     with pytest.raises(ValueError, match=message):
@@ -163,6 +165,24 @@ def test_label_outside_classes_raises_in_a_later_call(estimator_class):
     model = small(estimator_class).fit(X, y)
     with pytest.raises(ValueError, match=r"labels \[2\].*not among the classes \[0, 1\]"):
         model.partial_fit(X, y + 1)
+
+
+@every_method
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint64, np.float64])
+def test_the_type_of_labels_may_change_in_a_later_call(estimator_class, dtype):
+    models = [small(estimator_class).partial_fit(X, y, [0, 1]) for _ in range(2)]
+    models[0].partial_fit(X, y)
+    models[1].partial_fit(X, y.astype(dtype))
+    np.testing.assert_array_equal(*map(coefficients, models))
+
+
+@every_method
+def test_nearly_as_many_classes_as_rows_warn_in_each_call(estimator_class):
+    rows, labels = np.random.RandomState(0).randn(30, 3), np.arange(30) % 20
+    model = small(estimator_class)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="unique classes is greater than 50%"):
+            model.partial_fit(rows, labels, classes=np.arange(20))
 
 
 @every_method

@@ -201,11 +201,14 @@ def test_logistic_accepts_values_that_only_mlp_refuses(name, value):
     assert np.all(np.isfinite(coefficients(model)))
 
 
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "later partial_fit"])
 @pytest.mark.parametrize(("estimator_class", "name", "value"), list(bad_parameters()))
 def test_error_names_the_bad_parameter_and_its_value(estimator_class, name, value, method):
-    model = small(estimator_class, **{name: value})
-    train = {"fit": model.fit, "partial_fit": model.partial_fit}[method]
+    model = small(estimator_class)
+    if method.startswith("later"):
+        model.partial_fit(X, y, [0, 1])
+    model.set_params(**{name: value})
+    train = model.fit if method == "fit" else model.partial_fit
     arguments = () if method == "fit" else ([0, 1],)
     with pytest.raises((ValueError, TypeError)) as raised:
         train(X, y, *arguments)

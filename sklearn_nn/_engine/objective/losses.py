@@ -6,6 +6,7 @@ nats; a loss of clipped probabilities stops at 36 (scikit-learn issue #16117).
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -124,6 +125,7 @@ LOSSES = {
 }
 
 
+@cache
 def null_loss(loss, n_outputs):
     """Return the loss of the null model, whose logits are all zero; any y has the same.
 
