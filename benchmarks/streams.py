@@ -17,11 +17,19 @@ partial_fit.
 
 Each number is the mean log-loss (nats per row) of rows that are predicted before they are
 learned; the first chunk is left out. The null loss is 0.693.
+
+    python benchmarks/streams.py times
+
+prints the process time of a call of partial_fit in milliseconds, of both in turns: the
+median over the calls after the first one. Set OPENBLAS_NUM_THREADS=1.
 """
 
+import sys
 import warnings
+from time import process_time
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.special import expit
 from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
@@ -92,8 +100,64 @@ def best_sgd(X, y, chunk, scaled):
     return np.nanmin(losses)
 
 
+def rows_of(kind, n_features, n_classes, n_samples):
+    """Return X and y: normal features, or CSR with 60 values of 1 in each row."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(n_classes, size=n_samples)
+    if kind == "dense":
+        return rng.normal(size=(n_samples, n_features)) + y[:, None] / 4, y
+    # Some features are frequent, as some words are.
+    columns = (n_features * rng.random((n_samples, 60)) ** 4).astype(int).reshape(-1)
+    rows = np.repeat(np.arange(n_samples), 60)
+    places = rows.astype(np.int32), columns.astype(np.int32)  # SGDClassifier needs int32
+    X = csr_array((np.ones(len(rows)), places), shape=(n_samples, n_features))
+    X.sum_duplicates()
+    return X, y
+
+
+def times(kind, n_features, n_classes, chunk, n_calls):
+    """Return the median milliseconds of a call of ours, and of SGDClassifier's."""
+    X, y = rows_of(kind, n_features, n_classes, chunk * n_calls)
+    models = SGDLogisticClassifier(), SGDClassifier(loss="log_loss")
+    spent = [[], []]
+    for start in range(0, len(y), chunk):
+        part = slice(start, start + chunk)
+        rows, labels = X[part], y[part]
+        for model, of_model in zip(models, spent, strict=True):
+            before = process_time()
+            model.partial_fit(rows, labels, classes=np.arange(n_classes))
+            of_model.append(1000 * (process_time() - before))
+    return [np.median(of_model[1:]) for of_model in spent]
+
+
+# Kind, features, classes, rows per call, calls.
+TIMED = [
+    ("dense", 20, 2, 1, 1000),
+    ("dense", 20, 2, 100, 300),
+    ("dense", 20, 3, 1, 1000),
+    ("dense", 100, 2, 1, 1000),
+    ("dense", 100, 2, 100, 300),
+    ("dense", 300, 2, 100, 30),
+    ("CSR", 1_000_000, 2, 100, 15),
+    ("CSR", 1_000_000, 3, 100, 15),
+]
+
+
+def print_times():
+    """Print the table of times."""
+    print("| rows | features | classes | rows per call | ours, ms | SGDClassifier, ms |")
+    print("|---|---|---|---|---|---|")
+    for kind, n_features, n_classes, chunk, n_calls in TIMED:
+        ours, theirs = times(kind, n_features, n_classes, chunk, n_calls)
+        name = f"| {kind} | {n_features:,} | {n_classes} | {chunk}"
+        print(f"{name} | {ours:.2f} | {theirs:.2f} |", flush=True)
+
+
 def main():
-    """Print the table."""
+    """Print the table of losses, or of times."""
+    if sys.argv[1:] == ["times"]:
+        print_times()
+        return
     warnings.simplefilter("ignore", RuntimeWarning)  # overflows in SGDClassifier
     print("| stream | rows per chunk | ours | SGDClassifier, raw | SGDClassifier, scaled |")
     print("|---|---|---|---|---|")

@@ -138,6 +138,9 @@ def partial_fit_encoding(y, classes, fitted: Encoding | None) -> Encoding:
                 f"any call; this call has the labels {encoding_of(y).classes.tolist()}."
             )
         return fitted
+    same_kind = fitted is not None and fitted.multilabel == (y.ndim == 2)
+    if same_kind and are_plainly_equal(classes, fitted.classes):
+        return fitted
     classes = unique_labels(array_api.on_host(classes))
     given = Encoding(classes, multilabel=y.ndim == 2)
     if given.multilabel and not np.array_equal(given.classes, np.arange(y.shape[1])):
@@ -152,3 +155,14 @@ def partial_fit_encoding(y, classes, fitted: Encoding | None) -> Encoding:
             "estimator."
         )
     return given if fitted is None else fitted
+
+
+def are_plainly_equal(classes, fitted) -> bool:
+    """Return whether the user's classes are certainly those of the model, in their order.
+
+    scikit-learn's `unique_labels` is slower than a stream's step of a row.
+    """
+    if isinstance(classes, (list, tuple)) and len({type(one) for one in classes}) > 1:
+        return False  # a mixture of types may be an error
+    is_plain = isinstance(classes, (list, tuple, np.ndarray))
+    return is_plain and np.array_equal(classes, fitted)

@@ -156,6 +156,58 @@ def test_sparse_rows_equal_dense_rows_without_centring(n_features):
     np.testing.assert_allclose(sparse, dense, rtol=ROUNDING, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("penalty", [NONE, Penalty(l2=1e-2), Penalty(l2=1e-2, l1=1e-2)])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_columns_without_values_are_at_their_minimum(n_outputs, penalty):
+    # 600 features: the precisions are diagonals. Later chunks have values in 100 of them.
+    X, y = problem(300, 600, n_classes=max(n_outputs, 2))
+    X[np.random.default_rng(1).uniform(size=X.shape) < 0.7] = 0.0
+    X[100:, 100:] = 0.0
+    memory = learned(Dataset(csr_array(X), y), penalty=penalty)[0]
+    for expert in experts.experts_of(memory):
+        ridge, l1 = experts.ridge_and_l1(expert, penalty, expert.mass.sum())
+        gradient, point, others = (
+            expert.slope + ridge * expert.point,
+            expert.point,
+            slice(100, -1),
+        )
+        assert np.any(point[others] != 0)
+        gradient = np.where(
+            point == 0, np.maximum(np.abs(gradient) - l1, 0), gradient + l1 * np.sign(point)
+        )
+        largest = np.abs(expert.precision * point).max()
+        np.testing.assert_allclose(gradient[others], 0, atol=100 * EPS * largest)
+
+
+def test_columns_without_values_are_forgotten_as_others():
+    X, y = problem(40, 600)
+    X[:, :300] = 0.0
+    state = learned(Dataset(csr_array(X), y), chunk=20)[0]
+    rows = csr_array((np.ones(1), ([0], [0])), shape=(1, 600))
+    after = experts.learn(state, Dataset(rows, y[:1]), NONE, True)[0]
+    keep = np.exp(-1 / experts.rows_remembered(601))[:, None]
+    np.testing.assert_allclose(after.mass[:, 300:], keep * state.mass[:, 300:])
+    np.testing.assert_allclose(
+        after.precision[:, 300:-1], keep[..., None] * state.precision[:, 300:-1]
+    )
+    np.testing.assert_array_equal(after.scale[:, 1:], state.scale[:, 1:])
+
+
+def test_stored_zeros_of_wide_rows_are_no_values():
+    X, y = problem(200, 600)
+    X[np.random.default_rng(1).uniform(size=X.shape) < 0.95] = 0.0
+    stored = csr_array(np.where(X == 0, 1.0, X))
+    stored.data[stored.data == 1.0] = 0.0
+    assert_same(*(learned(Dataset(rows, y), 10)[0] for rows in (stored, csr_array(X))))
+
+
+def test_wide_rows_without_any_value_are_learned():
+    X, y = csr_array((20, 600)), np.ones((20, 1))
+    weight, intercept = experts.mean_model(learned(Dataset(X, y), 10)[0])
+    assert not weight.any()
+    assert intercept[0] > 0.5
+
+
 def test_units_of_features_do_not_matter():
     X, y = problem()
     units = 10.0 ** np.array([-9, -3, 0, 4, 9])

@@ -54,6 +54,7 @@ T. Chan, G. Golub and R. LeVeque, "Algorithms for computing the sample variance"
 American Statistician 37, 1983, equation 2.1: moments of a union from those of its parts.
 """
 
+from math import exp, isinf
 from typing import NamedTuple
 
 import numpy as np
@@ -62,7 +63,7 @@ from scipy.sparse import hstack, issparse
 from ..arrays import Matrix, Rows, Vector
 from ..epochs import compiled
 from ..objective.losses import LOSSES, Loss
-from ..objective.penalties import Penalty
+from ..objective.penalties import Penalty, soft_threshold
 from ..rows import batches, widened
 from ..types import Dataset
 from . import conjugate_gradients
@@ -76,6 +77,8 @@ ROWS_REMEMBERED, MAX_COEFFICIENTS = (np.inf, 100.0, 30.0), 256
 MAX_PRECISION_NUMBERS = 2**17
 # Rows that are learned at once; with few features, sparse ones are made dense.
 BATCH_SIZE = 1000
+# Features of a diagonal that stay in the cache.
+FEATURES_AT_ONCE = 2**13
 # Scores fade over about ROWS_COMPARED rows. A row counts at most MAX_NATS, because outliers
 # say little. Experts that forget must be better by HANDICAP nats.
 ROWS_COMPARED, MAX_NATS, HANDICAP = 1000.0, 10.0, 5.0
@@ -122,13 +125,14 @@ class StreamMemory(NamedTuple):
 class Batch(NamedTuple):
     """Rows that are learned at once, and how."""
 
-    X: Rows  # (n, p), float64
+    X: Rows  # (n, p), float64; of CSR rows only the `columns`
     y: Matrix
     weight: Vector  # (n,)
     loss: Loss
     penalty: Penalty
     fit_intercept: bool
     centred: bool
+    columns: Vector | None = None  # of CSR rows, those with values; None: all
 
 
 def empty_memory(n_features: int, n_outputs: int) -> StreamMemory:
@@ -237,8 +241,10 @@ def learn(memory: StreamMemory, data: Dataset, penalty: Penalty, fit_intercept: 
             continue
         if issparse(X) and memory.precision.ndim == 4:
             X = X.toarray()  # few features: dense products are faster
-        centred = fit_intercept and not issparse(X)
-        batch = Batch(X, y, weight, loss, penalty, fit_intercept, centred)
+        centred, columns = fit_intercept and not issparse(X), None
+        if issparse(X):
+            X, columns = columns_with_values(X)
+        batch = Batch(X, y, weight, loss, penalty, fit_intercept, centred, columns)
         lengths = rows_remembered(memory.point.shape[1])
         if compiled.supports_experts(memory, batch):
             memory, objective = compiled.learn(memory, lengths, batch)
@@ -249,9 +255,21 @@ def learn(memory: StreamMemory, data: Dataset, penalty: Penalty, fit_intercept: 
     return memory, total / max(n_rows, np.finfo(np.float64).tiny)
 
 
+def columns_with_values(X):
+    """Return those columns of CSR rows that have other values than 0, and their numbers."""
+    if not X.data.all():
+        X = X.copy()
+        X.eliminate_zeros()
+    columns, indices = np.unique(X.indices, return_inverse=True)
+    shape = X.shape[0], len(columns)
+    return type(X)((X.data, indices, X.indptr), shape=shape), columns
+
+
 def learned_by_all(memory: StreamMemory, lengths: Vector, batch: Batch):
     """Return the StreamMemory after a batch, and the objective of the mean model before."""
     objective = batch_objective(mean_model(memory), batch)
+    if batch.columns is not None:
+        return learned_by_columns(memory, lengths, batch), objective
     learned = [
         learn_batch(scored(expert, batch), length, batch)
         for expert, length in zip(experts_of(memory), lengths, strict=True)
@@ -260,15 +278,92 @@ def learned_by_all(memory: StreamMemory, lengths: Vector, batch: Batch):
     return StreamMemory(*arrays), objective
 
 
+def learned_by_columns(memory: StreamMemory, lengths: Vector, batch: Batch):
+    """Return the StreamMemory after a batch of CSR rows.
+
+    Only columns with values in the batch need Newton steps. In any other column, the sum is
+    a quadratic and a penalty, whose minimum is a formula.
+    """
+    memory = StreamMemory(*(array.copy() for array in memory))
+    for i, length in enumerate(lengths):
+        expert = experts_of(memory)[i]  # views, and two numbers
+        if expert.centre.any():
+            uncentred = in_units(expert, np.zeros_like(expert.centre), expert.scale)
+            set_columns(expert, slice(None), uncentred)
+        part = columns_of(expert, batch.columns)
+        keep = np.exp(-batch.weight.sum() / length)
+        mass = keep * (expert.mass.sum() - part.mass.sum())  # of the other columns
+        is_young = expert.mass.max() < length / 2
+        part = learn_columns(scored(part, batch), batch, keep, is_young, mass)
+        mass = mass + part.mass.sum()
+        forget(expert._replace(n_rows=part.n_rows), keep, mass, batch.penalty)
+        set_columns(expert, batch.columns, part)
+        memory.n_rows[i], memory.score[i] = part.n_rows, part.score
+    return memory
+
+
+def columns_of(expert: StreamMemory, columns) -> StreamMemory:
+    """Return a copy of the expert with some of its features only."""
+    rows = np.append(columns, len(expert.scale))
+    of_features = (array[columns] for array in expert[:4])
+    of_coefficients = (array[rows] for array in expert[4:7])
+    return StreamMemory(*of_features, *of_coefficients, *expert[7:])
+
+
+def set_columns(expert: StreamMemory, columns, part: StreamMemory):
+    """Write the features of `part` to columns of the arrays of the expert."""
+    for array, values in zip(expert[:4], part[:4], strict=True):
+        array[columns] = values
+    for array, values in zip(expert[4:7], part[4:7], strict=True):
+        array[:-1][columns] = values[:-1]
+        array[-1] = values[-1]
+
+
+def forget(expert: StreamMemory, keep: float, mass: float, penalty: Penalty):
+    """Forget, and move to the minimum without new rows: all in place, but the intercepts.
+
+        slope (x - point) + 1/2 precision (x - point)^2 + ridge / 2 x^2 + l1 |x|
+
+    `mass` is the sum of that of all features, at the end. Blocks of features stay in the
+    cache.
+    """
+    n_rows = expert.n_rows
+    prior = prior_of_intercept(n_rows) * (1.0 + mass / n_rows)
+    for start in range(0, len(expert.scale), FEATURES_AT_ONCE):
+        block = slice(start, min(start + FEATURES_AT_ONCE, len(expert.scale)))
+        inverse = 1 / expert.scale[block, None]
+        point, slope, precision = (array[block] for array in expert[4:7])
+        if keep < 1:
+            for array in (expert.mass[block], slope, precision):
+                array *= keep
+        pull = precision * point - slope
+        if penalty.l1:
+            pull = soft_threshold(pull, n_rows * penalty.l1 * inverse)
+        x = pull / (precision + (prior + n_rows * penalty.l2 * inverse**2))
+        slope += precision * (x - point)
+        point[:] = x
+
+
 def mean_model(memory: StreamMemory):
     """Return weight (n_features, n_outputs) and intercept (n_outputs,), user's units."""
-    handicap = np.where(np.isinf(ROWS_REMEMBERED), 0.0, HANDICAP)
-    share = np.exp(memory.score.min() - memory.score - handicap)
-    share = np.where(share < MIN_SHARE * share.sum(), 0.0, share) / share.sum()
-    share = share / share.sum()
-    models = [model_of(expert) for expert in experts_of(memory)]
-    weights, intercepts = (np.stack(arrays) for arrays in zip(*models, strict=True))
-    return np.tensordot(share, weights, 1), share @ intercepts
+    weight, intercept = 0.0, 0.0
+    for share, expert in zip(shares(memory), experts_of(memory), strict=True):
+        if share != 0:
+            one_weight, one_intercept = model_of(expert)
+            weight = weight + share * one_weight
+            intercept = intercept + share * one_intercept
+    return weight, intercept
+
+
+def shares(memory: StreamMemory) -> list:
+    """Return the share of each expert in the mean, with Python's fast numbers."""
+    scores = memory.score.tolist()
+    handicaps = [0.0 if isinf(rows) else HANDICAP for rows in ROWS_REMEMBERED]
+    best = min(scores)
+    share = [exp(best - s - h) for s, h in zip(scores, handicaps, strict=True)]
+    least = MIN_SHARE * sum(share)
+    share = [0.0 if one < least else one for one in share]
+    return [one / sum(share) for one in share]
 
 
 def experts_of(memory: StreamMemory):
@@ -284,7 +379,8 @@ def model_of(expert: StreamMemory):
 
 def batch_objective(model, batch: Batch) -> float:
     """Return the mean loss of (weight, intercept) on the batch, plus the penalty."""
-    values = batch.loss.value_and_gradient(batch.X @ model[0] + model[1], batch.y)[0]
+    weight = model[0] if batch.columns is None else model[0][batch.columns]
+    values = batch.loss.value_and_gradient(batch.X @ weight + model[1], batch.y)[0]
     mean = float(batch.weight @ values / batch.weight.sum())
     return mean + batch.penalty.value(model[0].reshape(-1))
 
@@ -300,18 +396,26 @@ def scored(expert: StreamMemory, batch: Batch) -> StreamMemory:
 
 def learn_batch(expert: StreamMemory, n_remembered: float, batch: Batch) -> StreamMemory:
     """Return the expert, which remembers `n_remembered` rows, after the batch."""
-    n_rows = batch.weight.sum()
-    keep = np.exp(-n_rows / n_remembered)
+    keep = np.exp(-batch.weight.sum() / n_remembered)
     # During the first half of its rows, an expert's units improve; they do not drift.
     is_young = np.max(expert.mass) < n_remembered / 2
+    return learn_columns(expert, batch, keep, is_young)
+
+
+def learn_columns(expert, batch, keep, is_young, mass=0.0) -> StreamMemory:
+    """Return the expert after the batch; the rows of other features are `mass` in sum.
+
+    `keep` is what it does not forget. If it `is_young`, its units improve; they do not
+    drift.
+    """
     expert = with_units_of(batch, expert, keep, exactly=is_young)
     expert = expert._replace(
         slope=expert.slope * keep,
         precision=expert.precision * keep,
-        n_rows=expert.n_rows * keep + n_rows,
+        n_rows=expert.n_rows * keep + batch.weight.sum(),
     )
     Z = rows_for(expert, batch)
-    point = minimum(expert, batch, Z)
+    point = minimum(Objective(expert, batch, Z, mass + expert.mass.sum()))
     proba = batch.loss.predict_proba(Z @ point)
     curvature = batch.weight[:, None] * proba * (1 - proba)
     delta = batch.loss.value_and_gradient(Z @ point, batch.y)[1]
@@ -412,12 +516,20 @@ def times(precision, points):
     return (precision @ points.T[:, :, None])[:, :, 0].T
 
 
-def ridge_and_l1(expert, penalty):
-    """Return the factors (n_features + 1, k) of x^2 / 2 and of |x|, for all rows."""
-    n_rows, prior = expert.n_rows, np.full(len(expert.point), PRIOR)
+def prior_of_intercept(n_rows):
+    """Return the precision of the prior of an intercept after `n_rows` rows."""
+    return PRIOR * (1.0 + PRIOR_ROWS / n_rows)
+
+
+def ridge_and_l1(expert, penalty, mass):
+    """Return the factors (n_features + 1, k) of x^2 / 2 and of |x|, for all rows.
+
+    `mass` is the sum of that of all features.
+    """
+    n_rows = expert.n_rows
+    prior = np.full(len(expert.point), prior_of_intercept(n_rows))
     # A logit is the sum of 1 + mass / n_rows coefficients, each times a value of about 1.
-    prior[:-1] *= 1.0 + expert.mass.sum() / n_rows
-    prior *= 1.0 + PRIOR_ROWS / n_rows
+    prior[:-1] *= 1.0 + mass / n_rows
     if expert.precision.ndim == 3:  # a matrix lets the prior fade
         seen = np.append(expert.mass, n_rows)
         prior /= 1.0 + seen / min(len(seen), MAX_COEFFICIENTS)
@@ -430,9 +542,9 @@ def ridge_and_l1(expert, penalty):
 class Objective:
     """The sum of batch, seen, penalty and prior, as a function of the point."""
 
-    def __init__(self, expert, batch, Z):
+    def __init__(self, expert, batch, Z, mass):
         self.expert, self.batch, self.Z = expert, batch, Z
-        self.ridge, self.l1 = ridge_and_l1(expert, batch.penalty)
+        self.ridge, self.l1 = ridge_and_l1(expert, batch.penalty, mass)
         self.weight = batch.weight[:, None]
         self.trained = np.ones((len(expert.point), 1))
         self.trained[-1] = batch.fit_intercept
@@ -502,9 +614,9 @@ class Objective:
         return conjugate_gradients.Quadratic(x, gradient, product, diagonal, l1_or_none)
 
 
-def minimum(expert, batch, Z):
-    """Return the minimum of batch, seen, penalty and prior, to about TOLERANCE nats."""
-    function, x = Objective(expert, batch, Z), expert.point
+def minimum(function: Objective):
+    """Return the minimum of the objective, to about TOLERANCE nats."""
+    x = function.expert.point
     objective, gradient = function.evaluate(x)
     for _ in range(MAX_STEPS):
         goal, decrease = function.goal(x, gradient)

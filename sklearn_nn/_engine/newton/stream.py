@@ -107,4 +107,4 @@ def memory_for(problem, state, data):
 def theta_of(memory, dtype):
     """Return the model of a StreamMemory as theta (n_parameters,)."""
     weight, intercept = experts.mean_model(memory)
-    return np.concatenate([weight.reshape(-1), intercept]).astype(dtype)
+    return np.concatenate([weight.reshape(-1), intercept]).astype(dtype, copy=False)
