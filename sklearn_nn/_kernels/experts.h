@@ -1,4 +1,4 @@
-/* Mirror of experts.py: the experts of a stream learn a batch of dense rows.
+/* Mirror of experts.py and expert_minimum.py: the experts of a stream learn dense rows.
  *
  * Without l1, and with matrices as precisions. Experts have double numbers only. Points of k
  * outputs lie here as (k, p + 1), so that each output is contiguous.
@@ -11,7 +11,7 @@
 #include "losses.h"
 #include "products.h"
 
-/* The constants of experts.py and conjugate_gradients.py, whose tests compare both. */
+/* The constants of the Python files. */
 enum { MAX_COEFFICIENTS = 256, MAX_NEWTON_STEPS = 10, MAX_LENGTHS = 20 };
 enum { MAX_PRODUCTS = 100 };
 #define ROWS_COMPARED 1000.0

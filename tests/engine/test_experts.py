@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.special import expit
 from sklearn.linear_model import SGDClassifier
 
-from sklearn_nn._engine.newton import experts
+from sklearn_nn._engine.newton import expert_minimum, experts
 from sklearn_nn._engine.newton.coordinates import Coordinates
 from sklearn_nn._engine.newton.records import KnownRows
 from sklearn_nn._engine.objective.losses import LOSSES
@@ -165,7 +165,7 @@ def test_columns_without_values_are_at_their_minimum(n_outputs, penalty):
     X[100:, 100:] = 0.0
     memory = learned(Dataset(csr_array(X), y), penalty=penalty)[0]
     for expert in experts.experts_of(memory):
-        ridge, l1 = experts.ridge_and_l1(expert, penalty, expert.mass.sum())
+        ridge, l1 = expert_minimum.ridge_and_l1(expert, penalty, expert.mass.sum())
         gradient, point, others = (
             expert.slope + ridge * expert.point,
             expert.point,
