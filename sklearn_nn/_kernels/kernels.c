@@ -102,9 +102,9 @@ static void lay_out_training(
     w->scratch = allocate(arena, sizeof(real) * m * n_outputs);
     w->sums = allocate(arena, sizeof(double) * widest);
     w->gradient = allocate(arena, sizeof(real) * (is_lazy ? n_outputs : n_parameters));
-    w->lazy.since = NULL;
+    w->lazy.u = NULL;
     if (is_lazy && problem->l1) {
-        w->lazy.since = allocate(arena, sizeof(int32_t) * sizes[0]);
+        w->lazy.u = allocate(arena, sizeof(double) * sizes[0] * n_outputs);
         w->lazy.history = allocate(arena, sizeof(struct history) * (MAX_PENDING + 1));
     }
 }
@@ -174,6 +174,14 @@ static double dense_step(
     return loss + (double)m * penalty;
 }
 
+/* value_and_gradient of a single logit; such a step is too short for the general code. */
+static double loss_of_row(enum loss loss, const struct batch *batch, real z, real *delta) {
+    real weight = batch->sample_weight ? *batch->sample_weight : 1;
+    real value = loss_of_logit(loss, z, *(const real *)batch->y, delta);
+    *delta *= weight;
+    return (double)(weight * value);
+}
+
 /* The same for a linear model on sparse rows, without the penalty in the objective. */
 static double sparse_step(
     const struct problem *problem, const struct rows *rows, const struct batch *batch,
@@ -184,6 +192,13 @@ static double sparse_step(
     real *intercept = (real *)state->theta + lazy->n_features * k;
     count_penalty(lazy, m);
     lazy_forward(lazy, rows, batch, intercept, w->outputs[0]);
+    if (m * k == 1 && !is_categorical(problem->loss)) {
+        double loss = loss_of_row(problem->loss, batch, w->outputs[0][0], w->deltas[0]);
+        shrink(lazy, learning_rate);
+        lazy_step(lazy, rows, batch, w->deltas[0], learning_rate);
+        if (problem->fit_intercept) *intercept -= (real)learning_rate * *w->deltas[0];
+        return loss;
+    }
     double loss = value_and_gradient(problem->loss, m, k, w->outputs[0], batch->y,
                                      batch->sample_weight, w->scratch, w->deltas[0]);
     divide(m * k, w->deltas[0], (real)m);
@@ -220,7 +235,7 @@ static void steps(
         number++;
         int epoch_ends = number * size >= n;
         if (is_lazy && (epoch_ends || i + 1 == n_steps)) {
-            flush(&w->lazy);
+            end_lazy(&w->lazy);
             *totals += w->lazy.total;
             w->lazy.total = 0;
         }

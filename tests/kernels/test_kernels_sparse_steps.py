@@ -143,6 +143,18 @@ def test_sparse_steps_are_equal_when_weights_reach_0(l2, dtype):
     assert_equal(epoch)
 
 
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+@either_dtype
+def test_sparse_steps_are_equal_when_many_weights_of_a_row_have_reached_0(l2, dtype):
+    # More of them than are counted at once. Step t subtracts 0.5 / (1 + t) * 0.1: weights
+    # below 0.19 reach 0 before the next row, in different steps.
+    X = np.zeros((12, 150), dtype)
+    X[[0, 7, 11]] = np.random.RandomState(0).uniform(-0.1, 0.1, (3, 150))
+    theta = [*np.linspace(-0.3, 0.3, 150), 0.25]
+    rates = (0.5 / np.arange(1.0, 13.0)).tolist()
+    assert_equal(sparse_epoch(X, np.arange(12) % 2, theta, rates, Penalty(l2, 0.1)))
+
+
 def shrunk(weights, n_steps, rate, penalty):
     """Return the weights after `n_steps` of the penalty alone, and its mean.
 
