@@ -1,6 +1,7 @@
 """Data sets for convergence.py: raw, standardised and large ones.
 
-Labels are 0, 1, ... and X is float64, dense or CSR, in its original units.
+Labels are 0, 1, ... and X is float64 (wide-20k-f32: float32), dense or CSR, in its original
+units.
 """
 
 from collections.abc import Callable
@@ -47,9 +48,16 @@ def mnist(odd, folder):
     return X, y % 2 if odd else y
 
 
-def isotropic(n_samples, n_features, folder):
+def part_of_mnist(odd, folder):
+    """Return the first 20,000 training rows of MNIST, values from 0 to 1."""
+    X, y = mnist(odd, folder)
+    return X[:20_000] / 255, y[:20_000]
+
+
+def isotropic(n_samples, n_features, folder, n_classes=2, dtype=np.float64):
     """Return standard normal X and labels of a noisy linear rule."""
-    return dense(n_samples, n_features)
+    X, y = dense(n_samples, n_features, n_classes)
+    return X.astype(dtype, copy=False), y
 
 
 def badly_scaled(n_samples, n_features, folder):
@@ -94,6 +102,8 @@ PROBLEMS = (
     *small_problems(),
     Problem("a9a-dense", partial(a9a, False), "a9a.npz"),
     Problem("a9a-csr", partial(a9a, True), "a9a.npz"),
+    Problem("mnist2-20k", partial(part_of_mnist, True), "mnist.npz"),
+    Problem("mnist10-20k", partial(part_of_mnist, False), "mnist.npz"),
     Problem("mnist2", partial(mnist, True), "mnist.npz"),
     Problem("mnist10", partial(mnist, False), "mnist.npz"),
     Problem("isotropic-50k", partial(isotropic, 50_000, 100)),
@@ -104,4 +114,6 @@ PROBLEMS = (
     Problem("wide-20k", partial(isotropic, 20_000, 200)),
     Problem("wide-50k", partial(isotropic, 50_000, 500)),
     Problem("wide-5k", partial(isotropic, 5_000, 3_000)),
+    Problem("wide-20k-f32", partial(isotropic, 20_000, 2_000, dtype=np.float32)),
+    Problem("classes-30k", partial(isotropic, 30_000, 300, n_classes=10)),
 )

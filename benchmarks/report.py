@@ -24,7 +24,7 @@ def ignore_known_warnings():
         warnings.filterwarnings("ignore", message=message)
 
 
-def print_versions():
+def print_versions(n_threads=1):
     """Print versions and hardware, on which the times depend, as a Markdown list."""
     found = [("Python", platform.python_version())]
     for library in LIBRARIES:
@@ -38,7 +38,8 @@ def print_versions():
             architecture = library.get("architecture", "unknown processor")
             print(f"- {library['internal_api']} {library['version']} ({architecture})")
     print(f"- kernels: {(instruction_sets() or ['none, only NumPy'])[0]}")
-    print(f"- processor: {processor()}; one thread for all")
+    threads = "one thread" if n_threads == 1 else f"{n_threads} threads"
+    print(f"- processor: {processor()}; {threads} for all")
 
 
 def processor():
