@@ -230,9 +230,10 @@ class SGDLogisticClassifier(GradientClassifier):
     -----
     With learning_rate='auto', each step of `fit` goes to the minimum of a quadratic
     approximation of J, found by Cholesky factorisation, or by conjugate gradients with l1
-    or many features. Features are standardised to mean 0 and variance 1; values far out are
-    left out of both, except in sparse columns with absent values. Sparse rows stay sparse.
-    J, its penalty and its optimum stay those of X.
+    or many features; without l1, the first step is then L-BFGS. Features are standardised
+    to mean 0 and variance 1; values far out are left out of both, except in sparse columns
+    with absent values. Sparse rows stay sparse. J, its penalty and its optimum stay those
+    of X.
     The first steps use a sample of at least 1000 rows, and of at least 30 per parameter
     that they determine. Later samples are five times as large, and the last steps use all
     rows. The Hessian uses a part of them [5]_ [6]_. The quadratic includes an l1 part, so

@@ -613,6 +613,9 @@ RUNS_TO_RESUME = {
     "rare, 20 000": lambda: (many_rows("rare", 1, 20_000), Penalty(l2=1e-6), 1e-8),
     "skewed, 20 000": lambda: (many_rows("skewed", 3, 20_000), Penalty(l2=1e-6), 1e-8),
     "one huge row": lambda: (hard_rows("one huge row"), Penalty(l2=1e-6), 0.0),
+    "wide": lambda: (data_of(1, 2000, 300), "l2", 1e-6),
+    "wide, softmax": lambda: (data_of(3, 1500, 100, sparse=True), "l2", 1e-6),
+    "wide, float32": lambda: (data_of(1, 2000, 300, np.float32), "l2", 1e-4),
 }
 
 

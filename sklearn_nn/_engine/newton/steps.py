@@ -10,7 +10,8 @@ as a matrix, and a Cholesky factorisation gives the minimum if there is no l1. O
 conjugate gradients (conjugate_gradients.py) need products of H with vectors, each of which
 is one pass over the rows (linear_rows.py). Once a step has needed more products than the
 blocks of H for each output would have cost, these blocks are the preconditioner. A step by
-a matrix may become longer (line_search.py).
+a matrix may become longer (line_search.py). Without such a matrix, the first step from zero
+coefficients is L-BFGS (quasi_newton.py).
 
 Samples grow. The first steps use a small random sample of the rows, later steps samples
 several times as large, and the last steps all rows. A sample of m rows determines the
@@ -247,6 +248,11 @@ def forcing_tolerance(newton: NewtonProblem, position: Position, null_loss, fall
     if position.evaluated.n_rows < newton.n_samples:
         return SAMPLE_TOL * max(objective, 0.1 * null_loss)
     return max(proving_part(tol) * objective, position.evaluated.rounding(newton))
+
+
+def end_tol(newton: NewtonProblem, position: Position) -> float:
+    """Return the relative gap at which steps on these rows may end."""
+    return newton.tol if position.evaluated.n_rows == newton.n_samples else SAMPLE_TOL
 
 
 class Goal(NamedTuple):

@@ -14,7 +14,8 @@ from ..types import Gap, TrainingRun, TrainingState
 from .certificate import Certificate, certificate_of
 from .coordinates import Coordinates
 from .linear_rows import LinearRows
-from .model import NewtonProblem
+from .model import ModelMinimum, NewtonProblem
+from .quasi_newton import begins_with_lbfgs, quasi_newton_step
 from .records import KnownRows, NewtonMemory, NewtonSettings
 from .steps import (
     Goal,
@@ -107,6 +108,7 @@ class NewtonTraining:
         self.newton = None  # NewtonProblem
         self.goal, self.exact = None, None  # of the next step, or the last one
         self.next_position = None  # after the last step, not refined
+        self.begins_with_lbfgs = False  # whether the next step is that of L-BFGS
         self.certificate = None  # of the position, if there is one
         self.lower_bound = -np.inf  # of the objective on all rows, the best one so far
 
@@ -116,7 +118,14 @@ class NewtonTraining:
         self.newton = newton_problem_of(
             self.problem, self.settings, self.rows, state.random_state
         )
-        self.refine(first_position(self.newton, state))
+        position = first_position(self.newton, state)
+        if begins_with_lbfgs(self.newton, position):
+            # Not refined: the objective bounds what it can fall.
+            objective = position.evaluated.objective
+            minimum = ModelMinimum(position.evaluated.point, objective)
+            self.goal, self.begins_with_lbfgs = Goal(position, minimum), True
+        else:
+            self.refine(position)
 
     def refine(self, position):
         """Find a Goal that is worthwhile, from this position on."""
@@ -165,7 +174,14 @@ class NewtonTraining:
 
     def advance(self, state, n_most):
         """Return the Advance of one step, or of the end if no step lowers the objective."""
-        self.next_position = step(self.newton, self.goal)
+        self.next_position = None
+        if self.begins_with_lbfgs:
+            self.begins_with_lbfgs = False
+            self.next_position = quasi_newton_step(self.newton, self.goal.position)
+            if self.next_position is None:
+                self.refine(self.goal.position)
+        if self.next_position is None:
+            self.next_position = step(self.newton, self.goal)
         evaluated = self.goal.position.evaluated
         objective = evaluated.objective
         if self.next_position is not None:
