@@ -225,8 +225,8 @@ class ClusterRows:
         rng = np.random.RandomState(0)  # any coordinates lead to the same optimum
         return self.gathered(rng).standardised(centred)
 
-    def evaluate(self, coordinates, point):
-        """Return the Evaluation at a point (n_features + 1, n_outputs)."""
+    def evaluate(self, coordinates, point, needs_diagonal=True):
+        """Return the Evaluation at a point (n_features + 1, n_outputs), all of it."""
         last_point, evaluation = self.last
         if point is not last_point:  # gradient and Hessian need the same point
             at = self.loss, coordinates, point

@@ -246,6 +246,20 @@ def test_gradient_equals_finite_difference(uses_kernels, n_outputs):
 @either_way
 @any_outputs
 @any_storage
+def test_other_sums_are_the_same_without_the_diagonal(uses_kernels, n_outputs, storage):
+    case = case_of(n_outputs, storage=storage)
+    whole = case.rows.evaluate(case.coordinates, case.point)
+    part = case.rows.evaluate(case.coordinates, case.point, needs_diagonal=False)
+    assert part.loss == whole.loss
+    np.testing.assert_array_equal(part.gradient, whole.gradient)
+    np.testing.assert_array_equal(part.proba, whole.proba)
+    if part.diagonal is not None:
+        np.testing.assert_array_equal(part.diagonal, whole.diagonal)
+
+
+@either_way
+@any_outputs
+@any_storage
 @pytest.mark.parametrize("length", [0.0, 0.7, 3.0])
 def test_slope_along_a_line_is_that_of_the_gradient(
     uses_kernels, n_outputs, storage, length

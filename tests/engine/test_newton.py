@@ -745,11 +745,11 @@ class Interrupted(LocalRows):
 
     left: list
 
-    def evaluate(self, coordinates, point):
+    def evaluate(self, *arguments):
         self.left[0] -= 1
         if not self.left[0]:
             raise KeyboardInterrupt
-        return super().evaluate(coordinates, point)
+        return super().evaluate(*arguments)
 
 
 def interrupted_rows(data, problem, n_passes):

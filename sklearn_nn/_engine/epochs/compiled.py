@@ -337,10 +337,23 @@ def parts_of(data, n_outputs: int) -> list:
     return parts
 
 
-def evaluate(loss, data, coordinates, point, threads=ONE):
-    """Return the result of `linear_passes.evaluate`."""
+def evaluate(loss, data, coordinates, point, threads=ONE, needs_diagonal=True):
+    """Return the result of `linear_passes.evaluate`.
+
+    The diagonal is None if it is not needed and takes time.
+    """
     proba = np.empty((data.n_samples, point.shape[1]), dtype=data.X.dtype)
-    sums = run_pass("evaluation", loss, data, coordinates, proba, point, threads)
+    takes_time = point.shape[1] > 1 or not isinstance(data.X, np.ndarray)
+    sums = run_pass(
+        "evaluation",
+        loss,
+        data,
+        coordinates,
+        proba,
+        point,
+        threads,
+        has_diagonal=needs_diagonal or not takes_time,
+    )
     return *sums, proba
 
 
@@ -378,7 +391,17 @@ def sparse_hessian(X, rows, coordinates, omega):
     return coordinates.centred_products(matrix)
 
 
-def run_pass(kind, loss, data, coordinates, values, point, threads: Threads, damping=0.0):
+def run_pass(
+    kind,
+    loss,
+    data,
+    coordinates,
+    values,
+    point,
+    threads: Threads,
+    damping=0.0,
+    has_diagonal=False,
+):
     """Make one pass; return the sum of the losses, the sums, and the diagonal or None.
 
     The kernels neither centre nor scale sparse rows: theta and sums are converted instead.
@@ -401,7 +424,7 @@ def run_pass(kind, loss, data, coordinates, values, point, threads: Threads, dam
 
     def sums_of(part):
         sums = np.zeros(shape)
-        diagonal = np.zeros(shape) if kind == "evaluation" else None
+        diagonal = np.zeros(shape) if has_diagonal else None
         total = kernels.run_pass(
             X=part.X,
             index=part.index,

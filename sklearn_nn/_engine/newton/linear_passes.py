@@ -34,8 +34,11 @@ ROWS_AT_ONCE = 1024
 TILE, BATCHES_TOGETHER = 256, 16
 
 
-def evaluate(loss, data, coordinates, point, threads=ONE):
-    """Return sums over the rows: loss, gradient, diagonal; and probabilities."""
+def evaluate(loss, data, coordinates, point, threads=ONE, needs_diagonal=True):
+    """Return sums over the rows: loss, gradient, diagonal; and probabilities.
+
+    The diagonal is None if it is not needed.
+    """
     total, gradient = 0.0, np.zeros(point.shape)
     diagonal, probas = np.zeros(point.shape), []
     for batch in batches(data, None, ROWS_AT_ONCE):
@@ -50,8 +53,10 @@ def evaluate(loss, data, coordinates, point, threads=ONE):
             omega = omega * batch.sample_weight[:, None]
         total += float(values.sum(dtype=np.float64))
         gradient += U.sums(delta)
-        diagonal += U.sums_of_squares(omega)
+        if needs_diagonal:
+            diagonal += U.sums_of_squares(omega)
         probas.append(proba)
+    diagonal = diagonal if needs_diagonal else None
     return total, gradient, diagonal, np.concatenate(probas)
 
 

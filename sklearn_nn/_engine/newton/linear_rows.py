@@ -30,7 +30,7 @@ class Evaluation(NamedTuple):
 
     loss: float  # mean, nats per sample
     gradient: Matrix  # (n_features + 1, n_outputs), float64
-    diagonal: Matrix  # (n_features + 1, n_outputs), bounds that of the loss's Hessian
+    diagonal: Matrix | None  # (n_features + 1, n_outputs), bounds that of H; or not needed
     proba: Any  # (n_samples, n_outputs), for Hessian products; ClusterRows has its own kind
 
 
@@ -69,8 +69,11 @@ class LinearRows(Protocol):
     def widened(self) -> "LinearRows":
         """Return the same rows in float64, if that is possible."""
 
-    def evaluate(self, coordinates: Coordinates, point: Matrix) -> Evaluation:
-        """Return the Evaluation at a point (n_features + 1, n_outputs)."""
+    def evaluate(self, coordinates, point: Matrix, needs_diagonal=True) -> Evaluation:
+        """Return the Evaluation at a point (n_features + 1, n_outputs).
+
+        Its diagonal may be None if it is not needed.
+        """
 
     def slope_along(self, coordinates: Coordinates, point: Matrix, move: Matrix):
         """Return the function length -> slope of the mean loss at point + length * move."""
@@ -172,12 +175,17 @@ class LocalRows:
         """Return the same rows in float64."""
         return LocalRows(widened(self.data), self.loss, None, self.threads)
 
-    def evaluate(self, coordinates: Coordinates, point: Matrix) -> Evaluation:
-        """Return the Evaluation at a point (n_features + 1, n_outputs)."""
-        sums = self.passes.evaluate(*self.seen(coordinates), point, self.threads)
+    def evaluate(self, coordinates, point: Matrix, needs_diagonal=True) -> Evaluation:
+        """Return the Evaluation at a point (n_features + 1, n_outputs).
+
+        Its diagonal may be None if it is not needed.
+        """
+        arguments = point, self.threads, needs_diagonal
+        sums = self.passes.evaluate(*self.seen(coordinates), *arguments)
         loss, gradient, diagonal, proba = sums
         total = self.total_weight()
-        return Evaluation(loss / total, gradient / total, diagonal / total, proba)
+        diagonal = None if diagonal is None else diagonal / total
+        return Evaluation(loss / total, gradient / total, diagonal, proba)
 
     def slope_along(self, coordinates: Coordinates, point: Matrix, move: Matrix):
         """Return the function length -> slope of the mean loss at point + length * move."""

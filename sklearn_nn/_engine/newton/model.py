@@ -160,10 +160,12 @@ def effective_dimension(diagonal: Matrix, l2: Matrix) -> float:
     return float(np.sum(diagonal / np.maximum(diagonal + l2, np.finfo(np.float64).tiny)))
 
 
-def evaluate_at(newton: NewtonProblem, rows: LinearRows, theta: Vector) -> Evaluated:
+def evaluate_at(
+    newton: NewtonProblem, rows: LinearRows, theta: Vector, needs_diagonal=True
+) -> Evaluated:
     """Evaluate the objective at theta (n_parameters,) on these rows."""
     point = newton.coordinates.point_of(theta)
-    evaluation = rows.evaluate(newton.coordinates, point)
+    evaluation = rows.evaluate(newton.coordinates, point, needs_diagonal)
     objective = evaluation.loss + newton.penalty(point)
     newton.project(evaluation.gradient)
     return Evaluated(point, objective, evaluation, rows, rows.n_samples)

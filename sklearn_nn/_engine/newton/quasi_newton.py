@@ -43,7 +43,8 @@ def quasi_newton_step(newton: NewtonProblem, position: Position) -> Position | N
         nonlocal best, n_passes
         moved = position  # L-BFGS asks for the start, too
         if x.any():
-            moved = moved_to(newton, position, newton.project(x.reshape(unit.shape) / unit))
+            point = newton.project(x.reshape(unit.shape) / unit)
+            moved = moved_to(newton, position, point, needs_diagonal=False)
             n_passes += start.n_rows / newton.n_samples
         evaluated = moved.evaluated
         if evaluated.objective < best.evaluated.objective:
@@ -66,6 +67,9 @@ def quasi_newton_step(newton: NewtonProblem, position: Position) -> Position | N
     )
     if best is position:
         return None
+    if best.evaluated.evaluation.diagonal is None:
+        best = moved_to(newton, position, best.evaluated.point)
+        n_passes += start.n_rows / newton.n_samples
     return best._replace(n_passes=n_passes, damping=0.0, n_hessian_rows=start.n_rows)
 
 

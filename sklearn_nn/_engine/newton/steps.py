@@ -196,7 +196,9 @@ def first_position(newton: NewtonProblem, state: TrainingState) -> Position:
         n_passes=memory.n_passes,
         is_preconditioned=memory.is_preconditioned,
     )
-    return position_on(newton, before, sample_size)
+    position = position_on(newton, before, sample_size)
+    # The pass at the end of the last step counts once.
+    return position._replace(n_passes=memory.n_passes) if memory.n_passes else position
 
 
 def position_on(newton, before: Position, sample_size) -> Position:
@@ -368,10 +370,10 @@ def moved_by(newton, position: Position, minimum: ModelMinimum, length) -> Posit
     return moved_to(newton, position, point)
 
 
-def moved_to(newton: NewtonProblem, position: Position, point: Matrix) -> Position:
+def moved_to(newton, position: Position, point: Matrix, needs_diagonal=True) -> Position:
     """Return the position, moved to the point and evaluated there."""
     theta = theta_at(newton, point, position.theta)
-    evaluated = evaluate_at(newton, position.evaluated.rows, theta)
+    evaluated = evaluate_at(newton, position.evaluated.rows, theta, needs_diagonal)
     n_passes = position.n_passes + evaluated.n_rows / newton.n_samples
     return position._replace(theta=theta, evaluated=evaluated, n_passes=n_passes)
 
