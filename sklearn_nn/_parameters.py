@@ -130,8 +130,8 @@ def defaults_of(estimator_class) -> dict:
     return {parameter.name: parameter.default for parameter in parameters}
 
 
-def check(estimator):
-    """Raise InvalidParameterError or ValueError if a parameter is not valid."""
+def check_values(estimator):
+    """Raise InvalidParameterError if the type or the range of a parameter is not valid."""
     # As scikit-learn's _validate_params, but without reading a signature.
     validate_parameter_constraints(
         estimator._parameter_constraints,
@@ -140,6 +140,11 @@ def check(estimator):
     )
     check_booleans(estimator)
     check_class_weight(estimator)
+
+
+def check(estimator):
+    """Raise InvalidParameterError or ValueError if a parameter is not valid."""
+    check_values(estimator)
     # The hooks of the class check its own parameters.
     estimator._class_settings(estimator._architecture(1, 1))
 

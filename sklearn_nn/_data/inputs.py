@@ -75,6 +75,23 @@ def plain_labels(y, warn):
     return column_or_1d(y, warn=warn) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
+def validate_labels(y):
+    """Return the user's y as an ndarray of one label per row; raise if it is not that."""
+    if y is None:
+        raise ValueError("fit requires y to be passed, but the target y is None.")
+    y = array_api.on_host(y)
+    missing = [label is None for label in np.asarray(y).ravel().tolist()]
+    if any(missing):
+        raise ValueError(
+            f"Input y contains missing labels: {sum(missing)} of {len(missing)}, first in "
+            f"row {missing.index(True)}. Remove these rows from X and y."
+        )
+    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    y = column_or_1d(y, warn=True)
+    check_classification_targets(y)
+    return y
+
+
 def validate_rows(estimator, X, dtype, ensure_all_finite):
     """Return rows to predict as an array or CSR of this dtype.
 

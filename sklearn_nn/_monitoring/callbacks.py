@@ -29,7 +29,53 @@ def tasks_of(estimator, X, y, sample_weight):
     """Return the Tasks for the estimator's callbacks, or None without callbacks."""
     if not getattr(estimator, "_skl_callbacks", []):
         return None
-    return Tasks(estimator, X, y, sample_weight)
+    n_epochs_of_task = epochs_of_task(estimator.max_iter)
+    n_tasks = -(-estimator.max_iter // n_epochs_of_task)
+    task = estimator._init_callback_context(max_subtasks=n_tasks)
+    return Tasks(given_to_hooks(estimator, X, y, sample_weight), task, n_epochs_of_task)
+
+
+def epochs_of_task(n_epochs):
+    """Return the number of epochs in each task of at most MAX_TASKS."""
+    return -(-n_epochs // MAX_TASKS)  # rounded up
+
+
+def given_to_hooks(estimator, X, y, sample_weight):
+    """Return the arguments of all hooks."""
+    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    return {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+
+
+class FoldTasks:
+    """The tasks of a fit with a network for each fold: folds, and in each its epochs."""
+
+    def __init__(self, estimator, X, y, sample_weight, n_folds):
+        self.given = given_to_hooks(estimator, X, y, sample_weight)
+        self.n_epochs = estimator.max_iter
+        # Folds are trained in any order, by several threads.
+        self.fit_task = estimator._init_callback_context(
+            max_subtasks=n_folds, sequential_subtasks=False
+        )
+
+    def begin(self):
+        """Call the callbacks at the start of the fit."""
+        self.fit_task.call_on_fit_task_begin(**self.given)
+
+    def of_fold(self, k):
+        """Return the Tasks of fold k, and call the callbacks at its start."""
+        n_epochs_of_task = epochs_of_task(self.n_epochs)
+        task = self.fit_task.subcontext(
+            task_name="fold", task_id=k, max_subtasks=-(-self.n_epochs // n_epochs_of_task)
+        )
+        tasks = Tasks(self.given, task, n_epochs_of_task)
+        tasks.fit_begin(None)
+        return tasks
+
+    def end(self, attributes):
+        """Call the callbacks at the end of the fit, with the fitted attributes."""
+        self.fit_task.call_on_fit_task_end(
+            **self.given, reconstruction_attributes=lambda: attributes
+        )
 
 
 class Tasks:
@@ -40,21 +86,19 @@ class Tasks:
     of the last finished epoch, or of the best one with early stopping.
     """
 
-    def __init__(self, estimator, X, y, sample_weight):
-        self.n_epochs_of_task = -(-estimator.max_iter // MAX_TASKS)  # rounded up
-        n_tasks = -(-estimator.max_iter // self.n_epochs_of_task)
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        self.given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+    def __init__(self, given, task, n_epochs_of_task):
+        self.given = given  # arguments of all hooks
+        self.fit_task = task  # whose subtasks are epochs
+        self.n_epochs_of_task = n_epochs_of_task
         self.attributes_of = None  # (state, curves) -> dict of fitted attributes
         self.latest = None  # state, curves of the last epoch
         self.task = self.error = None
-        self.fit_task = estimator._init_callback_context(max_subtasks=n_tasks)
 
     def fit_begin(self, attributes_of):
         """Call the callbacks at the start of training.
 
         `attributes_of` is a callable (TrainingState, Curves) -> fitted attributes as if
-        training ended there, for callbacks that need a model.
+        training ended there, for callbacks that need a model; None if there is none.
         """
         self.attributes_of = attributes_of
         self.fit_task.call_on_fit_task_begin(**self.given)
@@ -94,7 +138,7 @@ class Tasks:
     def called(self, hook):
         """Call a hook of all callbacks; return whether one of them stops training."""
         models = {}
-        if self.latest is not None:
+        if self.latest is not None and self.attributes_of is not None:
             models["reconstruction_attributes"] = lambda: self.attributes_of(*self.latest)
         try:
             # Hooks of a start return a context, not True.

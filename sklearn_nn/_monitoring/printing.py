@@ -16,11 +16,14 @@ class Printer:
         all.
     stream : file, default=None
         None is the standard output.
+    label : str, default=''
+        Begins each line, to tell runs in parallel threads apart.
     """
 
-    def __init__(self, verbose=True, stream=None):
+    def __init__(self, verbose=True, stream=None, label=""):
         self.prints_all = verbose > 1
         self.stream = sys.stdout if stream is None else stream
+        self.label = label
         self.start = time.perf_counter()
         self.not_printed = None  # line of the last epoch, if it was skipped
 
@@ -49,7 +52,7 @@ class Printer:
 
     def line(self, epoch, objective, learning_rate, validation_loss, validation_score):
         """Return the line of an epoch, without values that are NaN."""
-        columns = [f"epoch {epoch:6d}", f"loss {objective:14.8f}"]
+        columns = [f"{self.label}epoch {epoch:6d}", f"loss {objective:14.8f}"]
         if not isnan(validation_score):
             columns.append(f"validation score {validation_score:8.6f}")
         if not isnan(learning_rate):

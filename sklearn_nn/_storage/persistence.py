@@ -27,7 +27,9 @@ from .._engine.newton.records import KnownRows, NewtonMemory
 from .._engine.objective.activations import ACTIVATIONS
 from .._engine.objective.penalties import Penalty
 from .._engine.types import Architecture, Curves, Progress, TrainingState
-from .._parameters import check, constructor_parameters
+from .._parameters import check, check_values, constructor_parameters
+from .._table.encoder import TableEncoder
+from .._table.schema import Schema
 from .._version import __version__
 from .checkpoint import NOT_THE_PATH, Checkpoint
 from .history import History
@@ -38,7 +40,7 @@ from .plain import from_arrays, plain, rebuilt, to_arrays
 FORMAT = 1
 # The memory records of the training methods.
 MEMORIES = (EpochMemory, NewtonMemory, experts.StreamMemory)
-# All records that a checkpoint may contain.
+# All records that a stored model may contain.
 RECORDS = (
     Checkpoint,
     TrainingState,
@@ -50,6 +52,8 @@ RECORDS = (
     Architecture,
     Encoding,
     WeightScale,
+    TableEncoder,
+    Schema,
 )
 # If a class loses or renames a field, replace it here by a function of the stored fields.
 READERS = {record.__name__: record for record in RECORDS}
@@ -74,10 +78,8 @@ def state_of(estimator):
 def restore(estimator, state):
     """Restore the estimator from `state_of`, or raise ValueError and change nothing."""
     check(estimator)
-    restored = copy.copy(estimator)
-    for name in fitted_attributes(estimator):
-        delattr(restored, name)
-    try:
+    restored = without_fitted(estimator)
+    with unfit_state(estimator):
         version = checked_origin(state["origin"], type(estimator).__name__)
         with naming_release(version):
             learned = from_arrays(state, READERS, own_objects(estimator))
@@ -86,15 +88,71 @@ def restore(estimator, state):
             restored._checkpoint = checkpoint
             check_consistent(restored, learned["history"])
             restored._history = History.of(learned["history"])
+    replace_attributes(estimator, restored)
+
+
+def state_of_folds(estimator):
+    """Return the result of `get_state` for a fitted estimator with a network per fold."""
+    fitted = fitted_attributes(estimator)
+    networks = fitted.pop("estimators_")
+    parameters = [network.get_params() for network in networks]
+    arrays = to_arrays({"fitted": fitted, "parameters": parameters}, RECORDS, {})
+    for k, network in enumerate(networks):
+        state = network.get_state()
+        arrays |= {prefix_of(k) + name: array for name, array in state.items()}
+    origin = (type(estimator).__name__, str(FORMAT), __version__)
+    return {**arrays, "origin": np.array(origin)}
+
+
+def restore_folds(estimator, state, network_class):
+    """Restore the estimator from `state_of_folds`, or raise and change nothing."""
+    check_values(estimator)
+    restored = without_fitted(estimator)
+    with unfit_state(estimator):
+        version = checked_origin(state["origin"], type(estimator).__name__)
+        with naming_release(version):
+            learned = from_arrays(state, READERS, {})
+            networks = []
+            for k, parameters in enumerate(learned["parameters"]):
+                prefix = prefix_of(k)
+                names = [name for name in state if name.startswith(prefix)]
+                part = {name.removeprefix(prefix): state[name] for name in names}
+                networks.append(network_class(**parameters).set_state(part))
+            vars(restored).update(learned["fitted"], estimators_=networks)
+            check_folds(restored)
+    replace_attributes(estimator, restored)
+
+
+def prefix_of(k: int) -> str:
+    """Return the beginning of the names of arrays of the network of fold k."""
+    return f"network_{k}."
+
+
+def without_fitted(estimator):
+    """Return a copy of the estimator without fitted attributes."""
+    copied = copy.copy(estimator)
+    for name in fitted_attributes(estimator):
+        delattr(copied, name)
+    return copied
+
+
+def replace_attributes(estimator, restored):
+    """Give the estimator the attributes of another one."""
+    vars(estimator).clear()
+    vars(estimator).update(vars(restored))
+
+
+@contextmanager
+def unfit_state(estimator):
+    """Raise ValueError for any error: a truncated or edited state may fail anywhere."""
+    try:
+        yield
     except (ValueError, TypeError, AttributeError, LookupError) as error:
-        # A truncated or edited state may fail anywhere.
         raise ValueError(
             f"The state does not fit {type(estimator).__name__}: {reason(error)}. Expected "
             "the result of get_state of an estimator with the same class and parameters. "
             "The estimator is unchanged."
         ) from error
-    vars(estimator).clear()
-    vars(estimator).update(vars(restored))
 
 
 def to_pickle(attributes):
@@ -106,7 +164,7 @@ def to_pickle(attributes):
     made_plain = [
         name
         for name, value in state.items()
-        if name == "_checkpoint" or isinstance(value, csr_matrix)
+        if name in ("_checkpoint", "encoders_") or isinstance(value, csr_matrix)
     ]
     state |= {name: plain(state[name], RECORDS) for name in made_plain}
     origin = {"format": FORMAT, "version": __version__, "plain": made_plain}
@@ -234,6 +292,49 @@ def check_consistent(estimator, history):
     shape = np.shape(history)
     check_equal("shape of the curves", shape, (len(Curves._fields), *shape[-1:]))
     check_equal("dtype of the curves", history.dtype, np.float64)
+
+
+def check_folds(estimator):
+    """Raise ValueError unless each network has an encoder that fits it."""
+    networks, encoders = estimator.estimators_, estimator.encoders_
+    check_equal("number of encoders", len(encoders), len(networks))
+    if not networks:
+        raise ValueError("it has no networks")
+    for encoder, network in zip(encoders, networks, strict=True):
+        check_encoder(encoder)
+        check_equal("schema", encoder.schema, encoders[0].schema)
+        n_columns = len(encoder.get_feature_names_out())
+        check_equal("number of encoded columns", n_columns, network.n_features_in_)
+        check_equal("classes_", list(network.classes_), list(estimator.classes_))
+    n_features = len(encoders[0].schema.names)
+    check_equal("number of columns", n_features, estimator.n_features_in_)
+    if not (isinstance(estimator.temperature_, float) and estimator.temperature_ > 0):
+        raise ValueError(
+            f"temperature_ should be positive, but is {estimator.temperature_}"
+        )
+
+
+def check_encoder(encoder):
+    """Raise ValueError unless the arrays of an encoder have consistent shapes."""
+    if not isinstance(encoder, TableEncoder):
+        raise ValueError(f"encoders_ has {encoder!r}, which is no encoder")
+    check_kinds(encoder, encoder.schema)
+    schema = encoder.schema
+    columns = sorted([*schema.numeric, *schema.categorical])
+    check_equal("columns", columns, list(range(len(schema.names))))
+    check_equal("number of vocabularies", len(schema.vocabularies), len(schema.categorical))
+    for name in ("centre", "scale", "has_indicator"):
+        shape = np.shape(getattr(encoder, name))
+        check_equal(f"shape of {name}", shape, (len(schema.numeric),))
+    for name in ("levels", "n_levels", "has_rare"):
+        n = len(getattr(encoder, name))
+        check_equal(f"length of {name}", n, len(schema.categorical))
+    triples = zip(schema.vocabularies, encoder.levels, encoder.n_levels, strict=True)
+    for vocabulary, levels, n_levels in triples:
+        check_equal("number of codes", len(levels), len(vocabulary) + 2)
+        # All levels but -1 occur, so that each has a name.
+        used = np.unique(levels[levels >= 0]).tolist()
+        check_equal("levels", used, list(range(n_levels)))
 
 
 def check_vectors(architecture, *vectors):

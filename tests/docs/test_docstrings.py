@@ -14,7 +14,11 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer_names
 
 import sklearn_nn
-from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn import (
+    BackpropMLPClassifier,
+    BackpropMLPClassifierCV,
+    SGDLogisticClassifier,
+)
 
 PACKAGE = Path(sklearn_nn.__file__).parent
 EXPORTED = [getattr(sklearn_nn, name) for name in sklearn_nn.__all__]
@@ -32,6 +36,9 @@ MODULES = [
     for path in sorted(PACKAGE.rglob("*.py"))
 ]
 LONGEST_BODY = 50  # lines without the docstring
+
+# The classes with most parameters in common.
+TWO_CLASSES = [BackpropMLPClassifier, SGDLogisticClassifier]
 
 every_class = pytest.mark.parametrize("public", PUBLIC)
 every_estimator = pytest.mark.parametrize("public", ESTIMATORS)
@@ -156,15 +163,24 @@ FITS = {
     ("public", "fit"),
     [
         (public, fit)
-        for public in ESTIMATORS
+        for public in TWO_CLASSES
         for fit in FITS
         if fit != "lbfgs" or public is BackpropMLPClassifier
     ],
 )
 def test_documented_attributes_are_the_fitted_ones(public, fit, rows):
-    X, y, _ = rows()
+    assert_documented(public(max_iter=2, tol=None, random_state=0, **FITS[fit]), rows)
+
+
+def test_documented_attributes_of_the_network_for_tables_are_the_fitted_ones(rows):
+    assert_documented(BackpropMLPClassifierCV(max_iter=2, random_state=0), rows)
+
+
+def assert_documented(estimator, rows):
+    """Assert that the fitted attributes are those in the docstring of the class."""
+    public, (X, y, _) = type(estimator), rows()
     frame = pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
-    model = public(max_iter=2, tol=None, random_state=0, **FITS[fit]).fit(frame, y)
+    model = estimator.fit(frame, y)
     # Curves are properties, so vars() lacks them.
     names = {n for n in dir(model) if n.endswith("_") and not n.startswith("_")}
     fitted = {name for name in names if hasattr(model, name)}
@@ -313,7 +329,7 @@ def texts_of(lines):
 
 @pytest.mark.parametrize("title", DIFFERENT)
 def test_shared_entries_are_equal_in_both_classes(title):
-    texts = [texts_of(sections_of(public)[title]) for public in ESTIMATORS]
+    texts = [texts_of(sections_of(public)[title]) for public in TWO_CLASSES]
     # The numbers of references may differ.
     texts = [{k: re.sub(r"\[\d+\]_", "[n]_", t) for k, t in each.items()} for each in texts]
     shared = texts[0].keys() & texts[1].keys()

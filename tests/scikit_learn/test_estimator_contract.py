@@ -4,7 +4,11 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn import (
+    BackpropMLPClassifier,
+    BackpropMLPClassifierCV,
+    SGDLogisticClassifier,
+)
 
 # The contract ends training early on purpose (max_iter), which makes us warn.
 pytestmark = [
@@ -37,6 +41,22 @@ def without_array_libraries(mark):
 @pytest.mark.filterwarnings("ignore:.* has no effect")
 def test_defaults_fulfil_the_contract(estimator, check):
     check(estimator)
+
+
+@parametrize_with_checks([BackpropMLPClassifierCV()])
+def test_the_network_for_tables_fulfils_the_contract(estimator, check):
+    # Batches divide repeated rows differently, and dropout draws other masks for them.
+    is_weight = check.func.__name__ in WEIGHTS_ARE_REPETITIONS
+    failure = "not equivalent to fitting with removed" if is_weight else None
+    check_or_fail_as_expected(estimator, check, failure)
+
+
+@pytest.mark.parametrize("storage", ["dense", "sparse"])
+def test_weights_are_repetitions_for_the_network_for_tables_in_full_batches(storage):
+    name = f"check_sample_weight_equivalence_on_{storage}_data"
+    estimator = BackpropMLPClassifierCV((8,), batch_size="full", dropout=0.0, max_iter=3)
+    # float32: the check allows a relative error of 1e-7, for float64.
+    getattr(estimator_checks, name)("BackpropMLPClassifierCV", estimator)
 
 
 def without_learning_rate():

@@ -1,0 +1,1 @@
+"""One network per fold: splits, training, calibration, and out-of-fold predictions."""

@@ -1,0 +1,94 @@
+"""Training of a network on the rows of a fold."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _fitted, _training
+from .._data.labels import Encoding
+from .._data.validation import ValidationRows
+from .._engine.epochs import prediction
+from .._engine.stopping import EndedBy
+from .._engine.types import Validation
+from .._methods import method_of
+from .calibration import class_logits, row_losses
+
+
+class Rows(NamedTuple):
+    """Encoded rows of a fold."""
+
+    X: Any  # (n, n_columns) float32, dense or CSR
+    labels: Any  # (n,) class indices
+    weight: Any  # (n,) sample times class weight, or None
+
+
+@dataclass
+class HeldOut:
+    """Held-out rows of a fold, and what the network of each epoch predicts for them."""
+
+    rows: Rows
+    is_judged: Any  # (n,) bool: rows that choose the epoch
+    n_classes: int
+    problem: Any = None  # of the engine, set when training begins
+    logits: list = field(default_factory=list)  # of each epoch, (n, n_outputs)
+
+    def __call__(self, theta):
+        """Return the Validation of theta (n_parameters,)."""
+        architecture = self.problem.architecture
+        layers = architecture.layers(theta)
+        logits, _ = prediction.predict(
+            layers, self.rows.X, architecture.activations, "logits"
+        )
+        self.logits.append(logits)
+        loss = self.mean_loss(logits)
+        return Validation(loss, -loss)
+
+    @property
+    def n_epochs(self) -> int:
+        """Number of finished epochs."""
+        return len(self.logits)
+
+    def logits_at(self, epoch):
+        """Return the logits (n, n_classes) after an epoch, from 0."""
+        return class_logits(self.logits[epoch], self.n_classes)
+
+    def losses(self):
+        """Return the loss (n_epochs, n) of each row after each epoch, in float32."""
+        labels, logits = self.rows.labels, map(self.logits_at, range(self.n_epochs))
+        return np.array([row_losses(z, labels).astype(np.float32) for z in logits])
+
+    def mean_loss(self, logits):
+        """Return the mean loss of the judged rows, NaN if there is none."""
+        judged, (_, labels, weight) = self.is_judged, self.rows
+        if not judged.any():
+            return np.nan
+        losses = row_losses(class_logits(logits, self.n_classes)[judged], labels[judged])
+        return float(np.average(losses, weights=None if weight is None else weight[judged]))
+
+
+def train_fold(network, encoding: Encoding, training: Rows, held_out: HeldOut, monitor):
+    """Fit the network on the training rows; `held_out` gets the logits of each epoch.
+
+    The network keeps the epoch of least loss on the held-out rows that are judged, or the
+    last one if there is none. It learns all classes of the encoding, also those that the
+    training rows lack.
+    """
+    network.early_stopping = bool(held_out.is_judged.any())
+    method, classes = method_of(network), encoding.classes
+    prepared = _training.prepare(
+        network,
+        method,
+        training.X,
+        classes[training.labels],
+        training.weight,
+        lambda y, fitted: encoding,
+        ValidationRows(held_out.rows.X, classes[held_out.rows.labels]),
+    )
+    held_out.problem = prepared.problem
+    run = _training.run(prepared._replace(validate=held_out), monitor)
+    if run.ended_by is EndedBy.INTERRUPT:
+        raise KeyboardInterrupt
+    scale = prepared.weight_scale(run.state)
+    _fitted.set_fitted(network, method, prepared.start, run, scale, prepared.like)
+    return network

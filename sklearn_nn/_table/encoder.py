@@ -1,0 +1,253 @@
+"""Encoding of a table as numbers of one scale, fitted on weighted training rows.
+
+scikit-learn's transformers are not used, because they have no weights: with RobustScaler,
+SimpleImputer and the rare categories of OneHotEncoder, a row of weight 2 would differ from
+two rows.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix, hstack, issparse
+
+from .quantiles import centre_and_scale, stored_centre_and_scale
+from .schema import Schema, Table
+
+# Numbers far from the median approach this many scales: RealMLP's smooth clip.
+CLIP = 3.0
+# A category with fewer rows has no column of its own.
+MIN_ROWS = 3
+# With more columns for one variable, the encoded rows are sparse.
+MOST_DENSE_COLUMNS = 50
+UNSEEN = -1  # level of a category that training rows did not have, if none was rare
+
+
+@dataclass(frozen=True)
+class TableEncoder:
+    """Encodes rows of a table as float32 rows of a network.
+
+    A number x becomes z / sqrt(1 + (z / 3)^2), where z = (x - median) / scale. The scale is
+    the distance of the quartiles, or half the range if that is 0. A missing number becomes
+    the median, and has an indicator if some training rows had missing values. Categories
+    are one-hot, and share a column if they are rare; a missing value is a category. A
+    category that the training rows did not have is encoded as a rare one, or as zeros if
+    none was rare. Two levels are one column of -1 and 1. Sparse rows are scaled, but not
+    shifted.
+    """
+
+    schema: Schema
+    centre: Any  # (n_numbers,) medians; 0 for sparse rows
+    scale: Any  # (n_numbers,), 0 for a constant
+    has_indicator: Any  # (n_numbers,) bool
+    # For each categorical column the level of each code (n_categories + 2,): of the
+    # categories, a missing value, and a category without code.
+    levels: tuple
+    n_levels: tuple  # of each categorical column
+    has_rare: tuple  # of each: whether its last level is that of rare categories
+
+    def transform(self, X):
+        """Return a user's rows encoded.
+
+        Parameters
+        ----------
+        X : data frame, array-like or sparse matrix of shape (n_samples, n_features)
+            With the columns of the training rows.
+
+        Returns
+        -------
+        ndarray or csr_matrix of shape (n_samples, n_columns), float32
+            Sparse if X is, or if a categorical column has more than 50 columns.
+        """
+        return self.encode(self.schema.read(X))
+
+    def encode(self, table: Table):
+        """Return the rows of a Table encoded, (n_rows, n_columns) float32, dense or CSR."""
+        if issparse(table.numbers):
+            return self.encoded_sparse(table.numbers)
+        if max(self.n_columns_of_categories(), default=0) <= MOST_DENSE_COLUMNS:
+            return self.encoded_dense(table)
+        return self.encoded_mixed(table)
+
+    def n_columns_of_categories(self) -> list[int]:
+        """Return the number of encoded columns of each categorical column."""
+        return [1 if n <= 2 else n for n in self.n_levels]
+
+    def encoded_dense(self, table):
+        """Return dense encoded rows."""
+        n_numbers, n_indicators = len(self.centre), int(self.has_indicator.sum())
+        n_columns = self.n_columns_of_categories()
+        start = n_numbers + n_indicators
+        encoded = np.zeros((table.n_rows, start + sum(n_columns)), dtype=np.float32)
+        encoded[:, :start] = self.encoded_numbers(table.numbers)
+        rows = np.arange(table.n_rows)
+        for j, n in enumerate(n_columns):
+            level = self.levels[j][table.codes[:, j]]
+            seen = level != UNSEEN
+            if n == 1:
+                encoded[seen, start] = 2 * level[seen] - 1
+            else:
+                encoded[rows[seen], start + level[seen]] = 1
+            start += n
+        return encoded
+
+    def encoded_numbers(self, numbers):
+        """Return the encoded numbers and indicators (n_rows, n) of dense rows."""
+        n_numbers = len(self.centre)
+        n_columns = n_numbers + int(self.has_indicator.sum())
+        encoded = np.empty((len(numbers), n_columns), dtype=np.float32)
+        for j in range(n_numbers):  # by column, so that little memory is needed
+            encoded[:, j] = self.encoded_number(numbers[:, j], j)
+        encoded[:, n_numbers:] = np.isnan(numbers[:, self.has_indicator])
+        return encoded
+
+    def encoded_number(self, values, j):
+        """Return the values of column j of the numbers, encoded."""
+        if self.scale[j] == 0:
+            return np.zeros(len(values))
+        values = np.asarray(values, dtype=np.float64)
+        with np.errstate(over="ignore"):  # far beyond the clip
+            z = values / self.scale[j] - self.centre[j] / self.scale[j]
+        # z / sqrt(1 + (z / 3)^2), without overflow
+        with np.errstate(invalid="ignore"):
+            clipped = np.where(np.isinf(z), np.sign(z), z / np.hypot(CLIP, z)) * CLIP
+        return np.where(np.isnan(values), 0.0, clipped)
+
+    def encoded_mixed(self, table):
+        """Return CSR encoded rows of dense numbers and categories."""
+        numbers = self.encoded_numbers(table.numbers)
+        n_columns, start = self.n_columns_of_categories(), numbers.shape[1]
+        n_entries = start + len(n_columns)
+        # Each row has the same number of entries, in the order of columns.
+        columns = np.empty((table.n_rows, n_entries), dtype=np.int32)
+        values = np.empty((table.n_rows, n_entries), dtype=np.float32)
+        columns[:, :start], values[:, :start] = np.arange(start), numbers
+        width = start
+        for j, n in enumerate(n_columns):
+            level = self.levels[j][table.codes[:, j]]
+            seen = level != UNSEEN
+            columns[:, start + j] = width + (np.where(seen, level, 0) if n > 1 else 0)
+            values[:, start + j] = seen * (1 if n > 1 else 2 * level - 1)
+            width += n
+        ends = np.arange(table.n_rows + 1, dtype=np.int32) * n_entries
+        shape = (table.n_rows, width)
+        return csr_matrix((values.ravel(), columns.ravel(), ends), shape=shape)
+
+    def encoded_sparse(self, numbers):
+        """Return CSR encoded rows of CSR numbers, scaled but not shifted."""
+        is_missing = np.isnan(numbers.data)
+        column = numbers.indices
+        scale = np.where(self.scale > 0, self.scale, np.inf)  # a constant becomes 0
+        z = numbers.data / scale[column]
+        clipped = np.where(is_missing, 0.0, CLIP * z / np.hypot(CLIP, z))
+        encoded = csr_matrix(
+            (clipped.astype(np.float32), column, numbers.indptr), shape=numbers.shape
+        )
+        if not self.has_indicator.any():
+            return encoded
+        indicators = csr_matrix(
+            (is_missing.astype(np.float32), column, numbers.indptr), shape=numbers.shape
+        )[:, self.has_indicator]
+        indicators.eliminate_zeros()
+        return hstack([encoded, indicators], format="csr")
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the encoded columns.
+
+        Parameters
+        ----------
+        input_features : None
+            Not used.
+
+        Returns
+        -------
+        ndarray of str
+            'age', 'age_missing', 'city_Paris', 'city_missing', 'city_other'. A column with
+            two levels has the name of its second one.
+        """
+        names = [self.schema.names[j] for j in self.schema.numeric]
+        with_indicator = np.flatnonzero(self.has_indicator)
+        names += [f"{names[k]}_missing" for k in with_indicator]
+        for k, j in enumerate(self.schema.categorical):
+            levels = self.names_of_levels(k)
+            levels = levels if len(levels) > 2 else levels[-1:]
+            names += [f"{self.schema.names[j]}_{level}" for level in levels]
+        return np.array(names, dtype=object)
+
+    def names_of_levels(self, k):
+        """Return the names of the levels of a categorical column."""
+        vocabulary = [*map(str, self.schema.vocabularies[k]), "missing"]
+        n_kept = self.n_levels[k] - self.has_rare[k]
+        level = self.levels[k]
+        kept = [vocabulary[np.flatnonzero(level == i)[0]] for i in range(n_kept)]
+        return kept + ["other"] * self.has_rare[k]
+
+
+def fit_encoder(schema: Schema, table: Table, weight=None) -> TableEncoder:
+    """Return the TableEncoder of these training rows.
+
+    `weight` (n_rows,) are numbers of repetitions, > 0, or None for 1 each.
+    """
+    centre_of = sparse_centres if issparse(table.numbers) else dense_centres
+    centre, scale, n_missing = centre_of(table.numbers, weight)
+    levels, n_levels, has_rare = [], [], []
+    for k, vocabulary in enumerate(schema.vocabularies):
+        level, n, rare = levels_of(table.codes[:, k], len(vocabulary) + 1, weight)
+        levels.append(level)
+        n_levels.append(n)
+        has_rare.append(rare)
+    return TableEncoder(
+        schema=schema,
+        centre=centre,
+        scale=scale,
+        has_indicator=(n_missing > 0) & (n_missing < table.n_rows),
+        levels=tuple(levels),
+        n_levels=tuple(n_levels),
+        has_rare=tuple(has_rare),
+    )
+
+
+def dense_centres(numbers, weight):
+    """Return medians, scales and numbers of missing values of the columns."""
+    n_columns = numbers.shape[1]
+    centre, scale, n_missing = np.zeros(n_columns), np.zeros(n_columns), []
+    for j in range(n_columns):
+        present = ~np.isnan(numbers[:, j])
+        of_present = None if weight is None else weight[present]
+        centre[j], scale[j] = centre_and_scale(numbers[present, j], of_present)
+        n_missing.append(len(present) - np.count_nonzero(present))
+    return centre, scale, np.array(n_missing, dtype=int)
+
+
+def sparse_centres(numbers, weight):
+    """Return zeros, scales and numbers of missing values of the columns of CSR rows."""
+    by_column = numbers.tocsc()
+    n_rows, n_columns = numbers.shape
+    total = n_rows if weight is None else weight.sum()
+    scale, n_missing = np.zeros(n_columns), np.zeros(n_columns, dtype=int)
+    for j in range(n_columns):
+        entries = slice(by_column.indptr[j], by_column.indptr[j + 1])
+        values, rows = by_column.data[entries], by_column.indices[entries]
+        present = ~np.isnan(values)
+        of_stored = None if weight is None else weight[rows]
+        stored_total = len(rows) if weight is None else of_stored.sum()
+        of_present = None if weight is None else of_stored[present]
+        _, scale[j] = stored_centre_and_scale(
+            values[present], n_rows - len(rows), of_present, total - stored_total
+        )
+        n_missing[j] = len(present) - np.count_nonzero(present)
+    return np.zeros(n_columns), scale, n_missing
+
+
+def levels_of(codes, n_codes, weight):
+    """Return the level of each code and of an unseen one, and the number of levels.
+
+    Also return whether the last level is that of rare categories.
+    """
+    n_rows = np.bincount(codes, weight, minlength=n_codes)
+    is_kept = n_rows > MIN_ROWS - 1e-6  # sums of weights have rounding errors
+    has_rare = bool(np.any((n_rows > 0) & ~is_kept))
+    n_kept = int(is_kept.sum())
+    level = np.full(n_codes + 1, n_kept if has_rare else UNSEEN)
+    level[:-1][is_kept] = np.arange(n_kept)
+    return level, n_kept + has_rare, has_rare

@@ -1,0 +1,101 @@
+"""Copies, pickles, arrays and skops of networks for tables."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import skops.io
+from frames import mixed_frame, quick
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from sklearn_nn import BackpropMLPClassifierCV
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Return a fitted model and its table."""
+    X, y = mixed_frame()
+    return quick().fit(X, y), X
+
+
+def by_arrays(model):
+    """Return the model restored from its arrays, stored in a file without pickle."""
+    state = model.get_state()
+    assert all(array.dtype != object for array in state.values())
+    return clone(model).set_state(state)
+
+
+def by_skops(model):
+    """Return the model restored by skops, which trusts only our classes."""
+    dumped = skops.io.dumps(model)
+    untrusted = skops.io.get_untrusted_types(data=dumped)
+    assert all(name.startswith("sklearn_nn._mlp") for name in untrusted)
+    return skops.io.loads(dumped, trusted=untrusted)
+
+
+@pytest.mark.parametrize(
+    "store",
+    [by_arrays, by_skops, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))],
+)
+def test_a_stored_model_is_the_same(fitted, store):
+    model, X = fitted
+    restored = store(model)
+    assert_array_equal(restored.predict_proba(X), model.predict_proba(X))
+    assert_array_equal(restored.oof_predict_proba_, model.oof_predict_proba_)
+    assert restored.feature_names_in_.tolist() == model.feature_names_in_.tolist()
+    assert restored.cv_log_loss_ == model.cv_log_loss_
+    names = [m.encoders_[0].get_feature_names_out().tolist() for m in (restored, model)]
+    assert names[0] == names[1]
+
+
+def test_arrays_go_through_a_file(fitted, tmp_path):
+    model, X = fitted
+    np.savez(tmp_path / "model.npz", **model.get_state())
+    with np.load(tmp_path / "model.npz") as state:
+        restored = BackpropMLPClassifierCV().set_state(state)
+    assert_array_equal(restored.predict_proba(X), model.predict_proba(X))
+
+
+def test_a_model_that_is_not_fitted_has_no_state():
+    with pytest.raises(NotFittedError):
+        BackpropMLPClassifierCV().get_state()
+
+
+def edited(state, name, change):
+    """Return the state with one array changed."""
+    return {**state, name: change(state[name])}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("fitted.encoders_.0.centre", "shape of centre"),
+        ("fitted.encoders_.1.levels.0", "number of codes"),
+        ("network_2.fitted.coefs_.0", "does not fit BackpropMLPClassifier"),
+    ],
+)
+def test_an_edited_state_is_an_error_and_changes_nothing(fitted, name, message):
+    model, X = fitted
+    state = edited(model.get_state(), name, lambda array: array[:-1])
+    other = copy.deepcopy(model)
+    with pytest.raises(ValueError, match=message):
+        other.set_state(state)
+    assert_array_equal(other.predict_proba(X), model.predict_proba(X))
+
+
+def test_an_incomplete_state_is_an_error(fitted):
+    model, _ = fitted
+    for name in ("structure", "origin", "fitted.encoders_.0.centre", "network_0.structure"):
+        state = model.get_state()
+        del state[name]
+        with pytest.raises(ValueError, match="does not fit"):
+            BackpropMLPClassifierCV().set_state(state)
+
+
+def test_the_state_of_another_class_is_an_error(fitted):
+    model, _ = fitted
+    with pytest.raises(ValueError, match=r"it is of the class BackpropMLPClassifier\."):
+        BackpropMLPClassifierCV().set_state(model.estimators_[0].get_state())
