@@ -131,11 +131,13 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         -----
         UserWarning
             If learning_rate is 'auto' and a parameter was set that only steps with a
-            learning rate read.
+            learning rate read; or if early stopping cannot hold out a row of a rare class.
         ConvergenceWarning
             If training ends before it has converged (after `max_iter` epochs, say, unless
-            they are a cycle of learning rates), or if the final objective is over 10 %
-            above both the first and the loss of all-zero logits. Not if `tol` is None.
+            they are a cycle of learning rates), if the final objective is over 10 % above
+            both the first and the loss of all-zero logits, or if the final log-loss of the
+            training rows, without dropout, is over 1 % above the entropy of the class
+            shares. Not if `tol` is None.
 
         Notes
         -----
@@ -155,7 +157,14 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
             run = self._train(prepared, tasks)
         if tasks is not None and tasks.error is not None:
             raise tasks.error
-        convergence.warn(self, method, run, stacklevel=3 + N_FRAMES)
+        theta = self._checkpoint.model_theta
+        convergence.warn(
+            self,
+            method,
+            run,
+            stacklevel=3 + N_FRAMES,
+            loss_and_entropy=lambda: _training.loss_and_entropy(prepared, theta),
+        )
         return self
 
     @available_if(has_partial_fit)

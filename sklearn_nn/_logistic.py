@@ -136,18 +136,20 @@ class SGDLogisticClassifier(GradientClassifier):
     early_stopping : bool, default=False
         Whether the stopping rule judges the `scoring` of validation rows instead of the
         objective. Validation rows are `X_val` of `fit`, or else a held-out part of the rows
-        (stratified). The model gets the best parameters.
+        (stratified; classes too rare for that are trained on, with a warning). The model
+        gets the best parameters.
 
     validation_fraction : float, default=0.1
         Part of the rows that early stopping holds out, in (0, 1). Not used if `X_val` is
         passed to `fit`.
 
     scoring : {'loss'}, str, callable or None, default=None
-        Score of the validation rows; higher is better. None is accuracy, as in
-        MLPClassifier. 'loss' is minus the validation loss. A string is the name of a scorer
-        (`sklearn.metrics.get_scorer_names`). A callable (estimator, X, y) -> float gets X
-        as an ndarray or CSR. If the validation rows have weights, scorers get them as
-        `sample_weight`: those of `X_val`, or sample times class weights of held-out rows.
+        Score of the validation rows; higher is better. 'loss' is minus the validation loss.
+        None is 'loss' with `early_stopping`, as in HistGradientBoostingClassifier, else
+        accuracy. A string is the name of a scorer (`sklearn.metrics.get_scorer_names`). A
+        callable (estimator, X, y) -> float gets X as an ndarray or CSR. If the validation
+        rows have weights, scorers get them as `sample_weight`: those of `X_val`, or sample
+        times class weights of held-out rows.
 
     class_weight : dict, 'balanced' or None, default=None
         Weight of each class, as {label: weight}. 'balanced' is

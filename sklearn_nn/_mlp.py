@@ -129,19 +129,20 @@ class BackpropMLPClassifier(GradientClassifier):
     early_stopping : bool, default=False
         Whether the stopping rule judges the `scoring` of validation rows instead of the
         objective. Validation rows are `X_val` of `fit`, or else a held-out part of the rows
-        (stratified, except for multilabel y). The model gets the best parameters. Not used
-        by 'lbfgs'.
+        (stratified, except for multilabel y; classes too rare for that are trained on, with
+        a warning). The model gets the best parameters. Not used by 'lbfgs'.
 
     validation_fraction : float, default=0.1
         Part of the rows that early stopping holds out, in (0, 1). Not used if `X_val` is
         passed to `fit`.
 
     scoring : {'loss'}, str, callable or None, default=None
-        Score of the validation rows; higher is better. None is accuracy, as in
-        MLPClassifier. 'loss' is minus the validation loss. A string is the name of a scorer
-        (`sklearn.metrics.get_scorer_names`). A callable (estimator, X, y) -> float gets X
-        as an ndarray or CSR. If the validation rows have weights, scorers get them as
-        `sample_weight`: those of `X_val`, or sample times class weights of held-out rows.
+        Score of the validation rows; higher is better. 'loss' is minus the validation loss.
+        None is 'loss' with `early_stopping`, as in HistGradientBoostingClassifier, else
+        accuracy. A string is the name of a scorer (`sklearn.metrics.get_scorer_names`). A
+        callable (estimator, X, y) -> float gets X as an ndarray or CSR. If the validation
+        rows have weights, scorers get them as `sample_weight`: those of `X_val`, or sample
+        times class weights of held-out rows.
 
     beta_1, beta_2 : float, default=0.9 and 0.999
         Decay of Adam's moments, in [0, 1).
@@ -246,7 +247,9 @@ class BackpropMLPClassifier(GradientClassifier):
     rows are stratified for more than two classes, too; at any batch size, a sample weight
     acts like repetitions of the row in a full batch (without dropout); `partial_fit` draws
     a new order in each call and equals one epoch of `fit`; `t_` counts updates; 'lbfgs'
-    converges by `tol` or at rounding error; a change of `activation` takes effect at the
+    converges by `tol` or at rounding error; early stopping judges the loss (with
+    scoring='accuracy', runs for two classes follow MLPClassifier's to rounding error, with
+    one more in `n_iter_no_change`); a change of `activation` takes effect at the
     next `fit`; a single class in y gives one column of probabilities; divergence is an
     error, and a final objective far above the first and the null loss gives a warning.
 

@@ -8,6 +8,7 @@
 """
 
 import copy
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -18,20 +19,25 @@ from sklearn.utils import check_random_state
 from ._data import array_api, inputs, labels, sample_weights, split, validation
 from ._data.labels import Encoding
 from ._data.sample_weights import WeightScale
-from ._engine.arrays import Vector, alike, moved_to, numpy_dtype
+from ._engine.arrays import Vector, alike, moved_to, numpy_dtype, to_numpy
+from ._engine.epochs import prediction
 from ._engine.generators import generator_at
 from ._engine.objective.losses import LOSSES
 from ._engine.objective.problem import Problem
-from ._engine.rows import copy_of_rows, view_of_rows
+from ._engine.rows import batches, copy_of_rows, view_of_rows
 from ._engine.stopping import EndedBy
 from ._engine.types import Dataset, TrainingRun, TrainingState
 from ._methods import Method
+from ._monitoring.callbacks import N_FRAMES
 from ._storage.checkpoint import (
     Checkpoint,
     first_checkpoint,
     path_parameters,
     resumed_state,
 )
+
+# Rows whose logits are in memory at once.
+ROWS_AT_ONCE = 10_000
 
 
 class Start(NamedTuple):
@@ -104,7 +110,13 @@ def prepare(
     problem, settings, state = engine_inputs(estimator, method, start, data.n_samples)
     validate = None
     if validation_data is not None:
-        validate = validator_of(estimator, problem, validation_data, start.checkpoint)
+        validate = validator_of(
+            estimator,
+            method.stops_early(estimator),
+            problem,
+            validation_data,
+            start.checkpoint,
+        )
     mean_weight, scale = sample_weights.mean_weight(data), WeightScale()
     if by_partial_fit:
         scale = start.checkpoint.weight_scale
@@ -242,15 +254,20 @@ def separate_validation(estimator, method, data, start, validation_rows):
     if not method.stops_early(estimator):
         return data, None, start
     rng = generator_at(start.checkpoint.start_random_state)
-    training, validation_data = split.split_validation(
-        data, encoding, estimator.validation_fraction, rng
-    )
+    fraction = estimator.validation_fraction
+    training, validation_data, rare = split.split_validation(data, encoding, fraction, rng)
+    if len(rare):
+        # The user's call is above `fit`, `prepare` and this function.
+        warnings.warn(split.rare_message(rare, fraction), stacklevel=4 + N_FRAMES)
     start = start._replace(checkpoint=start.checkpoint.after_split(rng.get_state()))
     return view_of_rows(data, training), copy_of_rows(data, validation_data), start
 
 
-def validator_of(estimator, problem, validation_data, checkpoint):
-    """Return the callable theta -> Validation on the validation rows."""
+def validator_of(estimator, stops_early, problem, validation_data, checkpoint):
+    """Return the callable theta -> Validation on the validation rows.
+
+    `stops_early` tells whether the score decides when training ends.
+    """
 
     def model_at(theta):
         model = copy.copy(estimator)
@@ -260,9 +277,32 @@ def validator_of(estimator, problem, validation_data, checkpoint):
         model._set_model(problem.architecture.layers(theta), encoding)
         return model
 
+    scoring = estimator.scoring
+    if scoring is None:
+        scoring = "loss" if stops_early else "accuracy"
     return validation.validator(
-        problem, validation_data, checkpoint.encoding, estimator.scoring, model_at
+        problem, validation_data, checkpoint.encoding, scoring, model_at
     )
+
+
+def loss_and_entropy(prepared: Prepared, theta):
+    """Return the mean training loss of theta, without dropout, and that of class shares.
+
+    The latter is the loss of the best constant prediction: the entropy of the (weighted)
+    shares of the classes, summed over the outputs if multilabel.
+    """
+    problem, data = prepared.problem, prepared.data
+    architecture = problem.architecture
+    layers = architecture.layers(theta)
+    loss = 0.0
+    for batch in batches(data, None, ROWS_AT_ONCE):
+        logits, _ = prediction.predict(layers, batch.X, architecture.activations, "logits")
+        values, _ = problem.loss.value_and_gradient(logits, batch.y)
+        weight = np.ones(batch.n_samples)
+        if batch.sample_weight is not None:
+            weight = to_numpy(batch.sample_weight)
+        loss += float(np.sum(weight * to_numpy(values))) / data.n_samples
+    return loss, sample_weights.entropy_of_shares(data)
 
 
 def weight_scale_of(mean_weight: float, n_samples: int, n_epochs: int) -> WeightScale:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
 
-from .._engine.arrays import numpy_dtype
+from .._engine.arrays import numpy_dtype, to_numpy
 from .._engine.types import Dataset
 from . import array_api
 
@@ -140,3 +140,22 @@ def mean_weight(data: Dataset) -> float:
         return 1.0
     largest = float(np.max(data.sample_weight))  # so that the sum cannot overflow
     return largest * float(np.mean(data.sample_weight / largest))
+
+
+def entropy_of_shares(data: Dataset) -> float:
+    """Return the entropy in nats of the weighted shares of the classes.
+
+    For 0/1 columns (two classes, multilabel) it is the sum of their entropies.
+    """
+    y = to_numpy(data.y)
+    weight = np.ones(len(y))
+    if data.sample_weight is not None:
+        weight = to_numpy(data.sample_weight).astype(np.float64)
+    weight = weight / weight.sum()
+    if y.ndim == 1:
+        shares = np.bincount(y, weight)
+    else:
+        ones = weight @ y
+        shares = np.concatenate([ones, 1 - ones])
+    shares = shares[shares > 0]
+    return float(-np.sum(shares * np.log(shares)))

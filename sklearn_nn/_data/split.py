@@ -7,52 +7,64 @@ from sklearn.model_selection import train_test_split
 def split_validation(data, encoding, fraction, rng):
     """Return positions of training and validation rows, stratified unless multilabel.
 
-    `fraction` in (0, 1) is the validation part. Raise ValueError if a part would lack a
-    class.
+    `fraction` in (0, 1) is the validation part. Also return the classes that are too rare
+    to be held out, whose rows are all trained on. The order of the positions is random, as
+    MLPClassifier's. Raise ValueError if no class can be held out.
     """
     positions = np.arange(data.n_samples)
     if encoding.multilabel:
-        return split_positions(positions, None, fraction, rng)
+        parts = train_test_split(positions, test_size=fraction, random_state=rng)
+        return *parts, encoding.classes[:0]
     labels = encoding.targets(data.y)
     counts = np.bincount(labels, minlength=len(encoding.classes))
-    check_splittable(counts, encoding.classes, fraction)
-    parts = split_positions(positions, labels, fraction, rng)
-    present = np.flatnonzero(counts)
-    if any(len(np.setdiff1d(present, labels[part])) for part in parts):
-        raise ValueError(fraction_message(counts, encoding.classes, fraction))
-    return parts
-
-
-def split_positions(positions, stratify, fraction, rng):
-    """Return the training and the validation positions, sorted."""
-    training, validation = train_test_split(
-        positions, test_size=fraction, stratify=stratify, random_state=rng
-    )
-    return np.sort(training), np.sort(validation)
-
-
-def check_splittable(counts, classes, fraction):
-    """Raise ValueError if a class has only one row, or a part is too small."""
-    single = classes[counts == 1]
-    if len(single):
+    is_common = counts >= 2
+    while is_common.any():
+        common = positions[is_common[labels]]
+        parts = stratified_parts(common, labels[common], fraction, rng)
+        is_missing = is_common.copy()
+        if parts is None:  # too few rows for so many classes
+            is_missing &= counts == counts[is_common].min()
+        else:
+            is_missing[np.intersect1d(*(labels[part] for part in parts))] = False
+        if not is_missing.any():
+            rare = positions[~is_common[labels]]
+            training = np.concatenate([parts[0], rare]) if len(rare) else parts[0]
+            return training, parts[1], encoding.classes[~is_common & (counts > 0)]
+        is_common &= ~is_missing
+    if counts.max() < 2:
         raise ValueError(
-            f"early_stopping needs at least 2 rows of each class, one to train on and one "
-            f"to validate with; the classes {single.tolist()} have 1 row. Add rows, remove "
-            "these classes, or set early_stopping=False."
+            "early_stopping needs a class with at least 2 rows, one to train on and one to "
+            "validate with; each class has 1 row. Add rows, or set early_stopping=False."
         )
-    n_classes, n_validation = np.sum(counts > 0), np.ceil(fraction * counts.sum())
-    if min(n_validation, counts.sum() - n_validation) < n_classes:
-        raise ValueError(fraction_message(counts, classes, fraction))
+    raise ValueError(fraction_message(counts, encoding.classes, fraction))
+
+
+def stratified_parts(positions, labels, fraction, rng):
+    """Return training and validation positions, or None if there are too few rows."""
+    n_classes, n_validation = len(np.unique(labels)), int(np.ceil(fraction * len(labels)))
+    if min(n_validation, len(labels) - n_validation) < n_classes:
+        return None
+    return train_test_split(
+        positions, test_size=fraction, stratify=labels, random_state=rng
+    )
+
+
+def rare_message(rare, validation_fraction):
+    """Return the warning about classes that are trained on, and not held out."""
+    return (
+        f"The classes {rare.tolist()} have too few rows to be held out with "
+        f"validation_fraction={validation_fraction}: all their rows are trained on, and "
+        "none validates. Raise validation_fraction, or pass X_val and y_val."
+    )
 
 
 def fraction_message(counts, classes, fraction):
-    """Return the error message if a part of the split would lack a class."""
-    smallest = np.min(counts[counts > 0])
-    rare = classes[counts == smallest].tolist()
-    lower = np.ceil(1e4 / smallest) / 1e4  # rounded so that both bounds work as printed
+    """Return the error message if no class can be in both parts of the split."""
+    largest = counts.max()
+    names = classes[counts == largest].tolist()
+    lower = np.ceil(1e4 / largest) / 1e4  # rounded so that both bounds work as printed
     return (
-        f"validation_fraction={fraction} would leave a class out of the training or the "
-        f"validation rows: the smallest classes, {rare}, have {smallest} of "
-        f"{counts.sum()} rows. A validation_fraction from {lower:.4f} to {1 - lower:.4f} "
-        "works."
+        f"validation_fraction={fraction} leaves no class with rows in both parts: the "
+        f"largest classes, {names}, have {largest} of {counts.sum()} rows. A "
+        f"validation_fraction from {lower:.4f} to {1 - lower:.4f} works."
     )

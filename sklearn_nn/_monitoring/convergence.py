@@ -10,6 +10,8 @@ from .._engine.stopping import EndedBy
 
 # Mini-batches make the objective noisy; a larger factor is not noise.
 CLEARLY_WORSE = 1.1
+# The loss of the whole training set has no such noise.
+ABOVE_SHARES = 1.01
 
 REASONS = {
     EndedBy.MAX_ITER: "max_iter={max_iter} was reached before convergence",
@@ -25,10 +27,11 @@ REASONS = {
 CYCLE_IS_OVER = "The cycle of learning rates is over"
 
 
-def warn(estimator, method, run, stacklevel):
-    """Warn if training was interrupted, or ended before it converged.
+def warn(estimator, method, run, stacklevel, loss_and_entropy=None):
+    """Warn if training was interrupted, ended before it converged, or learned nothing.
 
-    `stacklevel` is that of the user's call, seen from this function.
+    `stacklevel` is that of the user's call, seen from here. `loss_and_entropy` is a
+    callable () -> final training loss, entropy of class shares; on a cluster there is none.
     """
     interrupted = interruption(run)
     if interrupted is not None:
@@ -42,8 +45,31 @@ def warn(estimator, method, run, stacklevel):
         # max_iter is the length of the cycle.
         is_cycle=_parameters.has_cycle(estimator) and method.is_stepwise,
     )
-    if text is not None:
-        warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
+    texts = [] if text is None else [text]
+    if loss_and_entropy is not None and may_be_worse_than_shares(estimator, run):
+        texts += worse_than_shares(*loss_and_entropy(), estimator.tol)
+    if texts:
+        warnings.warn(" ".join(texts), ConvergenceWarning, stacklevel=stacklevel)
+
+
+def may_be_worse_than_shares(estimator, run):
+    """Return whether the loss should be compared with that of class shares."""
+    is_log_loss = getattr(estimator, "loss", "log_loss") == "log_loss"
+    was_stopped = run.ended_by in (EndedBy.INTERRUPT, EndedBy.MONITOR)
+    return is_log_loss and estimator.tol is not None and not was_stopped
+
+
+def worse_than_shares(loss, entropy, tol):
+    """Return a list with the warning of a loss worse than the entropy, or without it."""
+    # `tol` is the smallest difference that counts, if the entropy is almost 0.
+    if loss <= ABOVE_SHARES * entropy + tol:
+        return []
+    text = (
+        f"The final training loss, {loss:.3g}, is worse than that of predicting the share "
+        f"of each class for all rows, {entropy:.3g}. The features may need scaling "
+        "(StandardScaler), or the learning rate may be too large."
+    )
+    return [text]
 
 
 def warn_of_ignored(estimator, method, stacklevel):

@@ -104,6 +104,7 @@ def raises_or_gives_probabilities(model, X, y, sample_weight=None, train=fit):
     """Assert that training raises ValueError with a message, or gives finite numbers."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* has no effect")
+        warnings.filterwarnings("ignore", ".* too few rows to be held out")
         message = error_of(train, model, X, y, sample_weight)
     if message is not None:
         assert re.search(r"\w+( \S+){3}", message), message

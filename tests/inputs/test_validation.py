@@ -221,7 +221,12 @@ def test_newton_steps_have_no_learning_rate(parts):
 def test_the_best_epoch_is_kept(estimator_class, parts):
     X_val, y_val = parts[2:]
     model = fitted(
-        estimator_class, parts, early_stopping=True, max_iter=60, n_iter_no_change=4
+        estimator_class,
+        parts,
+        early_stopping=True,
+        scoring="accuracy",
+        max_iter=60,
+        n_iter_no_change=4,
     )
     best = model.best_epoch_
     assert best == 1 + int(np.argmax(model.validation_scores_))
@@ -256,7 +261,7 @@ def test_given_rows_stop_training_as_held_out_rows_do(parts):
     ).fit(X, y)
     rng = np.random.RandomState(0)
     parts = train_test_split(np.arange(len(y)), test_size=0.1, stratify=y, random_state=rng)
-    train, rest = map(np.sort, parts)
+    train, rest = parts
     given = clone(model).fit(X[train], y[train], X_val=X[rest], y_val=y[rest])
     assert given.validation_scores_ == model.validation_scores_
     np.testing.assert_array_equal(given.coef_, model.coef_)
@@ -266,7 +271,12 @@ def test_given_rows_stop_training_as_held_out_rows_do(parts):
 def test_resuming_never_ends_with_a_worse_model(estimator_class, parts):
     X, y, X_val, y_val = parts
     model = fitted(
-        estimator_class, parts, early_stopping=True, warm_start=True, max_iter=15
+        estimator_class,
+        parts,
+        early_stopping=True,
+        scoring="accuracy",
+        warm_start=True,
+        max_iter=15,
     )
     before, epoch = model.best_validation_score_, model.best_epoch_
     model.set_params(learning_rate=5.0, solver="sgd", momentum=0.0, max_iter=2)
@@ -279,10 +289,27 @@ def test_resuming_never_ends_with_a_worse_model(estimator_class, parts):
 # Scoring.
 
 
-def test_default_scoring_is_accuracy(parts):
-    default = fitted(BackpropMLPClassifier, parts)
-    named = fitted(BackpropMLPClassifier, parts, scoring="accuracy")
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_default_scoring_is_the_loss_for_early_stopping_and_else_accuracy(
+    early_stopping, parts
+):
+    parameters = {"early_stopping": early_stopping, "max_iter": 20}
+    default = fitted(BackpropMLPClassifier, parts, **parameters)
+    name = "loss" if early_stopping else "accuracy"
+    named = fitted(BackpropMLPClassifier, parts, scoring=name, **parameters)
     assert default.validation_scores_ == named.validation_scores_
+    assert default.best_epoch_ == named.best_epoch_
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_accuracy_is_that_of_the_scorer(early_stopping, parts):
+    def accuracy(estimator, X, y):
+        return estimator.score(X, y)
+
+    parameters = {"early_stopping": early_stopping, "max_iter": 20}
+    named = fitted(BackpropMLPClassifier, parts, scoring="accuracy", **parameters)
+    scored = fitted(BackpropMLPClassifier, parts, scoring=accuracy, **parameters)
+    assert named.validation_scores_ == scored.validation_scores_
 
 
 @every_method
@@ -460,7 +487,8 @@ def test_failing_scorer_leaves_the_model_unchanged(parts):
 @every_method
 def test_other_validation_rows_reset_the_best_score(estimator_class, parts):
     X, y = parts[:2]
-    model = fitted(estimator_class, parts, early_stopping=True, warm_start=True, max_iter=3)
+    parameters = {"early_stopping": True, "warm_start": True, "scoring": "accuracy"}
+    model = fitted(estimator_class, parts, max_iter=3, **parameters)
     # No model scores as well on these rows as the best one so far did on the others.
     X_hard, y_hard = np.zeros((30, 8)), np.arange(30) % 3
     model.fit(X, y, X_val=X_hard, y_val=y_hard)
@@ -492,7 +520,7 @@ def test_interrupt_during_validation_gives_the_previous_epoch(
     parameters = {"early_stopping": early_stopping, "solver": solver}
     with pytest.warns(UserWarning, match="after 2 finished epochs"):
         model = fitted(estimator_class, parts, scoring=interrupting(3), **parameters)
-    expected = fitted(estimator_class, parts, max_iter=2, **parameters)
+    expected = fitted(estimator_class, parts, max_iter=2, scoring="accuracy", **parameters)
     np.testing.assert_array_equal(
         model.predict_proba(parts[2]), expected.predict_proba(parts[2])
     )

@@ -1,13 +1,17 @@
 """Law 7. Nothing fails silently: divergence raises, unfinished training warns."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from law_models import parameters_of
 from methods import both, textbook_logistic
 from sklearn.datasets import load_wine
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
 
 from sklearn_nn import BackpropMLPClassifier
+from sklearn_nn._monitoring import convergence
 
 
 @both
@@ -81,3 +85,56 @@ def test_training_that_makes_the_model_worse_warns(parameters):
     model = textbook_logistic(random_state=0, **parameters)
     with pytest.warns(ConvergenceWarning, match=r"worse than that of the first, 1\.1, and"):
         model.fit(X, y)
+
+
+WORSE = "worse than that of predicting the share of each class.*StandardScaler"
+
+
+@pytest.mark.parametrize("parameters", [{}, {"early_stopping": True}, {"dropout": 0.5}])
+def test_a_network_worse_than_the_class_shares_says_that_features_may_need_scaling(
+    parameters,
+):
+    X, y = load_wine(return_X_y=True)
+    model = BackpropMLPClassifier(random_state=0, **parameters)
+    with pytest.warns(ConvergenceWarning, match=WORSE):
+        model.fit(1e3 * X, y)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_constant_predictions_warn_unless_the_shares_are_met(weighted):
+    X, y = np.zeros((40, 2)), np.repeat([0, 1], [10, 30])
+    weight = np.where(y == 0, 3.0, 1.0) if weighted else None  # equal shares
+    model = BackpropMLPClassifier(max_iter=1000, n_iter_no_change=50, random_state=0)
+    model.fit(X, y, sample_weight=weight)  # without a warning: it meets the shares
+    share = model.predict_proba(X)[0, 1]
+    assert share == pytest.approx(0.5 if weighted else 0.75, abs=0.02)
+    model.set_params(learning_rate=1e-6, n_iter_no_change=1, tol=0.01)
+    with pytest.warns(ConvergenceWarning, match=WORSE) if not weighted else nullcontext():
+        model.fit(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("parameters", [{"dropout": 0.5}, {"early_stopping": True}])
+def test_loss_of_the_model_without_dropout_is_compared_with_the_entropy(
+    parameters, rows, monkeypatch
+):
+    compared = []
+
+    def record(*loss_and_entropy):
+        compared.append(loss_and_entropy[:2])
+        return []
+
+    monkeypatch.setattr(convergence, "worse_than_shares", record)
+    X, y, _ = rows()
+    model = BackpropMLPClassifier(validation_fraction=0.5, random_state=0, **parameters)
+    model.set_params(n_iter_no_change=5, tol=0.1).fit(X, y, sample_weight=1 + y % 2)
+    [(loss, entropy)] = compared
+    if "dropout" in parameters:
+        expected = log_loss(y, model.predict_proba(X), sample_weight=1 + y % 2)
+        assert loss == pytest.approx(expected)
+        shares = np.bincount(y, 1 + y % 2) / np.sum(1 + y % 2)
+        assert entropy == pytest.approx(-np.sum(shares * np.log(shares)))
+
+
+def test_without_tol_nothing_is_compared():
+    X, y = load_wine(return_X_y=True)
+    BackpropMLPClassifier(max_iter=2, tol=None, random_state=0).fit(1e3 * X, y)

@@ -81,6 +81,32 @@ def test_network_agrees_with_mlp_classifier(kind, activation, solver, data):
     assert ours.out_activation_ == theirs.out_activation_
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_early_stopping_by_accuracy_agrees_with_mlp_classifier(solver, data):
+    # For two classes; for more, MLPClassifier's split is not stratified.
+    X, y = data("binary")
+    X, y = X[:500], y[:500]
+    parameters = {
+        "hidden_layer_sizes": (20,),
+        "solver": solver,
+        "batch_size": BATCH_SIZE,  # divides the 450 training rows
+        "shuffle": False,
+        "early_stopping": True,
+        "random_state": 0,
+    }
+    ours = BackpropMLPClassifier(
+        alpha=0.1 / BATCH_SIZE, scoring="accuracy", n_iter_no_change=11, **parameters
+    )
+    theirs = MLPClassifier(alpha=0.1, n_iter_no_change=10, **parameters)
+    fit_quietly(ours, X, y)
+    fit_quietly(theirs, X, y)
+    assert ours.n_iter_ == theirs.n_iter_ > 11
+    assert ours.validation_scores_ == theirs.validation_scores_
+    assert ours.best_validation_score_ == theirs.best_validation_score_
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
+    assert_close_arrays(ours.coefs_, theirs.coefs_)
+
+
 @pytest.mark.parametrize("nesterov", [True, False])
 @pytest.mark.parametrize("momentum", [0, 0.5, 1.0])
 def test_momentum_agrees_with_mlp_classifier(nesterov, momentum, data):
