@@ -12,13 +12,18 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from . import _onnx_table
 from ._classifier import GradientClassifier
 from ._engine.arrays import to_numpy
 from ._engine.types import Layer
+from ._mlp_cv import BackpropMLPClassifierCV
 from ._version import __version__
 
 # Of 2022; onnxruntime reads them since 1.12.
 OPSET, IR_VERSION = 17, 8
+# Operators of other domains, and the version of the domain.
+DOMAINS = {"LabelEncoder": "ai.onnx.ml"}
+ML_OPSET = 3
 
 
 class Graph:
@@ -32,17 +37,20 @@ class Graph:
 
     def __init__(self, dtype):
         self.dtype = np.dtype(dtype)
+        self.scope = ""  # begins the names of nodes and constants
+        self.inputs = []  # (name, dtype, number of columns)
         self.nodes = []  # (operator, input names, output name, attributes)
         self.constants = {}  # name -> ndarray
 
     def add(self, operator, *inputs, output=None, **attributes):
         """Add a node; return the name of its output."""
-        output = output or f"{operator.lower()}_{len(self.nodes)}"
+        output = output or f"{self.scope}{operator.lower()}_{len(self.nodes)}"
         self.nodes.append((operator, inputs, output, attributes))
         return output
 
     def constant(self, name, array):
         """Add a constant; return its name."""
+        name = self.scope + name
         self.constants[name] = array
         return name
 
@@ -116,12 +124,12 @@ ACTIVATIONS = {
 }
 
 
-def to_onnx(estimator: GradientClassifier):
+def to_onnx(estimator: GradientClassifier | BackpropMLPClassifierCV):
     """Convert a fitted estimator to an ONNX model, which predicts without Python.
 
     Parameters
     ----------
-    estimator : SGDLogisticClassifier or BackpropMLPClassifier
+    estimator : SGDLogisticClassifier, BackpropMLPClassifier or BackpropMLPClassifierCV
         Fitted.
 
     Returns
@@ -136,6 +144,11 @@ def to_onnx(estimator: GradientClassifier):
         - output 'probabilities': the result of `predict_proba`, float32 of shape
           (n_samples, n_classes).
 
+        That of a BackpropMLPClassifierCV takes a table as it is: 'X' of float64 for an
+        array of numbers, else an input for each column, of shape (n_samples, 1), with the
+        name of the column ('x0', 'x1', ... without names). Strings are of type string, and
+        '' is missing; all others are float64, with NaN for missing, and 0 and 1 for bool.
+
     Raises
     ------
     ImportError
@@ -145,7 +158,8 @@ def to_onnx(estimator: GradientClassifier):
     NotFittedError
         If it is not fitted.
     ValueError
-        If a numeric label is not an integer of 64 bits.
+        If a numeric label is not an integer of 64 bits, or a column has the name of an
+        output.
 
     Notes
     -----
@@ -170,7 +184,7 @@ def to_onnx(estimator: GradientClassifier):
 
 def check_exportable(estimator):
     """Raise TypeError or NotFittedError unless this is a fitted model of the package."""
-    if isinstance(estimator, GradientClassifier):
+    if isinstance(estimator, (GradientClassifier, BackpropMLPClassifierCV)):
         check_is_fitted(estimator)
         return
     advice = "Convert estimators of other packages with skl2onnx."
@@ -181,8 +195,8 @@ def check_exportable(estimator):
             "with onnx.compose.merge_models."
         )
     raise TypeError(
-        "to_onnx needs a fitted SGDLogisticClassifier or BackpropMLPClassifier; got "
-        f"{type(estimator).__name__}. {advice}"
+        "to_onnx needs a fitted SGDLogisticClassifier, BackpropMLPClassifier or "
+        f"BackpropMLPClassifierCV; got {type(estimator).__name__}. {advice}"
     )
 
 
@@ -195,20 +209,60 @@ def check_onnx_is_installed():
 
 
 def graph_of(estimator):
-    """Return the Graph from 'X' to 'label' and 'probabilities'."""
+    """Return the Graph from the inputs to 'label' and 'probabilities'."""
+    if isinstance(estimator, BackpropMLPClassifierCV):
+        return graph_of_folds(estimator)
     encoding = estimator._checkpoint.encoding
-    layers = [Layer(*map(to_numpy, layer)) for layer in estimator._layers()]
+    layers = layers_of(estimator)
     graph = Graph(np.result_type(layers[0].weight, np.float32))
-    hidden = estimator._checkpoint.architecture.activations
-    logits = add_logits(graph, layers, [*hidden, "identity"])
+    graph.inputs = [("X", np.float32, estimator.n_features_in_)]
+    a = "X" if graph.dtype == np.float32 else graph.add("Cast", "X", to=graph.dtype)
+    logits = add_logits(graph, a, estimator)
     add_label(graph, logits, encoding)
     add_probabilities(graph, logits, encoding)
     return graph
 
 
-def add_logits(graph, layers, activations):
-    """Add the network; return the name of the logits (N, n_outputs)."""
-    a = "X" if graph.dtype == np.float32 else graph.add("Cast", "X", to=graph.dtype)
+def graph_of_folds(estimator):
+    """Return the Graph of networks for a table, the mean of their probabilities."""
+    graph = Graph(np.float32)
+    schema = estimator.encoders_[0].schema
+    has_names = hasattr(estimator, "feature_names_in_")
+    graph.inputs = _onnx_table.table_inputs(schema, has_names)
+    names = [name for name, _, _ in graph.inputs]
+    graph.scope = "table: "  # no column has such a name, and a space
+    numbers = _onnx_table.add_numbers(graph, schema, names)
+    codes = _onnx_table.add_codes(graph, schema, names)
+    n_classes, probas = len(estimator.classes_), []
+    pairs = zip(estimator.encoders_, estimator.estimators_, strict=True)
+    for k, (encoder, network) in enumerate(pairs):
+        graph.scope = f"network {k}: "
+        encoded = _onnx_table.add_encoded(graph, encoder, numbers, codes)
+        logits = add_logits(graph, encoded, network)
+        probas.append(
+            _onnx_table.add_probabilities_of(
+                graph, logits, n_classes, estimator.temperature_
+            )
+        )
+    graph.scope = "mean: "
+    n_networks = graph.constant("n_networks", np.array(float(len(probas))))
+    mean = graph.add("Div", graph.add("Sum", *probas), n_networks)
+    index = graph.add("ArgMax", mean, axis=1, keepdims=0)
+    classes = graph.constant("classes", onnx_labels(estimator.classes_))
+    graph.add("Gather", classes, index, output="label")
+    graph.add("Cast", mean, to=np.float32, output="probabilities")
+    return graph
+
+
+def layers_of(estimator):
+    """Return the layers of an estimator as ndarrays."""
+    return [Layer(*map(to_numpy, layer)) for layer in estimator._layers()]
+
+
+def add_logits(graph, a, estimator):
+    """Add the network with input `a`; return the name of the logits (N, n_outputs)."""
+    layers = layers_of(estimator)
+    activations = [*estimator._checkpoint.architecture.activations, "identity"]
     for i, (layer, activation) in enumerate(zip(layers, activations, strict=True)):
         weight = graph.constant(f"weight_{i}", layer.weight.astype(graph.dtype))
         intercept = graph.constant(f"intercept_{i}", layer.intercept.astype(graph.dtype))
@@ -266,21 +320,27 @@ def to_model_proto(graph, estimator):
         return helper.make_tensor_value_info(name, kind, ["N", *columns])
 
     nodes, constants = onnx_parts(graph)
-    encoding = estimator._checkpoint.encoding
-    labels = onnx_labels(encoding.classes)  # of multilabel y the column numbers
-    label_columns = [encoding.n_outputs] if encoding.multilabel else []
+    labels = onnx_labels(to_numpy(estimator.classes_))  # multilabel: column numbers
+    is_multilabel = hasattr(estimator, "_checkpoint") and (
+        estimator._checkpoint.encoding.multilabel
+    )
+    label_columns = [len(labels)] if is_multilabel else []
+    domains = {DOMAINS[node[0]] for node in graph.nodes if node[0] in DOMAINS}
     model = helper.make_model(
         helper.make_graph(
             nodes,
             type(estimator).__name__,
-            [value_info("X", np.float32, estimator.n_features_in_)],
+            [value_info(*given) for given in graph.inputs],
             [
                 value_info("label", labels.dtype, *label_columns),
                 value_info("probabilities", np.float32, len(labels)),
             ],
             constants,
         ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=[
+            helper.make_opsetid("", OPSET),
+            *(helper.make_opsetid(domain, ML_OPSET) for domain in domains),
+        ],
         ir_version=IR_VERSION,
         producer_name="sklearn_nn",
         producer_version=__version__,
@@ -297,7 +357,8 @@ def onnx_parts(graph):
         if operator == "Cast":
             kind = helper.np_dtype_to_tensor_dtype(np.dtype(attributes["to"]))
             attributes = {"to": kind}
-        return helper.make_node(operator, inputs, [output], **attributes)
+        domain = DOMAINS.get(operator)
+        return helper.make_node(operator, inputs, [output], domain=domain, **attributes)
 
     constants = graph.constants.items()
     return (

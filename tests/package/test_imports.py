@@ -19,7 +19,7 @@ FLOORS = [
     {"_display", "dask"},
     {"_checks"},
     {"_onnx", "_show_versions"},
-    {"_mlp_cv"},
+    {"_mlp_cv", "_onnx_table"},
     {"_folds"},
     {"_logistic", "_mlp"},
     {"_classifier"},

@@ -1,0 +1,132 @@
+"""The graph of networks for tables: from numbers and strings to probabilities.
+
+As the estimator, it encodes numbers in float64 and categories by their codes, computes the
+networks in float32, and averages their probabilities in float64.
+"""
+
+import numpy as np
+
+from ._table.encoder import CLIP
+
+# z^2 must not overflow; such a z is far beyond the clip.
+LARGEST = 1e100
+
+
+def table_inputs(schema, has_names):
+    """Return (name, dtype, number of columns) of each input of the graph.
+
+    It is one matrix 'X' if all columns are numbers without names, else one per column.
+    Strings are inputs of type object.
+    """
+    if not schema.categorical and not has_names:
+        return [("X", np.float64, len(schema.names))]
+    of_strings = {
+        j
+        for j, vocabulary in zip(schema.categorical, schema.vocabularies, strict=True)
+        if isinstance(vocabulary[0], str)
+    }
+    taken = {"label", "probabilities"} & set(schema.names)
+    if taken:
+        raise ValueError(
+            f"The columns {sorted(taken)} have names of outputs of the graph. Rename them, "
+            "and fit the model again."
+        )
+    return [
+        (name, object if j in of_strings else np.float64, 1)
+        for j, name in enumerate(schema.names)
+    ]
+
+
+def add_numbers(graph, schema, names):
+    """Add the matrix of numbers (N, n_numbers) in float64; return its name, or None."""
+    if names == ["X"]:
+        return "X"
+    columns = [names[j] for j in schema.numeric]
+    return graph.add("Concat", *columns, axis=1) if columns else None
+
+
+def add_codes(graph, schema, names):
+    """Add the codes (N, 1) of each categorical column; return their names.
+
+    They are shifted by 1: 0 is a category that is not in the vocabulary.
+    """
+    pairs = zip(schema.categorical, schema.vocabularies, strict=True)
+    return [add_code(graph, names[j], vocabulary) for j, vocabulary in pairs]
+
+
+def add_code(graph, name, vocabulary):
+    """Add the shifted code of a column; the last one is that of a missing value."""
+    n = len(vocabulary)
+    if isinstance(vocabulary[0], str):
+        # A missing string is an empty one, unless that is a category.
+        keys = [*vocabulary] if "" in vocabulary else [*vocabulary, ""]
+        codes = list(range(1, len(keys) + 1))
+        return graph.add(
+            "LabelEncoder", name, keys_strings=keys, values_int64s=codes, default_int64=0
+        )
+    values = np.array(vocabulary, dtype=np.float64)[None, :]
+    is_equal = graph.add("Equal", name, graph.constant(f"values_{name}", values))
+    shifted = np.arange(1.0, n + 1)[:, None]
+    code = graph.add(
+        "MatMul",
+        graph.add("Cast", is_equal, to=np.float64),
+        graph.constant(f"codes_{name}", shifted),
+    )
+    is_missing = graph.add("Cast", graph.add("IsNaN", name), to=np.float64)
+    missing = graph.constant(f"missing_{name}", np.array(n + 1.0))
+    code = graph.add("Add", code, graph.add("Mul", is_missing, missing))
+    return graph.add("Cast", code, to=np.int64)
+
+
+def add_encoded(graph, encoder, numbers, codes):
+    """Add the encoded rows (N, n_columns) in float32; return their name."""
+    parts = [] if numbers is None else add_encoded_numbers(graph, encoder, numbers)
+    for k, code in enumerate(codes):
+        parts.append(add_encoded_category(graph, encoder, k, code))
+    return graph.add("Concat", *parts, axis=1)
+
+
+def add_encoded_numbers(graph, encoder, numbers):
+    """Add the clipped numbers and their indicators; return a list of names."""
+    # A constant is divided by infinity.
+    scale = np.where(encoder.scale > 0, encoder.scale, np.inf)
+    scaled = graph.add("Div", numbers, graph.constant("scale", scale))
+    shift = graph.constant("shift", encoder.centre / scale)
+    z = graph.add("Sub", scaled, shift)
+    is_missing = graph.add("IsNaN", numbers)
+    zero = graph.constant("zero", np.array(0.0))
+    z = graph.add("Where", is_missing, zero, z)
+    z = graph.add("Min", z, graph.constant("most", np.array(LARGEST)))
+    z = graph.add("Max", z, graph.constant("least", np.array(-LARGEST)))
+    # z / sqrt(1 + (z / 3)^2)
+    ratio = graph.add("Div", z, graph.constant("clip", np.array(CLIP)))
+    one = graph.constant("one", np.array(1.0))
+    root = graph.add("Sqrt", graph.add("Add", graph.add("Mul", ratio, ratio), one))
+    parts = [graph.add("Cast", graph.add("Div", z, root), to=np.float32)]
+    columns = np.flatnonzero(encoder.has_indicator)
+    if len(columns):
+        indices = graph.constant("with_indicator", columns)
+        indicators = graph.add("Gather", is_missing, indices, axis=1)
+        parts.append(graph.add("Cast", indicators, to=np.float32))
+    return parts
+
+
+def add_encoded_category(graph, encoder, k, code):
+    """Add the encoded columns of a categorical column; return their name."""
+    n_levels = encoder.n_levels[k]
+    levels = np.roll(encoder.levels[k], 1)  # shifted as the codes
+    if n_levels <= 2:
+        values = np.where(levels >= 0, 2 * levels - 1, 0).astype(np.float32)
+        return graph.add("Gather", graph.constant(f"values_{k}", values), code)
+    level = graph.add("Gather", graph.constant(f"levels_{k}", levels), code)
+    all_levels = graph.constant(f"all_levels_{k}", np.arange(n_levels)[None, :])
+    return graph.add("Cast", graph.add("Equal", level, all_levels), to=np.float32)
+
+
+def add_probabilities_of(graph, logits, n_classes, temperature):
+    """Add the probabilities (N, n_classes) of a network, in float64; return their name."""
+    logits = graph.add("Cast", logits, to=np.float64)
+    if n_classes == 2:
+        logits = graph.add("Concat", graph.add("Sub", logits, logits), logits, axis=1)
+    divisor = graph.constant("temperature", np.array(temperature))
+    return graph.add("Softmax", graph.add("Div", logits, divisor), axis=1)
