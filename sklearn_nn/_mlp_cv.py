@@ -32,9 +32,9 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
     Takes data frames or arrays with numbers of any scale, categories, and missing values,
     and needs no tuning. For each fold it encodes the columns, trains a
     BackpropMLPClassifier for a whole cycle of learning rates, and keeps the epoch of least
-    log-loss on the held-out rows. Probabilities are means over the networks, whose logits
-    are divided by a temperature that out-of-fold predictions choose. `cv_log_loss_` and
-    `cv_score_` say what to expect on new rows, without a test set.
+    log-loss on the held-out rows [1]_. Probabilities are means over the networks, whose
+    logits are divided by a temperature that out-of-fold predictions choose. `cv_log_loss_`
+    and `cv_score_` say what to expect on new rows, without a test set.
 
     Parameters
     ----------
@@ -60,10 +60,10 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         number for all hidden layers, or one for each.
 
     alpha : float, default=0.02
-        Strength of the decoupled weight decay ('adamw'), >= 0.
+        Strength of the decoupled weight decay ('adamw' [3]_), >= 0.
 
     learning_rate_init : float, default=0.005
-        Peak of the cycle of learning rates ('one_cycle'), > 0.
+        Peak of the cycle of learning rates ('one_cycle' [4]_), > 0.
 
     max_iter : int, default=100
         Number of epochs of the cycle.
@@ -82,7 +82,9 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         - an iterable of pairs of training and held-out row numbers.
 
     calibrate : bool, default=True
-        Whether to divide logits by a temperature of least log-loss on the held-out rows.
+        Whether to divide logits by a temperature, chosen by the log-loss of the held-out
+        rows [2]_. For the mean of several networks, which is less extreme, it is the root
+        of that of single ones.
 
     categorical_features : {'from_dtype'}, array-like or None, default='from_dtype'
         Names, indices or a mask of the categorical columns. With 'from_dtype' they are the

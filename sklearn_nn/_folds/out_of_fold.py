@@ -14,6 +14,12 @@ from .calibration import best_temperature, log_proba_of
 from .data import TrainingData
 from .networks import Fold
 
+# Means of probabilities are less extreme than those of single networks, from which the
+# temperature is estimated: part of its logarithm is left for the mean of several. On 14
+# tables the log-loss is .999 +- .001 of that without a temperature, and with the whole
+# logarithm 1.004 +- .002, or 1.009 +- .004 if it divides the logits of the mean.
+PART_OF_MEAN = 0.5
+
 
 class OutOfFold(NamedTuple):
     """Predictions for the rows that were held out, and how good they are."""
@@ -33,6 +39,8 @@ def out_of_fold(folds: list[Fold], data: TrainingData, calibrates) -> OutOfFold:
         temperatures = [temperature_of(folds, epochs, k) for k in range(len(folds))]
         kept = [(fold.network.best_epoch_ or fold.network.n_iter_) - 1 for fold in folds]
         temperature = temperature_of(folds, kept)
+        if len(folds) > 1:
+            temperature **= PART_OF_MEAN
     log_proba = combined(folds, epochs, temperatures, data)
     return OutOfFold(log_proba, *scores_of(log_proba, data), temperature)
 

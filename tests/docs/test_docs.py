@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 import sklearn_nn
-from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
+from sklearn_nn import (
+    BackpropMLPClassifier,
+    BackpropMLPClassifierCV,
+    SGDLogisticClassifier,
+)
 from sklearn_nn._engine.epochs.optimizers import OPTIMIZERS
 from sklearn_nn._engine.epochs.schedules import SCHEDULES
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
@@ -25,7 +29,7 @@ PAGES = [
     for path in sorted(DOCS.rglob("*.rst"))
     if not GENERATED & set(path.relative_to(DOCS).parts)
 ]
-ESTIMATORS = [SGDLogisticClassifier, BackpropMLPClassifier]
+ESTIMATORS = [SGDLogisticClassifier, BackpropMLPClassifier, BackpropMLPClassifierCV]
 SCRIPTS = [*sorted(ROOT.glob("examples/*.py")), *sorted(DOCS.glob("tutorials/*.py"))]
 
 

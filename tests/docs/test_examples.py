@@ -85,6 +85,16 @@ def test_deploy_with_onnx_says_what_to_install():
     assert "pip install 'sklearn_nn[onnx]' onnxruntime" in result.stdout
 
 
+def test_table_without_tuning_knows_what_to_expect(tmp_path):
+    printed = run_example("table_without_tuning.py", "--rows", "1000", folder=tmp_path)
+    network, _, itself, bound = (
+        float(re.search(rf"^ *{name} +(\S+)", printed, flags=re.M)[1])
+        for name in ("network", "trees", "expected of itself", "true probabilities")
+    )
+    assert bound < network < itself + 0.02
+    assert itself < bound + 0.12
+
+
 def test_train_on_torch_gives_the_same_model(tmp_path):
     pytest.importorskip("torch")
     printed = run_example("train_on_torch.py", folder=tmp_path)

@@ -17,6 +17,7 @@ from sklearn.model_selection import (
 )
 
 from sklearn_nn import BackpropMLPClassifierCV
+from sklearn_nn._folds.calibration import best_temperature, class_logits
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,27 @@ def test_without_calibration_the_temperature_is_one(table):
     X, y = table
     assert quick(calibrate=False).fit(X, y).temperature_ == 1
     assert quick().fit(X, y).temperature_ != 1
+
+
+def test_temperature_of_the_mean_is_the_root_of_that_of_single_networks(table):
+    X, y = table
+    folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, y))
+    model = quick(cv=folds).fit(X, y)
+    indices, logits, labels = np.searchsorted(model.classes_, y), [], []
+    for (_, held_out), encoder, network in zip(
+        folds, model.encoders_, model.estimators_, strict=True
+    ):
+        z = network.decision_function(encoder.transform(X.iloc[held_out]))
+        logits.append(class_logits(z[:, None], 2))
+        labels.append(indices[held_out])
+    logits, labels = np.concatenate(logits), np.concatenate(labels)
+    single = best_temperature(logits, labels, np.ones(len(labels)))
+    assert model.temperature_ == pytest.approx(np.sqrt(single), rel=1e-4)
+    one, n = quick(cv=folds[:1]).fit(X, y), len(folds[0][1])
+    [network], [encoder] = one.estimators_, one.encoders_
+    z = network.decision_function(encoder.transform(X.iloc[folds[0][1]]))
+    whole = best_temperature(class_logits(z[:, None], 2), labels[:n], np.ones(n))
+    assert one.temperature_ == pytest.approx(whole, rel=1e-4)
 
 
 def test_each_network_keeps_its_epoch_of_least_loss(table):
