@@ -269,7 +269,13 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         Warns
         -----
         UserWarning
-            If a class of held-out rows is not among the training rows of their split.
+            If a class of held-out rows is not among the training rows of their split. These
+            rows count in the scores, but not when epoch and temperature are chosen.
+
+        Notes
+        -----
+        Ctrl-C, or an exception in a callback, leaves the estimator unchanged. A callback
+        that returns True ends the training of its fold.
         """
         _parameters.check_values(self)
         # Combinations, such as one dropout for each hidden layer.

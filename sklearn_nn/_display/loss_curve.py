@@ -113,7 +113,8 @@ class LossCurveDisplay:
             raise TypeError(
                 "LossCurveDisplay needs a fitted estimator with loss_curve_; "
                 f"{type(estimator).__name__} has none. Pass a classifier of sklearn_nn "
-                "(for a pipeline, its last step, pipeline[-1])."
+                "(for a pipeline, its last step, pipeline[-1]; for "
+                "BackpropMLPClassifierCV, one of its estimators_)."
             )
         # MLPClassifier has only some of these.
         curves = {

@@ -95,6 +95,8 @@ def test_curves_of_a_fold_are_drawn(table):
     model = quick().fit(X, y)
     display = LossCurveDisplay.from_estimator(model.estimators_[0])
     assert {"training loss", "validation loss"} <= set(display.lines_)
+    with pytest.raises(TypeError, match="one of its estimators_"):
+        LossCurveDisplay.from_estimator(model)
 
 
 def test_verbose_names_the_fold(table, capsys):
@@ -162,14 +164,15 @@ def test_a_callback_that_stops_ends_each_fold(table):
     assert np.isfinite(model.cv_log_loss_)
 
 
-def test_an_error_in_a_callback_leaves_the_model_unchanged(table):
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_error_or_interrupt_in_a_callback_leaves_the_model_unchanged(table, error):
     def fail():
-        raise RuntimeError("this callback does not work")
+        raise error("this callback does not work")
 
     X, y = table
     model = quick().fit(X, y)
     before = model.predict_proba(X)
     pytest.importorskip("sklearn.callback", reason="came with scikit-learn 1.9")
-    with pytest.raises(RuntimeError, match="does not work"):
+    with pytest.raises(error):
         model.set_callbacks(Recorder(fail)).fit(X, y)
     assert_array_equal(model.predict_proba(X), before)
