@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from .._monitoring.callbacks import N_FRAMES
 from .data import TrainingData
 
 DEFAULT_FOLDS = 5  # scikit-learn's meaning of None
@@ -104,5 +105,6 @@ def warn_of_missing_classes(splits):
             f"held-out rows. These {n_rows} held-out rows do not count when the epoch and "
             "the temperature are chosen; cv_log_loss_ and cv_score_ include them.",
             UserWarning,
-            stacklevel=2,
+            # The user's call is above `fit`, `splits_of` and this function.
+            stacklevel=4 + N_FRAMES,
         )

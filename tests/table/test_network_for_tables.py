@@ -328,8 +328,10 @@ def test_a_class_that_a_split_leaves_out_is_warned_of(table):
     y = y.astype(object)
     y[100:] = "late"
     folds = [(np.arange(90), np.arange(90, 120)), (np.arange(30, 120), np.arange(30))]
-    with pytest.warns(UserWarning, match="lack a class of the held-out rows. These 20"):
+    message = "lack a class of the held-out rows. These 20"
+    with pytest.warns(UserWarning, match=message) as caught:
         model = quick(cv=folds).fit(X, y)
+    assert caught[0].filename == __file__
     assert np.isfinite(model.cv_log_loss_)
     assert model.predict_proba(X).shape == (len(y), 3)
 
