@@ -56,7 +56,9 @@ def may_be_worse_than_shares(estimator, run):
     """Return whether the loss should be compared with that of class shares."""
     is_log_loss = getattr(estimator, "loss", "log_loss") == "log_loss"
     was_stopped = run.ended_by in (EndedBy.INTERRUPT, EndedBy.MONITOR)
-    return is_log_loss and estimator.tol is not None and not was_stopped
+    # Newton's method ends there only near the optimum.
+    is_optimum = run.gap is not None and run.ended_by is EndedBy.CONVERGED
+    return is_log_loss and estimator.tol is not None and not (was_stopped or is_optimum)
 
 
 def worse_than_shares(loss, entropy, tol):

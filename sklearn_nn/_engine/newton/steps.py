@@ -92,7 +92,7 @@ GROWTH = 5
 ROWS_PER_PARAMETER, HESSIAN_ROWS_PER_PARAMETER = 30, 20
 MIN_HESSIAN_PART, MIN_HESSIAN_ROWS = 0.1, 2000
 # Scales of features are estimated on this number of rows, or of values, or on a sample.
-ROWS_FOR_SCALES, NUMBERS_FOR_SCALES = 10_000, 2**19
+ROWS_FOR_SCALES, NUMBERS_FOR_SCALES = 5000, 2**18
 # Relative gap to end at on a sample, which determines the optimum no better.
 SAMPLE_TOL = 1e-2
 # Actual decrease / predicted decrease: a step with less than SUFFICIENT is rejected. With
