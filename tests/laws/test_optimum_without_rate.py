@@ -108,18 +108,18 @@ def test_auto_begins_on_a_sample(many_rows):
     # Otherwise the test above would not show that a sample survives a warm start.
     sizes = [
         fit(auto(max_iter=n_steps), *many_rows(2))._checkpoint.state.memory.sample_size
-        for n_steps in (1, 2, 8)
+        for n_steps in (1, 8)
     ]
-    assert sizes[0] == sizes[1] < sizes[2] == 20_000
+    assert sizes[0] < sizes[1] == 20_000
 
 
 @either_seed
 def test_auto_converges_as_with_warm_starts(seed, many_rows):
     X, y = many_rows(3)
     whole = auto(random_state=seed()).fit(X, y)
-    pieces = auto(max_iter=2, random_state=seed(), warm_start=True)
+    pieces = auto(max_iter=1, random_state=seed(), warm_start=True)
     fit(pieces, X, y).set_params(max_iter=1000).fit(X, y)
-    assert pieces.n_iter_ == whole.n_iter_ - 2 > 0
+    assert pieces.n_iter_ == whole.n_iter_ - 1 > 0
     np.testing.assert_array_equal(parameters_of(pieces), parameters_of(whole), strict=True)
 
 
@@ -281,7 +281,7 @@ def test_all_ignored_parameters_are_in_one_warning_of_each_call(many_rows):
 def test_early_stopping_uses_n_iter_no_change(many_rows):
     X, y = many_rows(2)
     # The loss falls in each step, but accuracy does not rise in each.
-    parameters = {"early_stopping": True, "scoring": "accuracy"}
+    parameters = {"early_stopping": True, "scoring": "accuracy", "tol": 1e-9}
     models = [auto(n_iter_no_change=n, **parameters) for n in (1, 30)]
     few, many = (fit(model, X, y).n_iter_ for model in models)  # warnings are errors
     assert few < many

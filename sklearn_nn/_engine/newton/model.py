@@ -26,9 +26,9 @@ PROVING_PART, MIN_PROVING = 0.25, 2
 # From this multiple of `tol` on, a predicted decrease is worth a dual point: its bound also
 # holds for the step after it. Above the second part of J, it must be `tol` itself.
 PROVE_FROM, LARGEST_TO_PROVE = 7.0, 1e-2
-# A Hessian's matrix is formed if it takes as long as this number of products. Steps with l1
-# need many products.
-CHEAP, CHEAP_WITH_L1 = 3.0, 100.0
+# A Hessian's matrix is formed if it takes as long as this number of products. Steps with l1,
+# or to rounding error, need many.
+CHEAP, CHEAP_FOR_MANY = 3.0, 100.0
 MAX_SOFTMAX_PARAMETERS = 150
 # Part of the curvature at theta = 0 that enters the damping.
 NULL_CURVATURE_PART = 0.1
@@ -36,7 +36,7 @@ NULL_CURVATURE_PART = 0.1
 NO_PENALTY = 1e-14
 # With at most this number of rows, steps are so cheap that training ignores `tol` and ends
 # at rounding error.
-FEW_ROWS = 100
+FEW_ROWS = 1000
 # Relative rounding error of an objective, in units of eps of the data type.
 ROUNDINGS_OF_OBJECTIVE = 64
 
@@ -290,7 +290,8 @@ def is_cheap(newton: NewtonProblem, cost: float) -> bool:
     n_outputs = newton.l2.shape[1]
     if n_outputs > 1 and newton.l2.size > MAX_SOFTMAX_PARAMETERS:
         return False  # it has a block for each pair of outputs
-    return cost <= (CHEAP if newton.l1 is None else CHEAP_WITH_L1)
+    needs_many = newton.l1 is not None or not newton.tol
+    return cost <= (CHEAP_FOR_MANY if needs_many else CHEAP)
 
 
 def solver_of_blocks(blocks, added: Matrix) -> Callable | None:
