@@ -121,7 +121,7 @@ class SGDLogisticClassifier(GradientClassifier):
         Tolerance of the stopping rule:
 
         - with learning_rate='auto', training ends if the relative gap (J - J*) / J is at
-          most `tol`, where J* is the optimum; with at most 1000 rows, at rounding error.
+          most `tol`, where J* is the optimum; with at most 100 rows, at rounding error.
           The gap is proven where that is possible: see `gap_`;
         - with a learning rate, an improvement of the objective (nats per sample) counts if
           it is at least `tol`;

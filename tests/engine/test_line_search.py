@@ -52,10 +52,10 @@ def test_the_best_length_is_that_of_the_lowest_objective(table, penalty, monkeyp
 
 @any_table
 def test_nearly_separable_rows_take_few_steps(table):
-    # To rounding error. Whole steps alone take 12, 14 and 12.
+    # Whole steps alone take 9, 10 and 9.
     X, y = rows_of(table)
     model = SGDLogisticClassifier().fit(X, y)
-    assert model.n_iter_ <= 9
+    assert model.n_iter_ <= 7
     assert model.gap_ <= 1e-4
 
 

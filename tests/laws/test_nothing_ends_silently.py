@@ -123,7 +123,7 @@ def test_a_proven_gap_is_an_attribute():
 def test_max_iter_warns_only_of_a_gap_above_tol():
     # With few rows, steps go on to rounding error unless `max_iter` ends them.
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(300, 5))
+    X = rng.normal(size=(100, 5))
     y, warned = noisy(X[:, 0], rng), []
     for n_steps in range(1, 9):
         with warnings.catch_warnings(record=True) as caught:

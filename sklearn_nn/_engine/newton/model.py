@@ -26,17 +26,17 @@ PROVING_PART, MIN_PROVING = 0.25, 2
 # From this multiple of `tol` on, a predicted decrease is worth a dual point: its bound also
 # holds for the step after it. Above the second part of J, it must be `tol` itself.
 PROVE_FROM, LARGEST_TO_PROVE = 7.0, 1e-2
-# A Hessian's matrix is formed if it takes as long as this number of products. Steps with l1,
-# or to rounding error, need many.
+# A Hessian's matrix is formed if it takes as long as this number of products. Steps with
+# l1, or to rounding error, need many.
 CHEAP, CHEAP_FOR_MANY = 3.0, 100.0
 MAX_SOFTMAX_PARAMETERS = 150
 # Part of the curvature at theta = 0 that enters the damping.
 NULL_CURVATURE_PART = 0.1
 # A penalty below this part of the curvature at theta = 0 is a rounding error.
 NO_PENALTY = 1e-14
-# With at most this number of rows, steps are so cheap that training ignores `tol` and ends
-# at rounding error.
-FEW_ROWS = 1000
+# With at most this number of rows, training ignores `tol` and ends at rounding error. A row
+# counts as often as its weight has the smallest one: a weight is a repetition.
+FEW_ROWS = 100
 # Relative rounding error of an objective, in units of eps of the data type.
 ROUNDINGS_OF_OBJECTIVE = 64
 

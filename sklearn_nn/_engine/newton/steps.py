@@ -154,7 +154,7 @@ def newton_problem_of(
     prepared = rows.at(coordinates)
     if prepared is not rows:
         rows, some = prepared, sample_of(prepared, n_some, random_state)
-    n_outputs = architecture.layer_sizes[-1]
+    n_outputs, has_few = architecture.layer_sizes[-1], n <= FEW_ROWS * rows.least_weight
     scale = coordinates.scale[:, None].repeat(n_outputs, axis=1)
     no_penalty = np.zeros((1, n_outputs))  # on intercepts
     l2 = np.vstack([problem.penalty.l2 / scale / scale, no_penalty])
@@ -167,7 +167,7 @@ def newton_problem_of(
     return NewtonProblem(
         problem=problem,
         # Parameters of float32 cannot be as exact as widened rows.
-        tol=0.0 if n <= FEW_ROWS and not is_widened else max(settings.tol, 0.0),
+        tol=0.0 if has_few and not is_widened else max(settings.tol, 0.0),
         final_tol=max(settings.tol, 0.0),
         relative_rounding=finest_tol(rows.dtype),
         rows=rows,
