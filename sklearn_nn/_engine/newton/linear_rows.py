@@ -223,7 +223,7 @@ class LocalRows:
             size = X.dtype.itemsize
             product = n * p * size * (0.05 + 0.02 * k)
             rows = n * p * size * (0.15 + 0.005 * p)
-        return (1e5 + k * (rows + 0.02 * p**3)) / (5e4 + product)
+        return (2e5 + k * (rows + 0.02 * p**3)) / (1.5e5 + product)
 
     def hessian_blocks(self, coordinates, proba, damping) -> np.ndarray:
         """Return the blocks (n_outputs, n_features + 1, n_features + 1) of the Hessian."""

@@ -28,7 +28,7 @@ PROVING_PART, MIN_PROVING = 0.25, 2
 PROVE_FROM, LARGEST_TO_PROVE = 7.0, 1e-2
 # A Hessian's matrix is formed if it takes as long as this number of products. Steps with
 # l1, or to rounding error, need many.
-CHEAP, CHEAP_FOR_MANY = 3.0, 100.0
+CHEAP, CHEAP_FOR_MANY = 4.0, 100.0
 MAX_SOFTMAX_PARAMETERS = 150
 # Part of the curvature at theta = 0 that enters the damping.
 NULL_CURVATURE_PART = 0.1
