@@ -1,8 +1,11 @@
 """Longer Newton steps: they are the best of their line, and save steps."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_nn import SGDLogisticClassifier
@@ -25,7 +28,7 @@ def objective_at(newton, start, point):
 
 
 @any_table
-@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+@pytest.mark.parametrize("penalty", ["l2", None])
 def test_the_best_length_is_that_of_the_lowest_objective(table, penalty, monkeypatch):
     found, best_length = [], line_search.best_length
 
@@ -41,7 +44,9 @@ def test_the_best_length_is_that_of_the_lowest_objective(table, penalty, monkeyp
 
     monkeypatch.setattr(line_search, "best_length", recorded)
     X, y = rows_of(table)
-    SGDLogisticClassifier(penalty=penalty, l1_ratio=0.5).fit(X, y)
+    with warnings.catch_warnings():  # without a penalty, classes are separable
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        SGDLogisticClassifier(penalty=penalty).fit(X, y)
     longer = [decreases for length, decreases in found if length > 1]
     assert longer
     for *grid, decrease in longer:

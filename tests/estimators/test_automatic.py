@@ -406,8 +406,8 @@ def test_separable_rows_with_a_penalty_reach_the_optimum(alpha, penalty):
 
 def test_warning_at_max_iter_states_the_gap():
     X, y = plain_rows()
-    with pytest.warns(ConvergenceWarning, match=r"max_iter=2 was .*estimated relative gap"):
-        model_of(max_iter=2).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=1 was .*estimated relative gap"):
+        model_of(max_iter=1).fit(X, y)
 
 
 # Weights.

@@ -99,6 +99,17 @@ def test_a_sparse_column_far_from_zero(mean, penalty):
     assert max(gaps_of(Hard(csr_matrix(X), y, None, {"penalty": penalty}))[:3]) <= 2e-4
 
 
+@pytest.mark.parametrize("value", [1e-3, 1.0, 1e6, 1e12])
+@pytest.mark.parametrize("n_samples", [936, 2422])
+def test_a_constant_sparse_column(value, n_samples):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(n_samples, 6))
+        y = noisy(2 * X[:, 0], rng)
+        X[:, 4:] = value, 0
+        assert max(gaps_of(Hard(csr_matrix(X), y, None, {"penalty": "l2"}))[:3]) <= 2e-4
+
+
 @pytest.mark.parametrize("spread", [1, 3])
 def test_heavy_tails_in_sparse_rows(spread):
     rng = np.random.default_rng(0)

@@ -388,7 +388,11 @@ def sparse_hessian(X, rows, coordinates, omega):
     inverse = np.append(1 / coordinates.scale, 1.0)
     matrix *= inverse[:, None] * inverse
     matrix += np.tril(matrix, -1).T
-    return coordinates.centred_products(matrix)
+    matrix = coordinates.centred_products(matrix)
+    diagonal = np.diag_indices_from(matrix)
+    # That of a constant column may be below 0 by rounding.
+    matrix[diagonal] = np.maximum(matrix[diagonal], 0.0)
+    return matrix
 
 
 def run_pass(

@@ -47,9 +47,5 @@ def best_length(newton: NewtonProblem, start: Evaluated, end: Evaluated) -> floa
 
 
 def penalty_slope(newton: NewtonProblem, point, move) -> float:
-    """Return the slope of the penalty in the direction of the move."""
-    slope = float(np.sum(newton.l2 * point * move))
-    if newton.l1 is not None:
-        sign = np.where(point == 0, np.sign(move), np.sign(point))
-        slope += float(np.sum(newton.l1 * sign * move))
-    return slope
+    """Return the slope of the penalty, without an l1 part, in the direction of the move."""
+    return float(np.sum(newton.l2 * point * move))

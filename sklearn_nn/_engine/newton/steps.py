@@ -347,7 +347,7 @@ def step(newton: NewtonProblem, goal: Goal):
             decrease = position.evaluated.objective - moved.evaluated.objective
             position = position._replace(n_passes=moved.n_passes)
             if decrease >= SUFFICIENT * length * predicted - rounding:
-                if position.curvature.matrix is not None:
+                if position.curvature.matrix is not None and newton.l1 is None:
                     moved = lengthened(newton, position, moved)
                     decrease = position.evaluated.objective - moved.evaluated.objective
                 ratio = decrease / predicted if predicted > rounding else 1.0
