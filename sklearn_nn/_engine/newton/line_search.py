@@ -5,9 +5,7 @@ Newton step changes them by about 1, but the lowest point of its line may be sev
 as far. J is convex, so its slope along the line is 0 there. Logits are linear along the
 line: once those of two points are known, the slope anywhere takes no pass over features.
 
-References
-----------
-S. Boyd and L. Vandenberghe, "Convex Optimization", 2004, section 9.2: exact line search.
+Reference: S. Boyd and L. Vandenberghe, "Convex Optimization", 2004, section 9.2.
 """
 
 import numpy as np
@@ -21,14 +19,17 @@ STEEP, LONGEST, ACCURACY = 0.25, 16.0, 0.2
 
 
 def best_length(newton: NewtonProblem, start: Evaluated, end: Evaluated) -> float:
-    """Return the length >= 1 of the best step, in units of that from `start` to `end`."""
+    """Return the length >= 1 of the best step, in units of that from `start` to `end`.
+
+    Without an l1 part, whose steps end at zeros.
+    """
     move = end.point - start.point
 
-    def slope_with(slope_of_loss, point):
-        return slope_of_loss + penalty_slope(newton, point, move)
+    def slope_of_penalty(point):
+        return float(np.sum(newton.l2 * point * move))
 
     first, last = (
-        slope_with(float(np.sum(at.evaluation.gradient * move)), at.point)
+        float(np.sum(at.evaluation.gradient * move)) + slope_of_penalty(at.point)
         for at in (start, end)
     )
     if last >= STEEP * first:
@@ -36,7 +37,7 @@ def best_length(newton: NewtonProblem, start: Evaluated, end: Evaluated) -> floa
     slope_of_loss = start.rows.slope_along(newton.coordinates, start.point, move)
 
     def slope(length):
-        return slope_with(slope_of_loss(length), start.point + length * move)
+        return slope_of_loss(length) + slope_of_penalty(start.point + length * move)
 
     low, high = 1.0, 2.0
     while high < LONGEST and slope(high) < 0:
@@ -44,8 +45,3 @@ def best_length(newton: NewtonProblem, start: Evaluated, end: Evaluated) -> floa
     if slope(low) >= 0:  # by rounding
         return low
     return high if slope(high) <= 0 else brentq(slope, low, high, rtol=ACCURACY)
-
-
-def penalty_slope(newton: NewtonProblem, point, move) -> float:
-    """Return the slope of the penalty, without an l1 part, in the direction of the move."""
-    return float(np.sum(newton.l2 * point * move))

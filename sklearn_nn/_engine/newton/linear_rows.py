@@ -30,7 +30,8 @@ class Evaluation(NamedTuple):
 
     loss: float  # mean, nats per sample
     gradient: Matrix  # (n_features + 1, n_outputs), float64
-    diagonal: Matrix | None  # (n_features + 1, n_outputs), bounds that of H; or not needed
+    # (n_features + 1, n_outputs), bounds that of the loss's Hessian; None if not needed
+    diagonal: Matrix | None
     proba: Any  # (n_samples, n_outputs), for Hessian products; ClusterRows has its own kind
 
 

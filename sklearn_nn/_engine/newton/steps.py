@@ -379,7 +379,10 @@ def moved_to(newton, position: Position, point: Matrix, needs_diagonal=True) -> 
 
 
 def lengthened(newton: NewtonProblem, position: Position, moved: Position) -> Position:
-    """Return the position after a longer step, if that is better, or `moved`."""
+    """Return the position after a longer step, if that is better, or `moved`.
+
+    This pays for exact steps, by a matrix: others do not point to where more is to gain.
+    """
     start, end = position.evaluated, moved.evaluated
     length = line_search.best_length(newton, start, end)
     if length == 1:
