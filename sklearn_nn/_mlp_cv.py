@@ -77,7 +77,7 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
 
         - an int is the number of stratified folds, in a random order; with `groups`, no
           group is in two of them. Rows of a class with fewer rows (or groups) than folds
-          are in every training part, and never held out;
+          are never held out, and in every training part unless their group is held out;
         - a splitter of scikit-learn;
         - an iterable of pairs of training and held-out row numbers.
 
@@ -131,8 +131,7 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         it was held out repeatedly). NaN for rows that were never held out. Epoch and
         temperature were chosen by the other folds.
     cv_log_loss_ : float
-        Log-loss of `oof_predict_proba_`, with sample weights (nats). NaN if no row was
-        held out.
+        Log-loss of `oof_predict_proba_`, with sample weights (nats).
     cv_score_ : float
         Accuracy of `oof_predict_proba_`, with sample weights.
 

@@ -5,7 +5,7 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import PredefinedSplit, StratifiedGroupKFold, StratifiedKFold
 
 from .._monitoring.callbacks import N_FRAMES
 from .data import TrainingData
@@ -30,6 +30,8 @@ def splits_of(cv, data: TrainingData, params: dict, seed: int) -> list[Split]:
     cv = DEFAULT_FOLDS if cv is None else cv
     if isinstance(cv, Integral):
         pairs = stratified_pairs(int(cv), data, params.get("groups"), seed)
+    elif isinstance(cv, PredefinedSplit):  # its row numbers are the user's
+        pairs = mapped_pairs(cv.split(), data.kept, data.n_samples)
     elif hasattr(cv, "split"):
         pairs = cv.split(np.zeros((len(data.labels), 1)), data.labels, **params)
     else:
@@ -44,7 +46,8 @@ def splits_of(cv, data: TrainingData, params: dict, seed: int) -> list[Split]:
 def stratified_pairs(n_folds, data, groups, seed):
     """Yield training and held-out rows of stratified folds.
 
-    Rows of a class with fewer rows (or groups) than folds are in every training part.
+    Rows of a class with fewer rows (or groups) than folds are in every training part, but
+    those of a held-out group in neither.
     """
     labels, n_classes = data.labels, len(data.encoding.classes)
     units = np.arange(len(labels)) if groups is None else groups
@@ -63,7 +66,9 @@ def stratified_pairs(n_folds, data, groups, seed):
     folds = kind(n_folds, shuffle=True, random_state=seed)
     groups = None if groups is None else groups[common]
     for training, held_out in folds.split(common, labels[common], groups):
-        yield np.concatenate([common[training], rare]), common[held_out]
+        training, held_out = common[training], common[held_out]
+        is_apart = ~np.isin(units[rare], units[held_out])  # not of a held-out group
+        yield np.concatenate([training, rare[is_apart]]), held_out
 
 
 def mapped_pairs(pairs, kept_rows, n_samples):

@@ -367,9 +367,11 @@ def test_groups_are_held_out_together(table):
     X, y = table
     groups = np.arange(len(y)) // 10
     model = quick().fit(X, y, groups=groups)
+    assert not np.isnan(model.oof_predict_proba_).any()
     other = quick(cv=GroupKFold(3)).fit(X, y, groups=groups)
-    for fitted in (model, other):
-        assert not np.isnan(fitted.oof_predict_proba_).any()
+    pairs = list(GroupKFold(3).split(X, y, groups))
+    expected = quick(cv=pairs).fit(X, y)
+    assert_array_equal(other.oof_predict_proba_, expected.oof_predict_proba_)
 
 
 def test_high_cardinality_trains_on_sparse_rows():

@@ -77,6 +77,15 @@ def test_a_class_in_fewer_groups_than_folds_is_always_trained_on():
         assert set(np.flatnonzero(groups == 0)) <= set(split.training)
 
 
+def test_rows_of_a_rare_class_are_not_trained_on_if_their_group_is_held_out():
+    labels, groups = np.arange(60) % 2, np.arange(60) // 6
+    labels[[0, 30]] = 2
+    found = splits(5, labels, groups=groups)
+    for split in found:
+        assert not set(groups[split.training]) & set(groups[split.held_out])
+    assert sum(0 in split.training for split in found) == 4
+
+
 def test_splitters_and_iterables_are_used_as_they_are():
     labels = np.arange(20) % 2
     assert len(splits(ShuffleSplit(3, random_state=0), labels)) == 3
@@ -99,6 +108,13 @@ def test_row_numbers_of_an_iterable_are_mapped_to_the_kept_rows():
     [split] = splits_of([([0, 1, 2, 3], [4, 5, -4])], data, {}, 0)
     assert kept[split.training].tolist() == [0, 2, 3]
     assert kept[split.held_out].tolist() == [2, 5]
+
+
+def test_a_predefined_split_has_the_row_numbers_of_the_user():
+    data = data_of([0, 1, 0, 1], kept=np.array([0, 2, 3, 5]), n_samples=6)
+    [split] = splits_of(PredefinedSplit([-1, -1, -1, 0, 0, 0]), data, {}, 0)
+    assert split.training.tolist() == [0, 1]
+    assert split.held_out.tolist() == [2, 3]
 
 
 def test_held_out_rows_of_a_class_that_is_not_trained_on_are_not_judged():
