@@ -7,7 +7,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from .._engine.arrays import alike, detached, moved_to, numpy_dtype
-from .._engine.rows import view_of_rows
+from .._engine.rows import view_of_rows, without_duplicates
 from .._engine.types import Dataset
 from . import array_api
 from .sample_weights import positive_rows
@@ -41,18 +41,6 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
             f"the target type {type_of_target(y)!r} of shape {y.shape}."
         )
     return X, y
-
-
-def without_duplicates(X):
-    """Return X, or a copy of CSR rows in which entries of the same place are summed.
-
-    Training reads values one by one, and squares of parts are not that of their sum.
-    """
-    if not issparse(X) or X.has_canonical_format:
-        return X
-    X = X.copy()
-    X.sum_duplicates()
-    return X
 
 
 def validate_validation(estimator, X, y, rows):

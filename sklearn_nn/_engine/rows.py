@@ -1,6 +1,7 @@
 """Rows of a Dataset: copies, views, batches."""
 
 import numpy as np
+from scipy.sparse import issparse
 
 from .arrays import take, take_rows
 from .types import Dataset
@@ -50,3 +51,15 @@ def lay_out(data: Dataset, batch_size: int) -> Dataset:
         return data
     rows = slice(None) if data.rows is None else data.rows
     return data._replace(X=take_rows(data.X, rows), rows=None)
+
+
+def without_duplicates(X):
+    """Return X, or a copy of CSR rows in which entries of the same place are summed.
+
+    Training reads values one by one, and squares of parts are not that of their sum.
+    """
+    if not issparse(X) or X.has_canonical_format:
+        return X
+    X = X.copy()
+    X.sum_duplicates()
+    return X

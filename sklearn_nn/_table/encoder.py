@@ -106,12 +106,7 @@ class TableEncoder:
         if self.scale[j] == 0:
             return np.zeros(len(values))
         values = np.asarray(values, dtype=np.float64)
-        with np.errstate(over="ignore"):  # far beyond the clip
-            z = values / self.scale[j] - self.centre[j] / self.scale[j]
-        # z / sqrt(1 + (z / 3)^2), without overflow
-        with np.errstate(invalid="ignore"):
-            clipped = np.where(np.isinf(z), np.sign(z), z / np.hypot(CLIP, z)) * CLIP
-        return np.where(np.isnan(values), 0.0, clipped)
+        return clipped(values, self.scale[j], self.centre[j] / self.scale[j])
 
     def encoded_mixed(self, table):
         """Return CSR encoded rows of dense numbers and categories."""
@@ -138,11 +133,8 @@ class TableEncoder:
         is_missing = np.isnan(numbers.data)
         column = numbers.indices
         scale = np.where(self.scale > 0, self.scale, np.inf)  # a constant becomes 0
-        z = numbers.data / scale[column]
-        clipped = np.where(is_missing, 0.0, CLIP * z / np.hypot(CLIP, z))
-        encoded = csr_matrix(
-            (clipped.astype(np.float32), column, numbers.indptr), shape=numbers.shape
-        )
+        values = clipped(numbers.data, scale[column]).astype(np.float32)
+        encoded = csr_matrix((values, column, numbers.indptr), shape=numbers.shape)
         if not self.has_indicator.any():
             return encoded
         indicators = csr_matrix(
@@ -181,6 +173,14 @@ class TableEncoder:
         level = self.levels[k]
         kept = [vocabulary[np.flatnonzero(level == i)[0]] for i in range(n_kept)]
         return kept + ["other"] * self.has_rare[k]
+
+
+def clipped(values, scale, shift=0.0):
+    """Return z / sqrt(1 + (z / 3)^2) for z = values / scale - shift, 0 for NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):  # far beyond the clip
+        z = values / scale - shift
+        z = np.where(np.isinf(z), np.sign(z), z / np.hypot(CLIP, z)) * CLIP
+    return np.where(np.isnan(values), 0.0, z)
 
 
 def fit_encoder(schema: Schema, table: Table, weight=None) -> TableEncoder:

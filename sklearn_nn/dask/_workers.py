@@ -15,7 +15,7 @@ from .._data import inputs, labels, sample_weights
 from .._engine.epochs import local_sgd
 from .._engine.newton import dual
 from .._engine.newton.linear_rows import LocalRows
-from .._engine.rows import copy_of_rows
+from .._engine.rows import copy_of_rows, without_duplicates
 
 
 class Summary(NamedTuple):
@@ -85,7 +85,7 @@ def dataset_of(block, recipe):
     X, y, weight = block
     estimator, encoding, by_class = recipe.estimator, recipe.encoding, recipe.by_class
     X = inputs.validate_rows(estimator, X, recipe.dtype, ensure_all_finite=False)
-    X = aligned(inputs.without_duplicates(X))
+    X = aligned(without_duplicates(X))
     y = inputs.plain_labels(y, warn=False)
     y, weight, rows = sample_weights.drop_weightless(y, weight)
     if by_class is not None:

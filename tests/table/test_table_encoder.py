@@ -164,3 +164,21 @@ def test_names_out_are_as_many_as_columns():
     assert len(names) == len(set(names)) == encoded.shape[1]
     assert {"age", "age_missing", "city_Oslo", "member_missing"} <= set(names)
     assert column_of(encoder, encoded, "city_Oslo").sum() == (frame["city"] == "Oslo").sum()
+
+
+def test_entries_of_the_same_place_in_sparse_rows_are_summed():
+    dense = np.array([[0.0, 5], [2, 0], [0, 3], [4, 0], [0, 1]])
+    once = csr_matrix(dense)
+    parts = [np.repeat(once.data / 2, 2), np.repeat(once.indices, 2), 2 * once.indptr]
+    twice = csr_matrix(tuple(parts), shape=once.shape)
+    expected, encoded = fitted(once)
+    encoder, same = fitted(twice)
+    np.testing.assert_array_equal(encoder.scale, expected.scale)
+    np.testing.assert_array_equal(same.toarray(), encoded.toarray())
+    assert not twice.has_canonical_format  # the user's matrix is as it was
+
+
+def test_extreme_numbers_in_sparse_rows_stay_finite():
+    encoder, _ = fitted(csr_matrix([[0.0], [1e-300], [3e-300], [5e-300]]))
+    encoded = encoder.transform(csr_matrix([[1e10], [-1e10], [np.nan]]))
+    assert encoded.toarray().ravel().tolist() == [3, -3, 0]
