@@ -25,14 +25,14 @@ class OutOfFold(NamedTuple):
     """Predictions for the rows that were held out, and how good they are."""
 
     log_proba: Any  # (n_rows, n_classes), mean over repetitions; NaN if never held out
-    log_loss: float  # with sample weights, nats; NaN without held-out rows
+    log_loss: float  # with sample weights, nats
     accuracy: float
     temperature: float  # of all folds
 
 
 def out_of_fold(folds: list[Fold], data: TrainingData, calibrates) -> OutOfFold:
     """Return the out-of-fold predictions, and the temperature of the model."""
-    losses = [fold.held_out.losses() for fold in folds]
+    losses = [np.array(fold.held_out.losses) for fold in folds]
     epochs = [chosen_epoch(folds, losses, k) for k in range(len(folds))]
     temperatures, temperature = [1.0] * len(folds), 1.0
     if calibrates:

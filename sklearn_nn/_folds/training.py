@@ -32,6 +32,7 @@ class HeldOut:
     n_classes: int
     problem: Any = None  # of the engine, set when training begins
     logits: list = field(default_factory=list)  # of each epoch, (n, n_outputs)
+    losses: list = field(default_factory=list)  # of each epoch, (n,) float32
 
     def __call__(self, theta):
         """Return the Validation of theta (n_parameters,)."""
@@ -41,30 +42,22 @@ class HeldOut:
             layers, self.rows.X, architecture.activations, "logits"
         )
         self.logits.append(logits)
-        loss = self.mean_loss(logits)
+        losses = row_losses(self.logits_at(-1), self.rows.labels)
+        self.losses.append(losses.astype(np.float32))
+        loss = self.judged_mean(losses)
         return Validation(loss, -loss)
-
-    @property
-    def n_epochs(self) -> int:
-        """Number of finished epochs."""
-        return len(self.logits)
 
     def logits_at(self, epoch):
         """Return the logits (n, n_classes) after an epoch, from 0."""
         return class_logits(self.logits[epoch], self.n_classes)
 
-    def losses(self):
-        """Return the loss (n_epochs, n) of each row after each epoch, in float32."""
-        labels, logits = self.rows.labels, map(self.logits_at, range(self.n_epochs))
-        return np.array([row_losses(z, labels).astype(np.float32) for z in logits])
-
-    def mean_loss(self, logits):
+    def judged_mean(self, losses):
         """Return the mean loss of the judged rows, NaN if there is none."""
-        judged, (_, labels, weight) = self.is_judged, self.rows
+        judged, weight = self.is_judged, self.rows.weight
         if not judged.any():
             return np.nan
-        losses = row_losses(class_logits(logits, self.n_classes)[judged], labels[judged])
-        return float(np.average(losses, weights=None if weight is None else weight[judged]))
+        weight = None if weight is None else weight[judged]
+        return float(np.average(losses[judged], weights=weight))
 
 
 def train_fold(network, encoding: Encoding, training: Rows, held_out: HeldOut, monitor):
