@@ -147,7 +147,8 @@ def to_onnx(estimator: GradientClassifier | BackpropMLPClassifierCV):
         That of a BackpropMLPClassifierCV takes a table as it is: 'X' of float64 for an
         array of numbers, else an input for each column, of shape (n_samples, 1), with the
         name of the column ('x0', 'x1', ... without names). Strings are of type string, and
-        '' is missing; all others are float64, with NaN for missing, and 0 and 1 for bool.
+        '' is missing, unless fit had '' as a category: then the graph has no missing value
+        for the column. All others are float64, with NaN for missing, and 0 and 1 for bool.
 
     Raises
     ------
