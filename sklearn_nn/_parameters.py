@@ -4,7 +4,7 @@
 module is private; it was checked with scikit-learn 1.6 to 1.9.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from inspect import signature
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -28,6 +28,8 @@ from ._engine.objective import dropout
 from ._engine.objective.penalties import Penalty
 from ._engine.stopping import StoppingRule
 
+# Types of values that need neither a copy nor a second check.
+IMMUTABLE = (int, float, str, bool, type(None))
 # MLPClassifier's: large enough that NumPy's overhead is small.
 AUTO_BATCH_SIZE = 200
 # Rows of the first sample of Newton's method: steps on so few rows take almost no time.
@@ -108,21 +110,6 @@ def constructor_parameters(estimator):
     return [(name, getattr(estimator, name)) for name in estimator._parameter_constraints]
 
 
-def unchecked_parameters(estimator) -> dict:
-    """Return {name: value} of the parameters that the last call did not have.
-
-    Those of the last call were valid, and a check takes longer than a stream's step of a
-    row. The fitted model has copies of values that can change, which are never identical.
-    """
-    checkpoint = getattr(estimator, "_checkpoint", None)
-    checked = {} if checkpoint is None else checkpoint.parameters
-    return {
-        name: value
-        for name, value in constructor_parameters(estimator)
-        if name not in checked or value is not checked[name]
-    }
-
-
 @cache
 def defaults_of(estimator_class) -> dict:
     """Return {name: default} of the constructor's parameters."""
@@ -130,14 +117,26 @@ def defaults_of(estimator_class) -> dict:
     return {parameter.name: parameter.default for parameter in parameters}
 
 
+@lru_cache(maxsize=1024, typed=True)
+def check_value(estimator_class, name: str, value):
+    """Raise InvalidParameterError if the value of a parameter is not valid.
+
+    As scikit-learn's _validate_params, which takes longer than a stream's step of a row: so
+    the values that were valid are remembered.
+    """
+    validate_parameter_constraints(
+        {name: estimator_class._parameter_constraints[name]},
+        {name: value},
+        caller_name=estimator_class.__name__,
+    )
+
+
 def check_values(estimator):
     """Raise InvalidParameterError if the type or the range of a parameter is not valid."""
-    # As scikit-learn's _validate_params, but without reading a signature.
-    validate_parameter_constraints(
-        estimator._parameter_constraints,
-        unchecked_parameters(estimator),
-        caller_name=type(estimator).__name__,
-    )
+    for name, value in constructor_parameters(estimator):
+        is_immutable = type(value) in IMMUTABLE
+        check_one = check_value if is_immutable else check_value.__wrapped__
+        check_one(type(estimator), name, value)
     check_booleans(estimator)
     check_class_weight(estimator)
 

@@ -63,12 +63,17 @@ def plain_labels(y, warn):
     return column_or_1d(y, warn=warn) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
+def is_missing(label):
+    """Return whether a label is None or pandas' NA, which has no truth value."""
+    return label is None or type(label).__name__ == "NAType"
+
+
 def validate_labels(y):
     """Return the user's y as an ndarray of one label per row; raise if it is not that."""
     if y is None:
         raise ValueError("fit requires y to be passed, but the target y is None.")
     y = array_api.on_host(y)
-    missing = [label is None for label in np.asarray(y).ravel().tolist()]
+    missing = [is_missing(label) for label in np.asarray(y).ravel().tolist()]
     if any(missing):
         raise ValueError(
             f"Input y contains missing labels: {sum(missing)} of {len(missing)}, first in "

@@ -17,6 +17,8 @@
  *     |v| = max(|u| - B, 0),
  *
  * and it has been 0 since B reached |u|. A and B are reset to 1 and 0 before A underflows.
+ * u has an error of about eps B: rounding error, unless the steps of l1 between two resets, at
+ * most MAX_PENDING rate l1, are much larger than the weights.
  * (L. Bottou, "Stochastic Gradient Descent Tricks", 2012, for the scale; B. Carpenter, "Lazy
  * Sparse Stochastic Gradient Descent for Regularized Multinomial Logistic Regression", 2008,
  * for the delayed thresholds.)

@@ -11,13 +11,11 @@ from .._engine.arrays import Vector, are_equal, are_together, moved_to
 from .._engine.epochs.records import EpochMemory
 from .._engine.stopping import EndedBy
 from .._engine.types import Architecture, Progress, TrainingState
-from .._parameters import constructor_parameters, has_cycle
+from .._parameters import IMMUTABLE, constructor_parameters, has_cycle
 
 # Parameters that do not change the path of training, only its length and what is printed.
 # (But a cycle of learning rates has the length `max_iter`.)
 NOT_THE_PATH = ("max_iter", "verbose")
-# Types that need no copy: copying takes a large part of the time of a tiny fit.
-IMMUTABLE = (int, float, str, bool, type(None))
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,8 @@ def path_parameters(estimator) -> dict:
     not_the_path = ("verbose",) if has_cycle(estimator) else NOT_THE_PATH
     return {
         name: value
-        # Generators and scorers are compared by identity, so they are not copied.
+        # Generators and scorers are compared by identity, so they are not copied. Copies
+        # take a large part of the time of a tiny fit.
         if type(value) in IMMUTABLE
         or isinstance(value, np.random.RandomState)
         or callable(value)

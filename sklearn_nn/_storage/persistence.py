@@ -359,6 +359,8 @@ def check_memory(memory, architecture):
         return
     if isinstance(memory, experts.StreamMemory):
         arrays, wanted = memory, experts.empty_memory(n_features, n_outputs)
+        dtypes = {np.asarray(array).dtype for array in memory}
+        check_equal("types of the memory's arrays", dtypes, {np.dtype(np.float64)})
     elif memory.known_rows is None:
         return
     else:

@@ -466,6 +466,17 @@ def test_a_state_whose_memory_has_another_shape_is_an_error(name):
         LOGISTIC().set_state({**state, key: np.zeros(7)})
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.complex128])
+def test_a_stream_of_another_dtype_is_an_error(dtype):
+    # The kernels read its arrays as float64.
+    model = trained(TRAININGS["auto, stream"])
+    state = model.get_state()
+    keys = [key for key in state if key.startswith("checkpoint.state.memory")]
+    changed = {key: state[key].astype(dtype) for key in keys}
+    with pytest.raises(ValueError, match="types of the memory's arrays"):
+        LOGISTIC().set_state({**state, **changed})
+
+
 @pytest.mark.parametrize(("field", "value"), [("n_rows", "x"), ("penalty", None)])
 def test_a_state_whose_memory_has_a_wrong_type_is_an_error(field, value):
     state = trained(TRAININGS["auto"]).get_state()
@@ -482,6 +493,14 @@ def test_set_state_validates_the_parameters():
     state = trained(TRAININGS["mlp, adam"]).get_state()
     with pytest.raises(ValueError, match="alpha"):
         MLP(alpha=-1).set_state(state)
+
+
+def test_partial_fit_validates_the_parameters_of_a_pickle():
+    model = trained(TRAININGS["auto, stream"])
+    vars(model)["penalty"] = model._checkpoint.parameters["penalty"] = "zz"
+    loaded = pickle.loads(pickle.dumps(model))
+    with pytest.raises(ValueError, match="'penalty' parameter"):
+        by_partial_fit(loaded, *data_of(TRAININGS["auto, stream"]))
 
 
 # Other releases.

@@ -74,6 +74,10 @@ def test_a_bad_table_is_an_error(X, error, message):
     [
         (np.linspace(0, 1, N), "Unknown label type: continuous"),
         ([None] + ["a"] * (N - 1), "y contains missing labels: 1 of 40, first in row 0"),
+        (
+            ["b", pd.NA] + ["a"] * (N - 2),
+            "y contains missing labels: 1 of 40, first in row 1",
+        ),
         ([np.nan] + [1.0] * (N - 1), "Input y contains NaN"),
         (np.eye(N), "y should be a 1d array"),
         (None, "requires y to be passed"),

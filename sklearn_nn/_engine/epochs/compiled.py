@@ -467,14 +467,15 @@ def supports_experts(memory, batch):
 
 def learn(memory, lengths, batch):
     """Return the result of `experts.learned_by_all`."""
-    memory = type(memory)(*(np.array(array, order="C") for array in memory))
+    memory = type(memory)(*(np.array(array, np.float64, order="C") for array in memory))
+    label_type = np.int64 if batch.y.ndim == 1 else np.float64
     objective = kernels.learn(
         LEVEL,
         *memory,
-        lengths,
-        np.ascontiguousarray(batch.X),
-        np.ascontiguousarray(batch.y),
-        np.ascontiguousarray(batch.weight),
+        np.ascontiguousarray(lengths, dtype=np.float64),
+        np.ascontiguousarray(batch.X, dtype=np.float64),
+        np.ascontiguousarray(batch.y, dtype=label_type),
+        np.ascontiguousarray(batch.weight, dtype=np.float64),
         batch.fit_intercept,
         batch.penalty.l2,
     )
