@@ -9,8 +9,9 @@
 #include "losses.h"
 #include "network.h"
 
-/* Bytes of a batch, a part of a common second-level cache; and the limits of its rows. */
-enum { BATCH_BYTES = 1 << 18, MIN_ROWS = 8, MAX_ROWS = 256 };
+/* Bytes of a batch, a part of a common second-level cache; and the limits of its rows. The
+ * size of sparse rows is estimated from SOME_ROWS of them. */
+enum { BATCH_BYTES = 1 << 18, MIN_ROWS = 8, MAX_ROWS = 256, SOME_ROWS = 64 };
 
 /* Rows multiplied together: they share reads and writes of the vectors over features. For so
  * many columns at once, the rows of the next batch are prefetched. */
@@ -29,8 +30,18 @@ struct pass_workspace {
     real *panel;
 };
 
+/* Bytes of a row, on average. */
+static int64_t bytes_of_row(const struct rows *rows) {
+    if (!rows->indptr) return (int64_t)sizeof(real) * (rows->n_features + 1);
+    int64_t n = rows->n_samples, n_some = n < SOME_ROWS ? n : SOME_ROWS, n_stored = n_some;
+    for (int64_t i = 0; i < n_some; i++)
+        n_stored += sparse_row(rows, row_number(rows, NULL, i * n / n_some)).n;
+    return n_stored * (int64_t)(sizeof(real) + (rows->wide ? 8 : 4)) / n_some;
+}
+
 static int64_t rows_at_once(const struct rows *rows) {
-    int64_t m = BATCH_BYTES / (int64_t)(sizeof(real) * (rows->n_features + 1));
+    if (!rows->n_samples) return 0;
+    int64_t m = BATCH_BYTES / bytes_of_row(rows);
     m = m < MIN_ROWS ? MIN_ROWS : m > MAX_ROWS ? MAX_ROWS : m;
     return m < rows->n_samples ? m : rows->n_samples;
 }
@@ -167,28 +178,45 @@ static void add_dense(
         for (int64_t j = 0; j < p * k; j++) pass->diagonal[j] += h[j];
 }
 
+/* sums += x^T a for a sparse row, and its part of the diagonal if `squares`. */
+static ALWAYS_INLINE void add_sparse_row(
+    const int wide, const int squares, int64_t k, const struct sparse_row *row,
+    const real *restrict centre, const real *restrict a, const real *restrict omega,
+    double *restrict sums, double *restrict diagonal)
+{
+    for (int64_t j = 0; j < row->n; j++) {
+        int64_t column = integer_at(row->indices, wide, j), at = k * column;
+        double x = row->values[j], square = squares ? x * (x - 2 * (double)centre[column]) : 0;
+        for (int64_t o = 0; o < k; o++) {
+            sums[at + o] += x * a[o];
+            if (squares) diagonal[at + o] += square * omega[o];
+        }
+    }
+}
+
 /* The same for sparse rows, which are neither centred nor scaled, except that a stored value
  * adds omega x (x - 2 centre) = omega ((x - centre)^2 - centre^2) to the diagonal. */
 static void add_sparse(
     const struct rows *rows, const struct batch *batch, int64_t k, const struct pass *pass,
     const struct pass_workspace *b)
 {
-    double *restrict sums = pass->sums, *restrict diagonal = pass->diagonal;
-    const real *restrict centre = pass->centre;
+#define ADD(wide, squares, k)                                                              \
+    add_sparse_row(wide, squares, k, &row, pass->centre, b->delta + i * (k),               \
+                   b->omega + i * (k), pass->sums, pass->diagonal)
     for (int64_t i = 0; i < batch->m; i++) {
         struct sparse_row row = sparse_row(rows, batch->numbers[i]);
-        const real *a = b->delta + i * k, *omega = b->omega + i * k;
-        prefetch_values(rows, batch, i);
-        for (int64_t j = 0; j < row.n; j++) {
-            int64_t column = integer_at(row.indices, row.wide, j), at = k * column;
-            double x = row.values[j];
-            for (int64_t o = 0; o < k; o++) sums[at + o] += x * a[o];
-            if (diagonal) {
-                double square = x * (x - 2 * (double)centre[column]);
-                for (int64_t o = 0; o < k; o++) diagonal[at + o] += square * omega[o];
-            }
+        if (row.wide || k > 1) {
+            if (pass->diagonal)
+                ADD(row.wide, 1, k);
+            else
+                ADD(row.wide, 0, k);
+        } else if (pass->diagonal) {
+            ADD(0, 1, 1);
+        } else {
+            ADD(0, 0, 1);
         }
     }
+#undef ADD
 }
 
 /* Add a batch of dense or sparse rows, and the sums for the intercepts in the last row. */

@@ -13,6 +13,8 @@ ROUNDINGS_OF_COLUMN = 10.0
 # Values are far out if they are this many deviations from the mean; leaving them out is
 # repeated at most MAX_TRIMS times.
 FAR_OUT, MAX_TRIMS = 6.0, 20
+# Numbers of dense columns that are standardised at once, so that they stay in the cache.
+NUMBERS_AT_ONCE = 2**18
 # No scale is below 2**-MAX_EXPONENT.
 MAX_EXPONENT = 480
 
@@ -71,16 +73,29 @@ def standardised(data: Dataset, centred: bool) -> Coordinates:
     X, weight = data.X, data.sample_weight
     weight = np.ones(data.n_samples) if weight is None else weight.astype(np.float64)
     weight = weight / weight.sum()
-    peak = largest_of_columns(X)
-    largest = bounded(power_of_two(peak), X.dtype)
-    peak = peak / largest
     if issparse(X):
-        return standardised_csr(X, weight, largest, peak, centred)
+        return standardised_csr(X, weight, centred)
+    size = max(1, NUMBERS_AT_ONCE // max(1, len(X)))
+    starts = range(0, X.shape[1], size)
+    parts = [standardised_dense(X[:, j : j + size], weight, centred) for j in starts]
+    return Coordinates(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def standardised_dense(X: Matrix, weight: Vector, centred: bool) -> Coordinates:
+    """Return the Coordinates of dense rows; `weight` sums to 1."""
+    largest, peak = largest_and_peak(X)
     mean, squares = moments_of(X / largest, weight, peak, centred)
     # Rounded to the type of X, as in the kernels: x - centre is the same number everywhere.
     centre = (mean * largest).astype(X.dtype).astype(np.float64)
     scale = largest * root_or_one(varying(squares, mean, X.dtype))
     return Coordinates(centre, bounded(scale, X.dtype))
+
+
+def largest_and_peak(X: Rows):
+    """Return the largest absolute values of columns as powers of two, and over these."""
+    peak = largest_of_columns(X)
+    largest = bounded(power_of_two(peak), X.dtype)
+    return largest, peak / largest
 
 
 def moments_of(U: Matrix, weight: Vector, peak: Vector, centred: bool):
@@ -127,13 +142,14 @@ def moments(U: Matrix, weight: Matrix, centred: bool):
     return mean + error, np.maximum(squares - error * error, 0.0)
 
 
-def standardised_csr(X, weight, largest, peak, centred: bool) -> Coordinates:
+def standardised_csr(X, weight: Vector, centred: bool) -> Coordinates:
     """Return the Coordinates of CSR rows; `weight` sums to 1.
 
     Columns are divided by `largest` first, so that squares do not overflow. Those without
     absent values are treated as dense ones; in others, values far out count.
     """
     n_samples, n_features = X.shape
+    largest, peak = largest_and_peak(X)
     values = X.data / largest[X.indices]
     row_weight = np.repeat(weight, np.diff(X.indptr))
     mean, absent = np.zeros(n_features), np.zeros(n_features)  # weight of absent values
