@@ -1,8 +1,9 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """Python's interface to the C kernels: arrays and numbers in, numbers out, without the GIL.
 
 compiled.py makes sure that arrays have the types, orders and lengths stated here and in
-kernels.h; nothing is checked again.
+kernels.h; nothing is checked again. No state is shared between calls, so Python without a GIL
+may make several at once, as long as none writes arrays that another one reads.
 """
 
 from cpython.buffer cimport PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
