@@ -300,7 +300,7 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         >>> SGDLogisticClassifier().set_state(state).score(X, y)
         0.98
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "_checkpoint")
         return persistence.state_of(self)
 
     def set_state(self, state: Mapping[str, np.ndarray]) -> Self:

@@ -178,7 +178,9 @@ class SGDLogisticClassifier(GradientClassifier):
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
         Coefficients W, in the units of X; for two classes, of the log odds of
         `classes_[1]`. You may edit them: predictions and further training use the edited
-        values. `sparsify` makes them a CSR matrix.
+        values. So they do if you set `coef_`, `intercept_` and `classes_` (sorted) on an
+        estimator that is not fitted; `fit` begins from them with `warm_start`. `sparsify`
+        makes them a CSR matrix.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts b.
     classes_ : ndarray of shape (n_classes,)
@@ -339,6 +341,7 @@ class SGDLogisticClassifier(GradientClassifier):
     }
     _min_n_classes = 2
     _has_gap = True
+    _coefficient_names = ("coef_", "intercept_")
 
     def __init__(
         self,
@@ -443,7 +446,10 @@ class SGDLogisticClassifier(GradientClassifier):
         return np.zeros(architecture.n_parameters, dtype=dtype)
 
     def _layers(self):
-        return [Layer(dense(self.coef_).T, array_api.own(self.intercept_))]
+        coef, intercept = dense(self.coef_), vars(self).get("intercept_")
+        if intercept is None:  # the user has set coef_ alone, with fit_intercept=False
+            intercept = np.zeros(len(coef))
+        return [Layer(coef.T, array_api.own(intercept))]
 
     def _set_model(self, layers, encoding):
         self.coef_ = array_api.copied(layers[0].weight.T)

@@ -191,7 +191,9 @@ class BackpropMLPClassifier(GradientClassifier):
     ----------
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         Weights of each layer, input side first. You may edit them: predictions and further
-        training use the edited values.
+        training use the edited values. So they do if you set `coefs_`, `intercepts_` and
+        `classes_` (sorted; for multilabel y, also out_activation_='logistic') on an
+        estimator that is not fitted; `fit` begins from them with `warm_start`.
     intercepts_ : list of ndarray of shape (fan_out,)
         Intercepts of each layer.
     classes_ : ndarray of shape (n_classes,)
@@ -323,6 +325,7 @@ class BackpropMLPClassifier(GradientClassifier):
         "loss": [StrOptions({name for name, _ in LOSSES})],
     }
     _multilabel_allowed = True
+    _coefficient_names = ("coefs_", "intercepts_")
 
     def __init__(
         self,

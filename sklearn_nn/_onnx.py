@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _onnx_table
 from ._classifier import GradientClassifier
+from ._data.given import complete_model
 from ._engine.arrays import to_numpy
 from ._engine.types import Layer
 from ._mlp_cv import BackpropMLPClassifierCV
@@ -178,16 +179,18 @@ def to_onnx(estimator: GradientClassifier | BackpropMLPClassifierCV):
     >>> [output.name for output in model.graph.output]
     ['label', 'probabilities']
     """
-    check_exportable(estimator)
+    estimator = exportable(estimator)
     check_onnx_is_installed()
     return to_model_proto(graph_of(estimator), estimator)
 
 
-def check_exportable(estimator):
-    """Raise TypeError or NotFittedError unless this is a fitted model of the package."""
-    if isinstance(estimator, (GradientClassifier, BackpropMLPClassifierCV)):
+def exportable(estimator):
+    """Return a fitted model of the package; raise TypeError or NotFittedError if not."""
+    if isinstance(estimator, GradientClassifier):
+        return estimator if "_checkpoint" in vars(estimator) else complete_model(estimator)
+    if isinstance(estimator, BackpropMLPClassifierCV):
         check_is_fitted(estimator)
-        return
+        return estimator
     advice = "Convert estimators of other packages with skl2onnx."
     if isinstance(estimator, Pipeline):
         advice = (

@@ -4,9 +4,9 @@ from abc import ABCMeta, abstractmethod
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
 
 from ._data import array_api, inputs
+from ._data.given import complete_model
 from ._engine.arrays import Matrix, Rows, Vector, namespace
 from ._engine.epochs import prediction
 from ._engine.objective.losses import LOSSES
@@ -19,6 +19,7 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     _multilabel_allowed = False
     _min_n_classes = 1
     _has_gap = False  # whether training without a learning rate may prove a gap
+    _coefficient_names: tuple  # fitted attributes of the layers: weights, intercepts
 
     @abstractmethod
     def _layers(self) -> list[Layer]:
@@ -36,6 +37,8 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs)
             For two classes the log odds of `classes_[1]`.
         """
+        if "_checkpoint" not in vars(self):
+            return complete_model(self).decision_function(X)
         logits = self._logits(X, "decision_function")
         return logits[:, 0] if self._is_binary() else logits
 
@@ -50,6 +53,8 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         -------
         ndarray of shape (n_samples,), or of 0 and 1 (n_samples, n_outputs) if multilabel
         """
+        if "_checkpoint" not in vars(self):
+            return complete_model(self).predict(X)
         logits = self._logits(X, "predict")
         decision = self._checkpoint.encoding.decide(logits)
         if decision.ndim == 2:
@@ -69,7 +74,8 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
             In the order of `classes_`. Rows sum to 1, except for multilabel y, where each
             column is a separate probability.
         """
-        self._check_fitted()
+        if "_checkpoint" not in vars(self):
+            return complete_model(self).predict_proba(X)
         binary = self._is_binary()
         output = "binary" if binary else self._checkpoint.encoding.out_activation
         return self._predict(X, output, "predict_proba")
@@ -88,6 +94,8 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         ndarray of shape (n_samples, n_classes)
             In nats, in the order of `classes_`.
         """
+        if "_checkpoint" not in vars(self):
+            return complete_model(self).predict_log_proba(X)
         logits = self._logits(X, "predict_log_proba")
         if self._is_binary():
             logits = namespace(logits).concat([-logits, logits], axis=1)
@@ -101,11 +109,6 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         tags.classifier_tags.multi_label = self._multilabel_allowed
         return tags
 
-    def _check_fitted(self):
-        """Raise NotFittedError unless there is a model."""
-        if "_checkpoint" not in vars(self):  # faster than the function, which raises
-            check_is_fitted(self)
-
     def _is_binary(self):
         """Return whether one logit decides between two classes."""
         encoding = self._checkpoint.encoding
@@ -113,7 +116,6 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _logits(self, X, method):
         """Return the logits of the rows of X, of shape (n_samples, n_outputs)."""
-        self._check_fitted()
         return self._predict(X, "logits", method)
 
     def _predict(self, X, output, method):

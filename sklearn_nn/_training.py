@@ -2,7 +2,7 @@
 
 `fit` and `partial_fit`, the cluster, and the dry run of a check call the same functions:
 
-    checkpoint = resumed_checkpoint(...)           what training resumes from, or None
+    origin     = origin_of(...)                    what training begins from, or None
     start      = start_of(...)                     the model at the start of training
     problem, settings, state = engine_inputs(...)  what the engine needs besides rows
 """
@@ -17,6 +17,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ._data import array_api, inputs, labels, sample_weights, split, validation
+from ._data.given import GivenModel, given_model
 from ._data.labels import Encoding
 from ._data.sample_weights import WeightScale
 from ._engine.arrays import Vector, alike, moved_to, numpy_dtype, to_numpy
@@ -87,21 +88,19 @@ def prepare(
     `by_partial_fit`, `partial_fit` trains: on all rows, with weights scaled by the mean of
     all weights that the model has seen.
     """
-    checkpoint = resumed_checkpoint(estimator, by_partial_fit)
-    if checkpoint is not None:
+    origin = origin_of(estimator, by_partial_fit)
+    if isinstance(origin, Checkpoint):
         fitted = estimator._layers()[0].weight
         caller = "partial_fit" if by_partial_fit else "fit"
         array_api.check_same_place(estimator, X, fitted, caller)
-    data, encoding = dataset_of(
-        estimator, method, X, y, sample_weight, encoding_of, checkpoint
-    )
+    data, encoding = dataset_of(estimator, method, X, y, sample_weight, encoding_of, origin)
     if not by_partial_fit:
         check_class_weight(estimator, encoding)
     rows, n_features = array_api.like(data.X), data.X.shape[1]
-    if checkpoint is not None:
-        checkpoint = checkpoint.moved_to(rows)
+    if isinstance(origin, Checkpoint):
+        origin = origin.moved_to(rows)
     dtype = numpy_dtype(data.X)
-    start = start_of(estimator, checkpoint, encoding, n_features, dtype, rows)
+    start = start_of(estimator, origin, encoding, n_features, dtype, rows)
     validation_data = None
     if not by_partial_fit:
         data, validation_data, start = separate_validation(
@@ -137,33 +136,44 @@ def prepare(
     )
 
 
-def resumed_checkpoint(estimator, by_partial_fit: bool) -> Checkpoint | None:
-    """Return the Checkpoint that the call resumes from, or None for a new model."""
-    is_resumed = by_partial_fit or estimator.warm_start
-    return getattr(estimator, "_checkpoint", None) if is_resumed else None
+def origin_of(estimator, by_partial_fit: bool) -> Checkpoint | GivenModel | None:
+    """Return what the call begins from: None for a new model with initial parameters.
+
+    A Checkpoint is that of a fitted model, which the call resumes; a GivenModel has the
+    coefficients that the user has set on an estimator that is not fitted.
+    """
+    if not (by_partial_fit or estimator.warm_start):
+        return None
+    checkpoint = getattr(estimator, "_checkpoint", None)
+    return given_model(estimator) if checkpoint is None else checkpoint
 
 
 def start_of(
     estimator,
-    checkpoint: Checkpoint | None,
+    origin: Checkpoint | GivenModel | None,
     encoding: Encoding,
     n_features: int,
     dtype,
     like=array_api.NUMPY,
 ) -> Start:
-    """Return the Start of the checkpoint's model, or of a new model if there is none.
+    """Return the Start of the model of `origin_of`, or of one with initial parameters.
 
     A new model has arrays of this NumPy dtype, in the library and on the device of `like`.
     """
     architecture = estimator._architecture(n_features, encoding.n_outputs)
     parameters = path_parameters(estimator)
-    if checkpoint is not None:
+    if isinstance(origin, Checkpoint):
         # Parameters may have changed, and a user may have edited attributes.
-        checkpoint = replace(checkpoint, architecture=architecture)
+        checkpoint = replace(origin, architecture=architecture)
         theta = alike(checkpoint.state.theta, architecture.flatten(estimator._layers()))
         return Start(checkpoint, theta, parameters, True)
     rng = generator_of(estimator)
-    theta = moved_to(like, estimator._initial_theta(architecture, rng, dtype))
+    if origin is None:
+        theta = estimator._initial_theta(architecture, rng, dtype)
+    else:
+        check_n_features(estimator, n_features, origin)
+        theta = origin.theta(dtype)
+    theta = moved_to(like, theta)
     drawn = rng.get_state()
     checkpoint = first_checkpoint(theta, drawn, parameters, encoding, architecture)
     return Start(checkpoint, theta, parameters, False)
@@ -195,17 +205,28 @@ def generator_of(estimator):
     return np.random.RandomState(estimator.random_state)
 
 
-def dataset_of(estimator, method, X, y, sample_weight, encoding_of, checkpoint):
+def check_n_features(estimator, n_features, given: GivenModel):
+    """Raise ValueError unless the user has set coefficients for X."""
+    expected = given.architecture.layer_sizes[0]
+    if n_features != expected:
+        # The words of scikit-learn.
+        raise ValueError(
+            f"X has {n_features} features, but {type(estimator).__name__} is expecting "
+            f"{expected} features as input: its coefficients are set for them."
+        )
+
+
+def dataset_of(estimator, method, X, y, sample_weight, encoding_of, origin):
     """Return the Dataset, with unscaled weights, and its Encoding."""
-    is_new = checkpoint is None
-    dtype = array_api.floats_of(X, None if is_new else checkpoint.state.theta)
+    is_new = not isinstance(origin, Checkpoint)
+    dtype = array_api.floats_of(X, None if is_new else origin.state.theta)
     X, y = inputs.validate_labelled(
         estimator, X, y, dtype, is_new, estimator._multilabel_allowed
     )
     if method.needs_host:
         X = array_api.on_host(X)
     y, weight, rows = sample_weights.drop_weightless(y, sample_weight)
-    encoding = encoding_of(y, None if is_new else checkpoint.encoding)
+    encoding = encoding_of(y, None if origin is None else origin.encoding)
     check_n_classes(estimator, encoding.classes)
     class_weight = estimator.class_weight
     weight = sample_weights.combined_weight(weight, class_weight, encoding, y)

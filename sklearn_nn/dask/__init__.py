@@ -22,7 +22,8 @@ from .._data.array_api import NUMPY
 from .._logistic import SGDLogisticClassifier
 from .._methods import NEWTON, method_of
 from .._monitoring import convergence
-from .._training import resumed_checkpoint
+from .._storage.checkpoint import Checkpoint
+from .._training import origin_of
 from ._blocks import blocks_of, valid_blocks
 from ._cluster import Cluster
 from ._training import train_on_cluster
@@ -140,12 +141,12 @@ def fit(
     check_supported(estimator, method, merges_per_epoch)
     convergence.warn_of_ignored(estimator, method, stacklevel=3)
     with unchanged_on_error(estimator):
-        checkpoint = resumed_checkpoint(estimator, by_partial_fit=False)
-        if checkpoint is not None:  # workers have NumPy arrays
-            checkpoint = checkpoint.moved_to(NUMPY)
+        origin = origin_of(estimator, by_partial_fit=False)
+        if isinstance(origin, Checkpoint):  # workers have NumPy arrays
+            origin = origin.moved_to(NUMPY)
         cluster, blocks = Cluster(client), blocks_of(X, y, sample_weight)
-        blocks = valid_blocks(estimator, cluster, blocks, checkpoint)
-        run = train_on_cluster(estimator, method, blocks, checkpoint, merges_per_epoch)
+        blocks = valid_blocks(estimator, cluster, blocks, origin)
+        run = train_on_cluster(estimator, method, blocks, origin, merges_per_epoch)
     convergence.warn(estimator, method, run, stacklevel=3)
     return estimator
 

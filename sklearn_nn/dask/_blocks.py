@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._data import array_api, labels, sample_weights
+from .._storage.checkpoint import Checkpoint
 from .._training import check_class_weight, check_n_classes
 from ._cluster import ClusterBlocks
 from ._workers import Query, Recipe, summary_of
@@ -88,14 +89,15 @@ def whole_rows(values):
     return values.rechunk({1: -1}) if values.ndim == 2 else values
 
 
-def valid_blocks(estimator, cluster, blocks, checkpoint) -> ClusterBlocks:
+def valid_blocks(estimator, cluster, blocks, origin) -> ClusterBlocks:
     """Return the ClusterBlocks, and set the estimator's feature attributes."""
+    checkpoint = origin if isinstance(origin, Checkpoint) else None
     found = summaries_of(estimator, cluster, blocks, checkpoint)
     summaries = [summary for _, _, summary in found]
     set_features(estimator, found, checkpoint)
     encoding = labels.common_encoding([summary.encoding for summary in summaries])
-    if checkpoint is not None:
-        labels.check_same_classes(encoding, checkpoint.encoding)
+    if origin is not None:
+        labels.check_same_classes(encoding, origin.encoding)
     check_n_classes(estimator, encoding.classes)
     by_class, n_rows, mean_weight = weights_of(estimator, summaries, encoding)
     check_class_weight(estimator, encoding)

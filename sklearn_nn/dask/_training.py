@@ -9,14 +9,10 @@ from .._monitoring.printing import Printer
 from ._cluster import ClusterRows
 
 
-def train_on_cluster(
-    estimator, method, blocks, checkpoint, merges_per_epoch
-) -> TrainingRun:
+def train_on_cluster(estimator, method, blocks, origin, merges_per_epoch) -> TrainingRun:
     """Train on the blocks, set the fitted attributes, and return the TrainingRun."""
     recipe, n_features = blocks.recipe, estimator.n_features_in_
-    start = _training.start_of(
-        estimator, checkpoint, recipe.encoding, n_features, recipe.dtype
-    )
+    start = _training.start_of(estimator, origin, recipe.encoding, n_features, recipe.dtype)
     problem, settings, state = _training.engine_inputs(
         estimator, method, start, blocks.n_samples
     )

@@ -507,3 +507,15 @@ def test_a_model_of_tensors_resumes_on_the_cluster(client):
     np.testing.assert_allclose(
         tensors.predict_proba(X), on_host.predict_proba(X), rtol=1e-9
     )
+
+
+def test_a_warm_start_begins_at_given_coefficients(client):
+    X, y = data(n_samples=600)
+    rows, labels = da.from_array(X, chunks=(200, 5)), da.from_array(y, chunks=200)
+    optimum = logistic().fit(X, y)
+    model = logistic(warm_start=True)
+    model.coef_, model.intercept_ = optimum.coef_, optimum.intercept_
+    model.classes_ = optimum.classes_
+    fit(model, rows, labels, client=client)
+    assert model.n_iter_ == 1
+    np.testing.assert_allclose(model.coef_, optimum.coef_, **CLOSE)

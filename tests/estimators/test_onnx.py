@@ -320,3 +320,12 @@ def test_without_onnx_the_error_says_what_to_install():
     assert (
         "ImportError: to_onnx needs onnx: pip install 'sklearn_nn[onnx]'" in failed.stderr
     )
+
+
+def test_coefficients_set_on_an_unfitted_estimator_are_exported():
+    X, k = drawn()
+    fitted, model = LOGISTIC().fit(X, ANIMALS[k]), SGDLogisticClassifier()
+    for name in ("coef_", "intercept_", "classes_"):
+        setattr(model, name, getattr(fitted, name))
+    label, _ = run(to_onnx(model), X)
+    np.testing.assert_array_equal(label, fitted.predict(X))

@@ -43,6 +43,7 @@ IMPORTING_SKLEARN = {
     "_checks.gradient",
     "_classifier",
     "_data.array_api",
+    "_data.given",
     "_data.inputs",
     "_data.labels",
     "_data.sample_weights",
