@@ -23,7 +23,10 @@ class Method:
     is_stepwise: bool  # whether training can resume after any step; not in scipy's loop
     needs_host: bool  # whether its rows must be NumPy arrays or CSR
     may_stop_early: bool  # whether a validation score may end it
-    advice: str  # what to do if it ended before it converged
+    # What to do if it ended before it converged, and if the objective rose; {rate} is the
+    # parameter of the learning rate.
+    advice: str
+    remedy: str
     unused: tuple  # parameters that have no meaning
     # (estimator, its ClassSettings, n_samples, random_state of the start) -> settings
     settings: Callable
@@ -82,7 +85,8 @@ EPOCHS = Method(
     is_stepwise=True,
     needs_host=False,
     may_stop_early=True,
-    advice="Raise max_iter or tol, change learning_rate_init, or scale the features.",
+    advice="Raise max_iter or tol, change {rate}, or scale the features.",
+    remedy="Change {rate}, or scale the features.",
     unused=(),
     settings=_parameters.epoch_settings,
     resumed_memory=train.resumed_memory,
@@ -95,6 +99,7 @@ LBFGS = Method(
     needs_host=False,
     may_stop_early=False,
     advice="Raise max_iter, max_fun or tol, or scale the features.",
+    remedy="Scale the features.",
     unused=(),
     settings=_parameters.lbfgs_settings,
     resumed_memory=lambda *arguments: None,
@@ -107,6 +112,7 @@ NEWTON = Method(
     needs_host=True,
     may_stop_early=True,
     advice="Raise max_iter or tol.",
+    remedy="",
     unused=WITH_A_RATE,
     settings=_parameters.newton_settings,
     resumed_memory=training.resumed_memory,
@@ -119,6 +125,7 @@ STREAM = Method(
     needs_host=True,
     may_stop_early=False,
     advice="",
+    remedy="",
     unused=WITH_A_RATE,
     settings=lambda *arguments: None,
     resumed_memory=stream.resumed_memory,

@@ -36,15 +36,7 @@ def warn(estimator, method, run, stacklevel, loss_and_entropy=None):
     interrupted = interruption(run)
     if interrupted is not None:
         warnings.warn(interrupted, stacklevel=stacklevel)
-    text = shortfall(
-        run,
-        method,
-        estimator.max_iter,
-        estimator.tol,
-        by_score=method.stops_early(estimator),
-        # max_iter is the length of the cycle.
-        is_cycle=_parameters.has_cycle(estimator) and method.is_stepwise,
-    )
+    text = shortfall(estimator, method, run)
     texts = [] if text is None else [text]
     if loss_and_entropy is not None and may_be_worse_than_shares(estimator, run):
         texts += worse_than_shares(*loss_and_entropy(), estimator.tol)
@@ -100,30 +92,27 @@ def interruption(run):
     return f"Training was interrupted after {n_epochs} finished epochs."
 
 
-def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):
-    """Return the warning that training has not converged, or None.
-
-    `by_score` tells whether the stopping rule judged a validation score, and `is_cycle`
-    whether `max_iter` is the length of a cycle of learning rates.
-    """
-    worse = ends_worse(run)
+def shortfall(estimator, method, run):
+    """Return the warning that training has not converged, or None."""
+    tol, worse = estimator.tol, ends_worse(run)
     if tol is None or run.ended_by in (EndedBy.INTERRUPT, EndedBy.MONITOR):
         return None
+    # max_iter is the length of a cycle of learning rates.
+    is_cycle = _parameters.has_cycle(estimator) and method.is_stepwise
     is_over = is_cycle and run.ended_by is EndedBy.MAX_ITER
     if (is_over or run.ended_by is EndedBy.CONVERGED) and not worse:
         return None
     reason = CYCLE_IS_OVER if is_over else REASONS[run.ended_by]
-    reason = reason.format(max_iter=max_iter)
+    reason = reason.format(max_iter=estimator.max_iter)
     if run.gap is not None:
         is_proven = run.gap.proven is not None and run.gap.proven <= tol
         if is_proven and run.ended_by in (EndedBy.MAX_ITER, EndedBy.STALLED):
             return None  # though steps could have gone on
         return newton_shortfall(run, method, reason, tol)
-    unit, improvement = method.unit, last_improvement(run)
-    criterion = "validation score" if by_score else "objective"
-    text = f"{reason}: the last {unit} improved the {criterion} "
-    of_gradient = "" if method.is_stepwise else " for the gradient"
-    text += f"by {improvement}, with tol={tol:g}{of_gradient}. "
+    unit, advice = method.unit, method.advice
+    if run.ended_by is EndedBy.CONVERGED and method.is_stepwise:
+        reason += f" (n_iter_no_change={estimator.n_iter_no_change})"
+    text = f"{reason}: the last {unit} {improvement_of(estimator, method, run)}. "
     if worse:
         text += (
             f"The objective of the last {unit}, {run.last_objective:.3g}, is worse than "
@@ -131,7 +120,34 @@ def shortfall(run, method, max_iter, tol, by_score=False, is_cycle=False):
             f"all-zero logits, {run.null_loss:.3g}: the learning rate may be too large for "
             "these features or this alpha. "
         )
-    return text + method.advice
+        advice = method.remedy
+    is_number = not isinstance(estimator.learning_rate, str)
+    return text + advice.format(rate="learning_rate" if is_number else "learning_rate_init")
+
+
+def improvement_of(estimator, method, run):
+    """Return how the last epoch changed the criterion, beside tol.
+
+    Numbers are shown only of improvements: an epoch is compared with the best one, and
+    need not be better.
+    """
+    progress, tol = run.state.progress, f"tol={estimator.tol:g}"
+    by_score = method.stops_early(estimator)
+    criterion = "validation score" if by_score else "objective"
+    if not method.is_stepwise:
+        tol += " for the gradient"
+    improvement, n_epochs = progress.last_improvement, progress.n_no_improvement
+    if n_epochs and run.ended_by is EndedBy.MAX_ITER:  # n_iter_no_change was not reached
+        return (
+            f"did not improve the {criterion}, with {tol}, and training ends after "
+            f"n_iter_no_change={estimator.n_iter_no_change} such epochs in a row, of "
+            f"which there were {n_epochs}"
+        )
+    if not isfinite(improvement):
+        return f"improved the {criterion} by an unknown amount (the first), with {tol}"
+    if improvement <= 0:
+        return f"did not improve the {criterion}, with {tol}"
+    return f"improved the {criterion} by {improvement:.3g}, with {tol}"
 
 
 def newton_shortfall(run, method, reason, tol):
@@ -153,11 +169,3 @@ def ends_worse(run):
     if not run.curves.objectives:
         return False
     return run.last_objective > CLEARLY_WORSE * max(run.null_loss, run.curves.objectives[0])
-
-
-def last_improvement(run):
-    """Return the last improvement as text; a single epoch has none."""
-    improvement = run.state.progress.last_improvement
-    return (
-        f"{improvement:.3g}" if isfinite(improvement) else "an unknown amount (the first)"
-    )
