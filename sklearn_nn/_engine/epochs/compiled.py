@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
+from ..._kernels import warn_if_built_elsewhere
 from ..threads import ONE, Threads, n_blas_threads
 from .optimizers import SGD
 from .records import EpochMemory
@@ -21,6 +22,7 @@ try:
     import sklearn_nn._kernels.kernels as kernels
 except ModuleNotFoundError:  # built without a C compiler
     kernels = None
+    warn_if_built_elsewhere()
 
 # The losses whose Hessian the kernels know.
 CROSS_ENTROPIES = {"binary_cross_entropy", "categorical_cross_entropy"}
