@@ -16,6 +16,9 @@ from ._engine.types import Architecture, Layer
 from ._methods import method_of
 from ._parameters import CONSTRAINTS, ClassSettings, Interval, StrOptions
 
+# Other names of activations.
+SYNONYMS = {"swish": "silu"}
+
 
 class BackpropMLPClassifier(GradientClassifier):
     """Multilayer perceptron, trained by backpropagation.
@@ -45,7 +48,7 @@ class BackpropMLPClassifier(GradientClassifier):
         - 'leaky_relu': z, or 0.01 z if z < 0 [4]_
         - 'softplus': log(1 + exp(z)) [5]_
         - 'elu': z, or exp(z) - 1 if z < 0 [6]_
-        - 'silu' (or swish): z / (1 + exp(-z)) [7]_ [8]_ [9]_
+        - 'silu' (or 'swish'): z / (1 + exp(-z)) [7]_ [8]_ [9]_
         - 'gelu': z times the normal distribution function of z [7]_
 
     solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
@@ -316,7 +319,7 @@ class BackpropMLPClassifier(GradientClassifier):
             "array-like",
             Interval(Integral, 1, None, closed="left"),
         ],
-        "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
+        "activation": [StrOptions(ACTIVATIONS.keys() | SYNONYMS.keys()), "array-like"],
         "init": [StrOptions(set(INITS))],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
@@ -414,10 +417,9 @@ class BackpropMLPClassifier(GradientClassifier):
         names = self.activation
         if isinstance(names, str):
             names = [names] * n_hidden
-        valid = np.ndim(names) == 1 and all(
-            isinstance(name, str) and name in ACTIVATIONS for name in names
-        )
-        if not valid:
+        valid = np.ndim(names) == 1 and all(isinstance(name, str) for name in names)
+        names = [SYNONYMS.get(name, name) for name in names] if valid else []
+        if not valid or not ACTIVATIONS.keys() >= set(names):
             raise ValueError(
                 f"activation must be one of {sorted(ACTIVATIONS)}, or hold one of them for "
                 f"each hidden layer; got {self.activation!r}."
@@ -474,10 +476,10 @@ class BackpropMLPClassifier(GradientClassifier):
         )
 
     def _initial_theta(self, architecture, rng, dtype):
-        names, last = architecture.activations, self.activation
+        names = architecture.activations
         # The output layer is drawn for the last hidden layer's activation.
-        if not isinstance(last, str):
-            last = names[-1] if names else "identity"
+        last = names[-1] if names else self.activation
+        last = SYNONYMS.get(last, last) if isinstance(last, str) else "identity"
         sizes, names = architecture.layer_sizes, (*names, last)
         return initial_theta(sizes, names, rng, dtype, self.init)
 

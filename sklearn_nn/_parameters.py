@@ -4,6 +4,7 @@
 module is private; it was checked with scikit-learn 1.6 to 1.9.
 """
 
+from difflib import get_close_matches
 from functools import cache, lru_cache
 from inspect import signature
 from numbers import Integral, Real
@@ -124,11 +125,38 @@ def check_value(estimator_class, name: str, value):
     As scikit-learn's _validate_params, which takes longer than a stream's step of a row: so
     the values that were valid are remembered.
     """
-    validate_parameter_constraints(
-        {name: estimator_class._parameter_constraints[name]},
-        {name: value},
-        caller_name=estimator_class.__name__,
-    )
+    constraints = estimator_class._parameter_constraints[name]
+    try:
+        validate_parameter_constraints(
+            {name: constraints}, {name: value}, caller_name=estimator_class.__name__
+        )
+    except InvalidParameterError as error:
+        meant = names_like(value, constraints) if isinstance(value, str) else []
+        if not meant:
+            raise
+        names = " or ".join(map(repr, meant))
+        raise InvalidParameterError(f"{error} Did you mean {names}?") from None
+
+
+def names_like(value: str, constraints: list) -> list:
+    """Return at most three of the names that a parameter may have, the most similar first.
+
+    Names are similar if they have few other letters, or one contains the other.
+    """
+    options = [
+        option
+        for constraint in constraints
+        if isinstance(constraint, StrOptions)
+        for option in sorted(constraint.options, key=lambda name: (len(name), name))
+    ]
+    value = value.strip().lower().replace(" ", "_").replace("-", "_")
+    value = value.removesuffix("_score")  # scikit-learn's functions have it, scorers not
+    if len(value) < 2:
+        return []
+    longer = [name for name in options if name.startswith(value)]
+    similar = get_close_matches(value, options, n=3)
+    containing = [name for name in options if value in name]
+    return list(dict.fromkeys([*longer, *similar, *containing]))[:3]
 
 
 def check_values(estimator):

@@ -11,7 +11,11 @@ def split_validation(data, encoding, fraction, rng):
     to be held out, whose rows are all trained on. The order of the positions is random, as
     MLPClassifier's. Raise ValueError if no class can be held out.
     """
-    positions = np.arange(data.n_samples)
+    n_samples = data.n_samples
+    leaves_none = encoding.multilabel and np.ceil(fraction * n_samples) == n_samples
+    if n_samples == 1 or leaves_none:
+        raise ValueError(few_rows_message(n_samples, fraction))
+    positions = np.arange(n_samples)
     if encoding.multilabel:
         parts = train_test_split(positions, test_size=fraction, random_state=rng)
         return *parts, encoding.classes[:0]
@@ -56,6 +60,17 @@ def rare_message(rare, validation_fraction):
         f"validation_fraction={validation_fraction}: all their rows are trained on, and "
         "none validates. Raise validation_fraction, or pass X_val and y_val."
     )
+
+
+def few_rows_message(n_samples, validation_fraction):
+    """Return the error message if no row is left to train on, in scikit-learn's words."""
+    text = (
+        f"With n_samples={n_samples} and validation_fraction={validation_fraction}, the "
+        "resulting train set will be empty: early_stopping needs at least 2 rows"
+    )
+    if n_samples > 1:
+        return f"{text}, and a smaller validation_fraction."
+    return f"{text}, and got 1 sample. Add rows, or set early_stopping=False."
 
 
 def fraction_message(counts, classes, fraction):

@@ -87,6 +87,19 @@ def test_early_stopping_with_one_row_of_each_class_raises(estimator_class):
         early_stopping_fit(estimator_class, labels_of([1, 1]), 0.5)
 
 
+@pytest.mark.parametrize("labels", [[0], [[0, 1]]], ids=["one label", "multilabel"])
+def test_early_stopping_with_one_row_raises_in_the_words_of_scikit_learn(labels):
+    message = "n_samples=1 .*the resulting train set will be empty.* 1 sample"
+    with pytest.raises(ValueError, match=message):
+        small(BackpropMLPClassifier, early_stopping=True).fit(X[:1], labels)
+
+
+def test_a_fraction_that_leaves_no_multilabel_row_to_train_on_raises():
+    model = small(BackpropMLPClassifier, early_stopping=True, validation_fraction=0.99)
+    with pytest.raises(ValueError, match=r"n_samples=24 and validation_fraction=0\.99"):
+        model.fit(X, np.eye(24, 2, dtype=int))
+
+
 def test_early_stopping_splits_multilabel_unstratified():
     rare = np.zeros((24, 2), dtype=int)
     rare[0, 0] = rare[:12, 1] = 1
@@ -252,3 +265,52 @@ def test_error_of_zero_hidden_units_states_the_allowed_values():
     message = r"hidden_layer_sizes must hold integers >= 1.*got \(0,\).*Use \(\)"
     with pytest.raises(ValueError, match=message):
         small(BackpropMLPClassifier, hidden_layer_sizes=(0,)).fit(X, y)
+
+
+# Names that are similar to that of an option
+
+SUGGESTED = [
+    ("scoring", "acuracy", "accuracy"),
+    ("scoring", "accuracy_score", "accuracy"),
+    ("scoring", "f1_score", "f1"),
+    ("scoring", "auc", "roc_auc"),
+    ("scoring", "ROC AUC", "roc_auc"),
+    ("scoring", "logloss", "neg_log_loss"),
+    ("scoring", "Loss", "loss"),
+    ("solver", "Adam", "adam"),
+    ("learning_rate", "cos", "cosine"),
+    ("learning_rate", "one-cycle", "one_cycle"),
+    ("class_weight", "balance", "balanced"),
+]
+
+
+@every_class
+@pytest.mark.parametrize(("parameter", "given", "meant"), SUGGESTED)
+def test_error_of_an_unknown_name_suggests_a_similar_one(
+    estimator_class, parameter, given, meant
+):
+    message = rf"'{parameter}' parameter .*Got '{given}' instead\. Did you mean '{meant}'"
+    with pytest.raises(ValueError, match=message):
+        small(estimator_class, **{parameter: given}).fit(X, y)
+
+
+@every_class
+def test_error_of_a_name_like_none_suggests_nothing(estimator_class):
+    with pytest.raises(ValueError, match=r"Got 'xyz' instead\.$"):
+        small(estimator_class, scoring="xyz").fit(X, y)
+
+
+@pytest.mark.parametrize("swish", ["swish", ["swish"], ("swish",)])
+def test_swish_is_silu(swish):
+    silu = ["silu"] if isinstance(swish, (list, tuple)) else "silu"
+    models = [
+        small(BackpropMLPClassifier, activation=activation).fit(X, y)
+        for activation in (swish, silu)
+    ]
+    np.testing.assert_array_equal(*(model.predict_proba(X) for model in models))
+
+
+@pytest.mark.parametrize("activation", ["swish", "silu"])
+def test_swish_is_silu_without_a_hidden_layer(activation):
+    model = small(BackpropMLPClassifier, activation=activation, hidden_layer_sizes=())
+    assert model.fit(X, y).n_layers_ == 2
