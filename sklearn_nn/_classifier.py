@@ -28,7 +28,7 @@ from ._monitoring.callbacks import (
 from ._monitoring.monitors import MonitorList
 from ._monitoring.printing import Printer
 from ._parameters import ClassSettings
-from ._predictor import Predictor
+from ._predictor import Predictor, with_short_names
 from ._storage import persistence
 
 
@@ -54,6 +54,7 @@ def has_partial_fit(estimator):
     return True
 
 
+@with_short_names
 class GradientClassifier(CallbackSupportMixin, Predictor):
     """Abstract base of the two classifiers."""
 

@@ -1,5 +1,6 @@
 """Predictions of a fitted model: logits, classes, probabilities."""
 
+import inspect
 from abc import ABCMeta, abstractmethod
 
 import numpy as np
@@ -13,6 +14,20 @@ from ._engine.objective.losses import LOSSES
 from ._engine.types import Layer
 
 
+def with_short_names(base):
+    """Name the public methods of a base class without it.
+
+    Python's errors (of an unknown argument, say) would show the name of the base class,
+    which users do not know.
+    """
+    for name in vars(base):
+        method = inspect.unwrap(getattr(base, name))
+        if inspect.isfunction(method) and not name.startswith("_"):
+            method.__qualname__ = name
+    return base
+
+
+@with_short_names
 class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     """Abstract base of the two classifiers: predictions."""
 

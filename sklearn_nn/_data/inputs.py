@@ -24,6 +24,8 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
     is_known = not reset and is_plain(estimator, X, dtype)
     if is_known and are_plain_labels(y, len(X)) and np.isfinite(X).all():
         return X, y
+    if not multilabel_allowed:
+        check_one_column(y)
     X, y = validate_data(
         estimator,
         detached(X),
@@ -57,6 +59,20 @@ def validate_validation(estimator, X, y, rows):
     return X, plain_labels(y, warn=True)
 
 
+def check_one_column(y):
+    """Raise ValueError if y has several columns, and say what to use for them."""
+    try:
+        shape = y.shape if hasattr(y, "shape") else np.shape(y)
+    except ValueError:  # lists of several lengths, which scikit-learn's check refuses
+        return
+    if len(shape) == 2 and shape[1] > 1:
+        raise ValueError(
+            f"y should be a 1d array, got an array of shape {tuple(shape)} instead. For "
+            "several labels per row (multilabel), use BackpropMLPClassifier, or one model "
+            "per column: sklearn.multioutput.MultiOutputClassifier."
+        )
+
+
 def plain_labels(y, warn):
     """Return y as ndarray, with one axis if it has one column."""
     y = y.toarray() if issparse(y) else np.asarray(y)
@@ -73,6 +89,7 @@ def validate_labels(y):
     if y is None:
         raise ValueError("fit requires y to be passed, but the target y is None.")
     y = array_api.on_host(y)
+    check_one_column(y)
     missing = [is_missing(label) for label in np.asarray(y).ravel().tolist()]
     if any(missing):
         raise ValueError(

@@ -9,6 +9,8 @@ from sklearn.utils.multiclass import unique_labels
 from .._engine.arrays import as_type, namespace
 from . import array_api
 
+LARGEST_EXACT = 2**53  # float64 holds all integers up to it
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -31,14 +33,20 @@ class Encoding:
 
     def unseen(self, y):
         """Return the labels of y (n,) that are not among `classes`."""
-        return np.setdiff1d(y, self.classes)
+        try:
+            return np.setdiff1d(*exactly_comparable(y, self.classes))
+        except TypeError:  # labels of types that have no order
+            known = set(self.classes.tolist())
+            unseen = [one for one in dict.fromkeys(y.tolist()) if one not in known]
+            return np.array([*unseen, None], dtype=object)[:-1]  # of one axis, always
 
     def class_indices(self, y):
         """Return the index of each label of y (n,) in `classes`."""
-        if y.dtype.kind in "biu" and self.classes.dtype.kind in "biu":
+        y, classes = exactly_comparable(y, self.classes)
+        if y.dtype.kind in "biu" and classes.dtype.kind in "biu":
             # Faster than `unseen`, which is slower than a step on a row.
-            indices = np.searchsorted(self.classes, y)
-            if np.array_equal(self.classes.take(indices, mode="clip"), y):
+            indices = np.searchsorted(classes, y)
+            if np.array_equal(classes.take(indices, mode="clip"), y):
                 return indices
         unseen = self.unseen(y)
         if len(unseen):
@@ -47,10 +55,10 @@ class Encoding:
                 f"{self.classes.tolist()}. Remove these rows, or pass all classes in the "
                 "first call."
             )
-        return np.searchsorted(self.classes, y)
+        return np.searchsorted(classes, y)
 
-    def encode(self, y, dtype):
-        """Return y encoded for the losses; see `Dataset.y`."""
+    def check_shape(self, y):
+        """Raise ValueError unless y has one label, or indicators, as in training."""
         if self.multilabel != (y.ndim == 2) or (
             self.multilabel and y.shape[1] != self.n_outputs
         ):
@@ -59,6 +67,10 @@ class Encoding:
                 f"model: expected {'indicators' if self.multilabel else 'one label'} for "
                 "each row, as in training."
             )
+
+    def encode(self, y, dtype):
+        """Return y encoded for the losses; see `Dataset.y`."""
+        self.check_shape(y)
         if self.multilabel and not np.all((y == 0) | (y == 1)):
             raise ValueError(
                 "Multilabel y must hold 0 and 1; got the values "
@@ -90,6 +102,32 @@ class Encoding:
         return encoded[:, 0].astype(int)
 
 
+def exactly_comparable(y, classes):
+    """Return labels and classes, as objects if NumPy would round integers to compare them.
+
+    The common type of int64 and uint64, or of an integer and a float, is float64, which
+    merges integers above 2**53.
+    """
+    if y.dtype == classes.dtype:
+        return y, classes
+    kinds = {y.dtype.kind, classes.dtype.kind}
+    if not kinds <= set("iuf") or np.result_type(y, classes).kind in kinds - {"f"}:
+        return y, classes
+    if kinds == {"f"} or not any(has_large(labels) for labels in (y, classes)):
+        return y, classes
+    return y.astype(object), classes.astype(object)
+
+
+def has_large(labels) -> bool:
+    """Return whether numbers are too large for float64 to hold all integers."""
+    return bool(np.any((labels > LARGEST_EXACT) | (labels < -LARGEST_EXACT)))
+
+
+def are_same_labels(one, other) -> bool:
+    """Return whether two arrays hold the same labels in the same order."""
+    return np.array_equal(*exactly_comparable(np.asarray(one), np.asarray(other)))
+
+
 def encoding_of(y) -> Encoding:
     """Return the Encoding of the labels in y (n,), or of indicators (n, n_outputs)."""
     if y.ndim == 2:
@@ -119,7 +157,7 @@ def common_encoding(encodings: list[Encoding]) -> Encoding:
 def check_same_classes(encoding: Encoding, fitted: Encoding):
     """Raise ValueError unless y has the classes of the fitted model (warm start)."""
     same_kind = encoding.multilabel == fitted.multilabel
-    if same_kind and np.array_equal(encoding.classes, fitted.classes):
+    if same_kind and are_same_labels(encoding.classes, fitted.classes):
         return
     raise ValueError(
         f"warm_start=True needs the same classes in every fit: y has "
@@ -148,7 +186,7 @@ def partial_fit_encoding(y, classes, fitted: Encoding | None) -> Encoding:
             f"For multilabel y, classes are the column numbers {list(range(y.shape[1]))}; "
             f"got {given.classes.tolist()}."
         )
-    if fitted is not None and not np.array_equal(given.classes, fitted.classes):
+    if fitted is not None and not are_same_labels(given.classes, fitted.classes):
         raise ValueError(
             f"classes={given.classes.tolist()} are not those of the first call, "
             f"{fitted.classes.tolist()}, which are fixed. Omit classes, or use a new "
@@ -165,4 +203,4 @@ def are_plainly_equal(classes, fitted) -> bool:
     if isinstance(classes, (list, tuple)) and len({type(one) for one in classes}) > 1:
         return False  # a mixture of types may be an error
     is_plain = isinstance(classes, (list, tuple, np.ndarray))
-    return is_plain and np.array_equal(classes, fitted)
+    return is_plain and are_same_labels(classes, fitted)

@@ -41,10 +41,10 @@ NO_ROWS = ValidationRows()
 
 @contextmanager
 def naming_validation_rows():
-    """Say in a ValueError of scikit-learn, which names X, that X_val is meant."""
+    """Say in an error, which names X or y, that the validation rows are meant."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         text = f"In the validation rows (X_val, y_val, sample_weight_val): {error}"
         raise ValueError(text) from error
 
@@ -63,14 +63,16 @@ def validation_dataset(
         )
         check_consistent_length(X, y)
         y, weight, kept = sample_weights.drop_weightless(y, validation_rows.sample_weight)
-    unseen = [] if encoding.multilabel or y.ndim == 2 else encoding.unseen(y)
+        encoding.check_shape(y)
+    unseen = [] if encoding.multilabel else encoding.unseen(y)
     if len(unseen):
         raise ValueError(
             f"y_val has the labels {unseen.tolist()}, which are not among the classes "
             f"{encoding.classes.tolist()} of y. Remove these rows from X_val and y_val, or "
             "add rows with these labels to X and y."
         )
-    data = inputs.make_dataset(X, y, weight, kept, encoding)
+    with naming_validation_rows():
+        data = inputs.make_dataset(X, y, weight, kept, encoding)
     return copy_of_rows(data, slice(0, data.n_samples))
 
 

@@ -5,6 +5,7 @@ Each error message must name what was expected and what was given.
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -119,8 +120,10 @@ def test_several_outputs_raise_in_mlp(train):
 @fit_and_partial_fit
 @pytest.mark.parametrize("outputs", [np.column_stack([y, 2 * y, y]), MULTILABEL])
 def test_more_than_one_column_of_y_raises_in_logistic(train, outputs):
-    with pytest.raises(ValueError, match=r"should be a 1d array, got .* \(24, 3\)"):
-        train(small(SGDLogisticClassifier), X, outputs)
+    message = r"should be a 1d array, got .* \(24, 3\).*BackpropMLPClassifier"
+    for given in (outputs, outputs.tolist(), scipy.sparse.csr_array(outputs)):
+        with pytest.raises(ValueError, match=message):
+            train(small(SGDLogisticClassifier), X, given)
 
 
 def test_labels_after_multilabel_raise():
@@ -139,6 +142,27 @@ def test_multilabel_with_another_number_of_columns_raises():
     model = small(BackpropMLPClassifier).fit(X, MULTILABEL)
     with pytest.raises(ValueError, match=r"y of shape \(24, 2\).* the 3 outputs"):
         model.partial_fit(X, MULTILABEL[:, :2])
+
+
+LARGE = 2**53
+
+
+@every_method
+@fit_and_partial_fit
+def test_labels_that_only_float64_would_merge_are_different(estimator_class, train):
+    # The common type of int64 and uint64, and of an integer and a float, is float64.
+    classes = np.array([LARGE, LARGE + 1], dtype=np.int64)
+    model = small(estimator_class).partial_fit(X, classes[y], classes=classes)
+    unsigned = np.array([LARGE + 1, LARGE + 2], dtype=np.uint64)
+    with pytest.raises(ValueError, match=rf"\[{LARGE + 2}\].* not among the classes"):
+        model.partial_fit(X, unsigned[y])
+    with pytest.raises(ValueError, match="are not those of the first call"):
+        model.partial_fit(X, classes[y], classes=unsigned)
+    with pytest.raises(ValueError, match=r"warm_start=True needs the same classes"):
+        model.set_params(warm_start=True).fit(X, unsigned[y])
+    again = small(estimator_class).partial_fit(X, classes[y], classes=classes)
+    again.partial_fit(X, classes.astype(np.uint64)[y])
+    np.testing.assert_array_equal(again.classes_, classes)
 
 
 # Classes
@@ -504,3 +528,27 @@ def test_failed_call_of_lbfgs_changes_no_attribute(failing_call):
     with pytest.raises(ValueError, match=r"\w"):
         failing_call(fit, model)
     assert plain(vars(model)) == before
+
+
+# Names of classes that users do not know
+
+CALLS = {
+    "unknown argument of fit": lambda model: model.fit(X, y, n_epochs=3),
+    "fit without y": lambda model: model.fit(X),
+    "unknown argument of partial_fit": lambda model: model.partial_fit(X, y, rate=1),
+    "partial_fit without y": lambda model: model.partial_fit(X),
+    "predict without X": lambda model: model.predict(),
+    "unknown argument of predict_proba": lambda model: model.predict_proba(X, copy=True),
+    "too many arguments": lambda model: model.decision_function(X, y),
+    "get_state with an argument": lambda model: model.get_state(1),
+    "set_state without one": lambda model: model.set_state(),
+}
+
+
+@every_method
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+def test_errors_of_calls_name_no_internal_class(estimator_class, call):
+    with pytest.raises(TypeError) as raised:
+        call(small(estimator_class))
+    assert not re.search("GradientClassifier|Predictor", str(raised.value))
+    assert re.match(r"\w+\(\) ", str(raised.value))

@@ -543,3 +543,52 @@ def test_errors_name_the_validation_rows(parts):
     X, y, X_val, y_val = parts
     with pytest.raises(ValueError, match=r"In the validation rows .*contains NaN"):
         BackpropMLPClassifier().fit(X, y, X_val=np.nan * X_val, y_val=y_val)
+
+
+BAD_Y_VAL = {
+    "two columns": np.eye(4, 2, dtype=int),
+    "no axis": 3,
+    "NaN": np.full(4, np.nan),
+    "too short": [0, 1, 2],
+    "ragged": [[0], [1, 2], [0], [1]],
+}
+
+
+@both
+@pytest.mark.parametrize("y_val", BAD_Y_VAL.values(), ids=list(BAD_Y_VAL))
+def test_error_of_y_val_names_the_validation_rows(estimator_class, y_val, parts):
+    X, y, X_val, _ = parts
+    model = estimator_class(random_state=0)
+    with pytest.raises(ValueError, match=r"In the validation rows \(X_val, y_val"):
+        model.fit(X, y, X_val=X_val[:4], y_val=y_val)
+
+
+UNSEEN_Y_VAL = {
+    "mixed": ([0, "a", 1, 2], r"\['a'\]"),
+    "None": ([None] * 4, r"\[None\]"),
+    "text": (["0", "1", "2", "0"], r"\['0', '1', '2'\]"),
+    "fractions": ([0, 1, 1.5, 2], r"\[1\.5\]"),
+}
+
+
+@both
+@pytest.mark.parametrize("kind", [int, float])
+@pytest.mark.parametrize(("y_val", "unseen"), UNSEEN_Y_VAL.values(), ids=list(UNSEEN_Y_VAL))
+def test_labels_of_other_types_in_y_val_are_unseen(
+    estimator_class, kind, y_val, unseen, parts
+):
+    X, y, X_val, _ = parts
+    model = estimator_class(random_state=0)
+    y_val = np.array([*y_val, None], dtype=object)[:-1]
+    with pytest.raises(ValueError, match=f"y_val has the labels {unseen}, which are not"):
+        model.fit(X, y.astype(kind), X_val=X_val[:4], y_val=y_val)
+    text = np.array(["a", "b", "c"], dtype=object)[y]
+    with pytest.raises(ValueError, match=r"y_val has the labels .* which are not"):
+        model.fit(X, text, X_val=X_val[:4], y_val=[0, 1, 2, 0])
+
+
+def test_error_of_multilabel_y_val_names_the_validation_rows():
+    X, Y = np.random.RandomState(0).randn(12, 3), np.eye(12, 3, dtype=int)
+    for y_val in (np.zeros(12, int), 2 * Y, Y[:, :2]):
+        with pytest.raises(ValueError, match="In the validation rows"):
+            BackpropMLPClassifier().fit(X, Y, X_val=X, y_val=y_val)
