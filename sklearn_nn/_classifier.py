@@ -100,7 +100,7 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
             first call.
         y : array-like of shape (n_samples,)
             Labels: strings, booleans or numbers. BackpropMLPClassifier also takes
-            multilabel indicators of shape (n_samples, n_outputs).
+            multilabel indicators of shape (n_samples, n_outputs), dense or sparse.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0; None means 1 each. Rows of weight 0 are ignored. Only ratios
             matter, because weights are scaled to mean 1.

@@ -171,8 +171,8 @@ class BackpropMLPClassifier(GradientClassifier):
 
     class_weight : dict, 'balanced' or None, default=None
         Weight of each class, as {label: weight}. 'balanced' is
-        sum(w) / (n_classes * sum of w in the class), w the sample weights. Not for
-        multilabel y.
+        sum(w) / (n_classes * sum of w in the class), w the sample weights. For multilabel
+        y only 'balanced': the product of such weights of all columns.
 
     init : {'auto', 'glorot', 'he'}, default='auto'
         How to draw the initial weights (fan_in, fan_out):

@@ -67,13 +67,14 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         ndarray of shape (n_samples,), or of 0 and 1 (n_samples, n_outputs) if multilabel
+            (CSR if the y of the first training call was sparse)
         """
         if "_checkpoint" not in vars(self):
             return complete_model(self).predict(X)
         logits = self._logits(X, "predict")
         decision = self._checkpoint.encoding.decide(logits)
         if decision.ndim == 2:
-            return decision
+            return self._checkpoint.encoding.indicators(decision)
         return array_api.labels_of(self.classes_, decision)
 
     def predict_proba(self, X: Rows) -> Matrix:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
 from ._data import array_api, inputs, labels, sample_weights, split, validation
@@ -219,6 +220,7 @@ def check_n_features(estimator, n_features, given: GivenModel):
 def dataset_of(estimator, method, X, y, sample_weight, encoding_of, origin):
     """Return the Dataset, with unscaled weights, and its Encoding."""
     is_new = not isinstance(origin, Checkpoint)
+    is_sparse = is_new and issparse(y)
     dtype = array_api.floats_of(X, None if is_new else origin.state.theta)
     X, y = inputs.validate_labelled(
         estimator, X, y, dtype, is_new, estimator._multilabel_allowed
@@ -227,6 +229,8 @@ def dataset_of(estimator, method, X, y, sample_weight, encoding_of, origin):
         X = array_api.on_host(X)
     y, weight, rows = sample_weights.drop_weightless(y, sample_weight)
     encoding = encoding_of(y, None if origin is None else origin.encoding)
+    if is_sparse and encoding.multilabel:
+        encoding = replace(encoding, sparse=True)
     check_n_classes(estimator, encoding.classes)
     class_weight = estimator.class_weight
     weight = sample_weights.combined_weight(weight, class_weight, encoding, y)
@@ -289,11 +293,14 @@ def validator_of(estimator, stops_early, problem, validation_data, checkpoint):
 
     `stops_early` tells whether the score decides when training ends.
     """
+    # Not all of scikit-learn's metrics take sparse indicators.
+    encoding = replace(checkpoint.encoding, sparse=False)
+    checkpoint = replace(checkpoint, encoding=encoding)
 
     def model_at(theta):
         model = copy.copy(estimator)
         vars(model).pop("feature_names_in_", None)  # validation rows have no names
-        model._checkpoint, encoding = checkpoint, checkpoint.encoding
+        model._checkpoint = checkpoint
         model.classes_ = array_api.labels_at(theta, encoding.classes)
         model._set_model(problem.architecture.layers(theta), encoding)
         return model
@@ -301,9 +308,7 @@ def validator_of(estimator, stops_early, problem, validation_data, checkpoint):
     scoring = estimator.scoring
     if scoring is None:
         scoring = "loss" if stops_early else "accuracy"
-    return validation.validator(
-        problem, validation_data, checkpoint.encoding, scoring, model_at
-    )
+    return validation.validator(problem, validation_data, encoding, scoring, model_at)
 
 
 def loss_and_entropy(prepared: Prepared, theta):

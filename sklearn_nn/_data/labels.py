@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.utils.multiclass import unique_labels
 
-from .._engine.arrays import as_type, namespace
+from .._engine.arrays import as_type, namespace, to_numpy
 from . import array_api
 
 LARGEST_EXACT = 2**53  # float64 holds all integers up to it
@@ -18,6 +19,8 @@ class Encoding:
 
     classes: Any  # ndarray (n_classes,): sorted labels; for multilabel y the column numbers
     multilabel: bool = False
+    # Whether indicators are predicted as CSR, because those of the first call were sparse.
+    sparse: bool = False
 
     @property
     def n_outputs(self) -> int:
@@ -90,6 +93,10 @@ class Encoding:
             return xp.argmax(logits, axis=1)
         is_likely = (logits if self.multilabel else logits[:, 0]) > 0
         return as_type(is_likely, xp.int64)
+
+    def indicators(self, decided):
+        """Return decided indicators (n, n_outputs) as the user's were, dense or CSR."""
+        return csr_matrix(to_numpy(decided)) if self.sparse else decided
 
     def labels(self, targets):
         """Return class indices as labels, for scorers; indicators stay unchanged."""

@@ -63,6 +63,8 @@ def combined_weight(sample_weight, class_weight, encoding, y):
     """Return sample_weight * class_weight[y] (n,) in float64, or None for all ones."""
     if class_weight is None:
         return sample_weight
+    if encoding.multilabel and class_weight == "balanced":
+        return balanced_weight(sample_weight, y)
     check_one_label(class_weight, encoding)
     indices, n_classes = encoding.class_indices(y), len(encoding.classes)
     if sample_weight is None:
@@ -74,6 +76,33 @@ def combined_weight(sample_weight, class_weight, encoding, y):
         weight = sample_weight * by_class[indices]
     check_finite_weight(weight, f"sample_weight times class_weight={class_weight!r}")
     return weight
+
+
+def balanced_weight(sample_weight, indicators):
+    """Return sample_weight times the balanced weights of all columns (n,), up to a factor.
+
+    Only ratios of weights matter. The weight of a value in a column is total / (2 * weight
+    of the value); that of the only value is 1. (With weights of 1, the product over the
+    columns is that of scikit-learn's `compute_sample_weight`.)
+
+    Parameters
+    ----------
+    sample_weight : array of shape (n,), or None
+        Positive.
+    indicators : array of shape (n, n_outputs)
+        Ones, and other values that count as 0.
+    """
+    is_one = indicators == 1
+    if sample_weight is None:
+        sample_weight = np.ones(len(is_one))
+    relative = sample_weight / sample_weight.max()  # so that the sum cannot overflow
+    total, of_one, of_zero = relative.sum(), relative @ is_one, relative @ ~is_one
+    both = (of_one > 0) & (of_zero > 0)
+    # A sum of logarithms, because a product over many columns may overflow.
+    log_one, log_zero = np.log(total / 2 / of_one[both]), np.log(total / 2 / of_zero[both])
+    log_weight = np.where(is_one[:, both], log_one, log_zero).sum(axis=1)
+    weight = relative * np.exp(log_weight - log_weight.max())
+    return np.maximum(weight, np.finfo(np.float64).tiny)  # rows of weight 0 are left out
 
 
 def weight_by_class(class_weight, classes, of_class, total):
@@ -98,7 +127,7 @@ def check_one_label(class_weight, encoding):
     if class_weight is not None and encoding.multilabel:
         raise ValueError(
             f"class_weight={class_weight!r} cannot be used with multilabel y, whose rows "
-            "have several classes. Use sample_weight."
+            "have several classes. Use sample_weight, or 'balanced' in fit."
         )
 
 
