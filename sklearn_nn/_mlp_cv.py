@@ -79,7 +79,8 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
           group is in two of them. Rows of a class with fewer rows (or groups) than folds
           are never held out, and in every training part unless their group is held out;
         - a splitter of scikit-learn;
-        - an iterable of pairs of training and held-out row numbers.
+        - an iterable of pairs of training and held-out row numbers (negative ones count
+          from the end, as in NumPy) or masks.
 
     calibrate : bool, default=True
         Whether to divide logits by a temperature, chosen by the log-loss of the held-out

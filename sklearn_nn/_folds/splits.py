@@ -81,13 +81,24 @@ def mapped_pairs(pairs, kept_rows, n_samples):
         parts = [np.asarray(part) for part in pair]
         # A mask is also an index of rows.
         parts = [np.flatnonzero(p) if p.dtype == bool else p for p in parts]
-        try:
-            parts = [position[part.astype(int)] for part in parts]
-        except IndexError as error:
-            raise ValueError(
-                f"cv has a row number outside of the {n_samples} rows of X: {error}."
-            ) from error
+        for part in parts:
+            check_row_numbers(part, n_samples)
+        parts = [position[part.astype(int)] for part in parts]
         yield [part[part >= 0] for part in parts]
+
+
+def check_row_numbers(numbers, n_samples):
+    """Raise ValueError unless these are numbers of rows; negative ones, from the end."""
+    if numbers.ndim != 1 or (len(numbers) and numbers.dtype.kind not in "iu"):
+        raise ValueError(
+            "cv must hold pairs of arrays of row numbers, or of masks; got an array of "
+            f"shape {numbers.shape} and type {numbers.dtype}."
+        )
+    outside = numbers[(numbers < -n_samples) | (numbers >= n_samples)]
+    if len(outside):
+        raise ValueError(
+            f"cv has the row number {outside[0]}, outside of the {n_samples} rows of X."
+        )
 
 
 def split_of(training, held_out, labels):

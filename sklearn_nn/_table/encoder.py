@@ -6,6 +6,7 @@ two rows.
 """
 
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -155,7 +156,8 @@ class TableEncoder:
         -------
         ndarray of str
             'age', 'age_missing', 'city_Paris', 'city_missing', 'city_other'. A column with
-            two levels has the name of its second one.
+            two levels has the name of its second one. If a name is already taken (by a
+            category 'missing', say), '_2' is added, or the next number.
         """
         names = [self.schema.names[j] for j in self.schema.numeric]
         with_indicator = np.flatnonzero(self.has_indicator)
@@ -164,7 +166,7 @@ class TableEncoder:
             levels = self.names_of_levels(k)
             levels = levels if len(levels) > 2 else levels[-1:]
             names += [f"{self.schema.names[j]}_{level}" for level in levels]
-        return np.array(names, dtype=object)
+        return np.array(distinct(names), dtype=object)
 
     def names_of_levels(self, k):
         """Return the names of the levels of a categorical column."""
@@ -173,6 +175,15 @@ class TableEncoder:
         level = self.levels[k]
         kept = [vocabulary[np.flatnonzero(level == i)[0]] for i in range(n_kept)]
         return kept + ["other"] * self.has_rare[k]
+
+
+def distinct(names):
+    """Return the names in order, with a number added to each that is already taken."""
+    taken = {}
+    for name in names:
+        numbered = (f"{name}_{k}" for k in count(2))
+        taken[next(n for n in chain([name], numbered) if n not in taken)] = None
+    return list(taken)
 
 
 def clipped(values, scale, shift=0.0):

@@ -204,8 +204,20 @@ def numbers_of_booleans(column):
 
 
 def vocabulary_of(column: Column) -> tuple:
-    """Return the sorted categories of a column, without the missing value."""
-    return tuple(sorted(set(column.values.tolist()) - {None}))
+    """Return the sorted categories of a column, without the missing value.
+
+    Raise ValueError for numbers so large that float64 has merged integers.
+    """
+    categories = sorted(set(column.values.tolist()) - {None})
+    large = [one for one in categories if not isinstance(one, str) and abs(one) >= 2**53]
+    if large:
+        raise columns.column_error(
+            column.name,
+            f"has the category {large[0]:.0f}: as categories, numbers must be below 2**53, "
+            "because float64 does not hold all larger integers",
+            "Convert it to strings.",
+        )
+    return tuple(categories)
 
 
 def type_of(column: Column):

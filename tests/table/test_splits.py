@@ -131,7 +131,11 @@ def test_held_out_rows_of_a_class_that_is_not_trained_on_are_not_judged():
         (100, np.arange(20) % 2, "largest class has 10. Lower cv, or add rows"),
         ([], [0, 1], "has no splits"),
         ([([0, 1], [])], [0, 1, 1], "has no held-out rows"),
-        ([([0, 1], [7])], [0, 1, 1], "outside of the 3 rows"),
+        ([([0, 1], [7])], [0, 1, 1], "row number 7, outside of the 3 rows"),
+        ([([0, 1], [-4])], [0, 1, 1], "row number -4, outside of the 3 rows"),
+        ([([0, 1], [1.5])], [0, 1, 1], "pairs of arrays of row numbers"),
+        ([([[0, 1]], [2])], [0, 1, 1], r"got an array of shape \(1, 2\)"),
+        ([(["a"], [2])], [0, 1, 1], "type <U1"),
     ],
 )
 def test_impossible_splits_are_errors(cv, labels, message):

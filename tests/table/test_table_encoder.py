@@ -182,3 +182,63 @@ def test_extreme_numbers_in_sparse_rows_stay_finite():
     encoder, _ = fitted(csr_matrix([[0.0], [1e-300], [3e-300], [5e-300]]))
     encoded = encoder.transform(csr_matrix([[1e10], [-1e10], [np.nan]]))
     assert encoded.toarray().ravel().tolist() == [3, -3, 0]
+
+
+# Names of columns
+
+NAMES_TAKEN = {
+    "a category 'missing'": (
+        {"c": ["missing", "b", None] * 3},
+        ["c_b", "c_missing", "c_missing_2"],
+    ),
+    "a category 'other'": (
+        {"c": ["other", "b"] * 4 + ["rare"]},
+        ["c_b", "c_other", "c_other_2"],
+    ),
+    "another column": (
+        {"a": ["b_c", "x", "y"] * 3, "a_b": ["c", "d", "e"] * 3},
+        ["a_b_c", "a_x", "a_y", "a_b_c_2", "a_b_d", "a_b_e"],
+    ),
+    "an indicator": (
+        {"a": [1.0, np.nan] * 4, "a_missing": np.arange(8.0)},
+        ["a", "a_missing", "a_missing_2"],
+    ),
+    "a number": (
+        {"a": [1.0, np.nan] * 4, "a_missing": np.arange(8.0), "a_missing_2": np.ones(8)},
+        ["a", "a_missing", "a_missing_2", "a_missing_3"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("columns", "names"), NAMES_TAKEN.values(), ids=list(NAMES_TAKEN))
+def test_names_of_encoded_columns_are_distinct(columns, names):
+    encoder, encoded = fitted(pd.DataFrame(columns))
+    assert encoder.get_feature_names_out().tolist() == names
+    assert encoded.shape[1] == len(names)
+
+
+# Large integers
+
+
+@pytest.mark.parametrize("first", [2**53, 2**60, -(2**53) - 1, 2**63])
+def test_integer_categories_that_float64_would_merge_raise(first):
+    numbers = np.array([first, first + 1] * 4)
+    message = r"has the category -?\d+: .* below 2\*\*53.* Convert it to strings"
+    frame = pd.DataFrame({"c": numbers})
+    for X, chosen in [
+        (frame, ["c"]),
+        (frame.astype("category"), "from_dtype"),
+        (frame.astype(object), ["c"]),
+        (numbers[:, None], [0]),
+        (numbers[:, None].astype(object), [0]),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            fitted(X, categorical_features=chosen)
+    encoder, _ = fitted(frame.astype(str))
+    assert len(encoder.schema.vocabularies[0]) == 2
+
+
+def test_large_categories_after_fit_are_unseen():
+    encoder, _ = fitted(np.array([[1], [2], [2**53 - 1]] * 3), categorical_features=[0])
+    encoded = encoder.transform(np.array([[2**53 - 1], [2**53], [2**60]]))
+    assert encoded.tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
