@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from . import _fitted, _parameters, _training
-from ._data import labels, validation
+from ._data import array_api, inputs, labels, validation
 from ._data.labels import Encoding
 from ._data.sample_weights import NoWeightError
 from ._engine.arrays import Rows, Vector
@@ -231,6 +231,8 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
                 "class_weight='balanced' is not supported by partial_fit, which never "
                 "has all labels at once. Pass a dict of class weights, or sample_weight."
             )
+
+        inputs.check_types(array_api.on_host(classes), "classes")
 
         def encoding_of(y, fitted):
             return labels.partial_fit_encoding(y, classes, fitted)

@@ -48,7 +48,8 @@ class BackpropMLPClassifier(GradientClassifier):
         - 'leaky_relu': z, or 0.01 z if z < 0 [4]_
         - 'softplus': log(1 + exp(z)) [5]_
         - 'elu': z, or exp(z) - 1 if z < 0 [6]_
-        - 'silu' (or 'swish'): z / (1 + exp(-z)) [7]_ [8]_ [9]_
+        - 'silu': z / (1 + exp(-z)) [7]_ [8]_ [9]_
+        - 'swish': another name of 'silu'
         - 'gelu': z times the normal distribution function of z [7]_
 
     solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'

@@ -53,6 +53,7 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         - 'softplus'
         - 'elu'
         - 'silu'
+        - 'swish'
         - 'gelu'
 
     dropout : float or array-like of float, default=0.15

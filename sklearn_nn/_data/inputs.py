@@ -26,10 +26,12 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
         return X, y
     if not multilabel_allowed:
         check_one_column(y)
+    y = array_api.on_host(y)
+    check_types(y)
     X, y = validate_data(
         estimator,
         detached(X),
-        array_api.on_host(y),
+        y,
         accept_sparse="csr",
         dtype=dtype,
         reset=reset,
@@ -62,7 +64,7 @@ def validate_validation(estimator, X, y, rows):
 def check_one_column(y):
     """Raise ValueError if y has several columns, and say what to use for them."""
     try:
-        shape = y.shape if hasattr(y, "shape") else np.shape(y)
+        shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
     except ValueError:  # lists of several lengths, which scikit-learn's check refuses
         return
     if len(shape) == 2 and shape[1] > 1:
@@ -84,18 +86,41 @@ def is_missing(label):
     return label is None or type(label).__name__ == "NAType"
 
 
+def check_types(y, name="y"):
+    """Raise ValueError if labels are missing, or strings and others.
+
+    Their comparisons would raise a TypeError that does not name y.
+    """
+    if y is None or issparse(y):
+        return
+    try:
+        labels = np.asarray(y)
+    except ValueError:  # lists of several lengths, which scikit-learn's check refuses
+        return
+    if labels.dtype != object:
+        return
+    labels = labels.ravel().tolist()
+    missing = [is_missing(label) for label in labels]
+    if any(missing):
+        raise ValueError(
+            f"Input {name} contains missing labels: {sum(missing)} of {len(missing)}, "
+            f"first in row {missing.index(True)}. Remove them, from y with the rows of X."
+        )
+    examples = {isinstance(label, str): label for label in reversed(labels)}
+    if len(examples) > 1:
+        raise ValueError(
+            f"{name} mixes strings and other labels, such as {examples[True]!r} and "
+            f"{examples[False]!r}. Convert all labels to one type."
+        )
+
+
 def validate_labels(y):
     """Return the user's y as an ndarray of one label per row; raise if it is not that."""
     if y is None:
         raise ValueError("fit requires y to be passed, but the target y is None.")
     y = array_api.on_host(y)
     check_one_column(y)
-    missing = [is_missing(label) for label in np.asarray(y).ravel().tolist()]
-    if any(missing):
-        raise ValueError(
-            f"Input y contains missing labels: {sum(missing)} of {len(missing)}, first in "
-            f"row {missing.index(True)}. Remove these rows from X and y."
-        )
+    check_types(y)
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
     y = column_or_1d(y, warn=True)
     check_classification_targets(y)

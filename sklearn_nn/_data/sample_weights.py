@@ -49,9 +49,16 @@ def drop_weightless(y, sample_weight):
         return y, None, None
     if are_zero(sample_weight, len(y)):
         raise NoWeightError  # scikit-learn's error would have another type
-    sample_weight = _check_sample_weight(
-        array_api.on_host(sample_weight), y, dtype=np.float64, ensure_non_negative=True
-    )
+    sample_weight = array_api.on_host(sample_weight)
+    try:
+        sample_weight = _check_sample_weight(
+            sample_weight, y, dtype=np.float64, ensure_non_negative=True
+        )
+    except TypeError as error:  # of a dict, say
+        raise TypeError(
+            f"sample_weight must be a number, or an array of one number for each row; got "
+            f"{type(sample_weight).__name__}: {error}."
+        ) from error
     check_finite_weight(sample_weight, "sample_weight")  # scalars were not checked
     rows = positive_rows(sample_weight)
     if rows is None:

@@ -1,6 +1,7 @@
 """Validation rows, held out or the user's own: loss and score of a model on them."""
 
 from contextlib import contextmanager
+from inspect import signature
 from math import isnan
 from numbers import Real
 from typing import Any, NamedTuple
@@ -86,6 +87,20 @@ def checked_score(score, scoring):
     return float(score)
 
 
+def check_takes_weights(scoring):
+    """Raise ValueError if a callable `scoring` has no argument for sample weights."""
+    try:
+        parameters = signature(scoring).parameters
+    except (TypeError, ValueError):  # a function of C, whose signature is not known
+        return
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    if "sample_weight" not in parameters and not takes_any:
+        raise ValueError(
+            f"scoring={scoring!r} must take the argument sample_weight, because the "
+            "validation rows have weights: scoring(estimator, X, y, sample_weight=None)."
+        )
+
+
 class Validator:
     """Loss and score on the validation rows, as a function of theta."""
 
@@ -122,6 +137,8 @@ def validator(problem, data, encoding, scoring, model_at):
     of the estimators, but not None. `model_at` is a callable theta -> fitted estimator.
     """
     targets, weight = encoding.targets(data.y), data.sample_weight
+    if weight is not None and callable(scoring):
+        check_takes_weights(scoring)
 
     def accuracy(theta, logits, loss):
         decided = to_numpy(encoding.decide(logits))

@@ -8,6 +8,7 @@ import pickle
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from methods import every_method, textbook_logistic
@@ -97,6 +98,9 @@ BAD_Y = {
     "continuous": (X[:, 0], "Unknown label type: continuous"),
     "NaN": (np.where(y == 1, np.nan, 0.0), "y contains NaN"),
     "absent": (None, "requires y to be passed.*is None"),
+    "mixed": (np.array([1, "a"] * 12, dtype=object), "mixes strings .*'a' and 1"),
+    "None": (np.array([None, 1] * 12, dtype=object), "y .*missing labels: 12 of.* row 0"),
+    "NA": (pd.array(["a", pd.NA] * 12, dtype="string"), "missing labels: .* row 1"),
     "empty": (y[:0], r"inconsistent numbers of samples: \[24, 0\]|0 sample\(s\)"),
 }
 
@@ -227,6 +231,31 @@ def test_error_of_other_classes_in_a_later_partial_fit_lists_both(estimator_clas
 def test_multilabel_values_other_than_0_and_1_raise():
     with pytest.raises(ValueError, match=r"must hold 0 and 1; got the values \[0, 3\]"):
         small(BackpropMLPClassifier).fit(X[:4], 3 * np.eye(4, dtype=int))
+
+
+@every_method
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [([None, 1], "classes contains missing"), (["a", None], "classes contains missing")],
+)
+def test_missing_labels_among_classes_raise(estimator_class, classes, message):
+    with pytest.raises(ValueError, match=message):
+        small(estimator_class).partial_fit(X, y, classes=classes)
+
+
+@every_method
+def test_labels_of_several_types_among_classes_raise(estimator_class):
+    classes = np.array([0, "a"], dtype=object)
+    with pytest.raises(ValueError, match="classes mixes strings and other labels"):
+        small(estimator_class).partial_fit(X, y, classes=classes)
+
+
+@every_method
+@fit_and_partial_fit
+@pytest.mark.parametrize("weight", [{0: 1.0}, {1.0}, len])
+def test_error_of_weights_that_are_no_numbers_names_them(estimator_class, train, weight):
+    with pytest.raises(TypeError, match="sample_weight must be a number, or an array"):
+        train(small(estimator_class), X, y, weight)
 
 
 @every_method

@@ -592,3 +592,16 @@ def test_error_of_multilabel_y_val_names_the_validation_rows():
     for y_val in (np.zeros(12, int), 2 * Y, Y[:, :2]):
         with pytest.raises(ValueError, match="In the validation rows"):
             BackpropMLPClassifier().fit(X, Y, X_val=X, y_val=y_val)
+
+
+@both
+def test_a_callable_that_takes_no_weights_raises_if_there_are_some(estimator_class, parts):
+    def score(model, X, y):
+        return 0.0
+
+    X, y, X_val, y_val = parts
+    model = estimator_class(scoring=score, max_iter=2, tol=None)
+    model.fit(X, y, X_val=X_val, y_val=y_val)
+    weight = np.arange(len(y_val))
+    with pytest.raises(ValueError, match=r"must take the argument sample_weight"):
+        model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weight)
