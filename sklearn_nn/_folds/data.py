@@ -90,7 +90,9 @@ def split_params_of(estimator, params, sample_weight, data: TrainingData) -> dic
 def of_kept_rows(name, values, data: TrainingData):
     """Return the values (n_samples,) of metadata for the kept rows."""
     values = np.asarray(values)
-    if values.shape[:1] != (data.n_samples,):
+    # Splitters compare groups with each other; other metadata may have any shape.
+    shape = values.shape if name == "groups" else values.shape[:1]
+    if shape != (data.n_samples,):
         raise ValueError(
             f"{name} must have one entry for each of the {data.n_samples} rows of X; got "
             f"the shape {values.shape}."

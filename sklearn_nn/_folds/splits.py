@@ -78,7 +78,12 @@ def mapped_pairs(pairs, kept_rows, n_samples):
         position = np.full(n_samples, -1)
         position[kept_rows] = np.arange(len(kept_rows))
     for pair in pairs:
-        parts = [np.asarray(part) for part in pair]
+        parts = [np.asarray(part) for part in pair] if np.iterable(pair) else []
+        if len(parts) != 2:
+            raise ValueError(
+                "cv must be a number of folds, a splitter, or an iterable of pairs of "
+                f"training and held-out rows; got an iterable of {pair!r}."
+            )
         # A mask is also an index of rows.
         parts = [np.flatnonzero(p) if p.dtype == bool else p for p in parts]
         for part in parts:

@@ -142,6 +142,8 @@ def test_unknown_arguments_are_an_error():
         quick().fit(table(), Y, X_val=table())
     with pytest.raises(ValueError, match="groups must have one entry for each of the 40"):
         quick().fit(table(), Y, groups=[1, 2])
+    with pytest.raises(ValueError, match=r"groups must have one entry .* \(40, 1\)"):
+        quick().fit(table(), Y, groups=np.ones((40, 1)))
 
 
 @pytest.fixture(scope="module")

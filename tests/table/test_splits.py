@@ -133,6 +133,8 @@ def test_held_out_rows_of_a_class_that_is_not_trained_on_are_not_judged():
         ([([0, 1], [])], [0, 1, 1], "has no held-out rows"),
         ([([0, 1], [7])], [0, 1, 1], "row number 7, outside of the 3 rows"),
         ([([0, 1], [-4])], [0, 1, 1], "row number -4, outside of the 3 rows"),
+        ([1, 2], [0, 1, 1], "pairs of training and held-out rows; got an iterable of 1"),
+        ([([0, 1],)], [0, 1, 1], "got an iterable of"),
         ([([0, 1], [1.5])], [0, 1, 1], "pairs of arrays of row numbers"),
         ([([[0, 1]], [2])], [0, 1, 1], r"got an array of shape \(1, 2\)"),
         ([(["a"], [2])], [0, 1, 1], "type <U1"),
