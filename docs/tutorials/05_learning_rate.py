@@ -94,7 +94,8 @@ for parameters, score in zip(
 # multiplies the rate by the same factor, from far too small to far too large. At first
 # nothing happens, then the loss falls, and in the end it explodes.
 # `learning_rate_range_test` suggests a tenth of the rate at which the smoothed loss is
-# lowest. It does not change the estimator.
+# lowest. It does not change the estimator, which may be a pipeline: its other steps then
+# transform the rows.
 
 display = LearningRateDisplay.from_estimator(
     BackpropMLPClassifier(alpha=1e-3, random_state=0), X_train, y_train

@@ -4,23 +4,34 @@ import copy
 
 from .. import _parameters, _training
 from .._classifier import GradientClassifier
+from .._data.steps import steps_of
 from .._methods import method_of
 
 
-def prepared_copy(estimator, X, y, sample_weight, caller, **parameters):
+def classifier_and_rows(estimator, X, y, sample_weight, caller):
+    """Return the classifier of a user's estimator, and X as it gets it.
+
+    `caller` is the public function that an error names. Raise TypeError if the classifier
+    is not of this package.
+    """
+    steps = steps_of(estimator)
+    classifier = steps.classifier
+    if not isinstance(classifier, GradientClassifier):
+        raise TypeError(
+            f"{caller} needs an SGDLogisticClassifier or a BackpropMLPClassifier, or a "
+            "Pipeline or a fitted search that ends in one; got "
+            f"{type(classifier).__name__}."
+        )
+    return classifier, steps.transformed(X, y, sample_weight)
+
+
+def prepared_copy(classifier, X, y, sample_weight, **parameters):
     """Prepare `fit` of a copy with changed parameters and without early stopping.
 
-    With warm_start, a fitted model resumes from its coefficients. `caller` is the public
-    function that an error names. Raise TypeError if the estimator is not of this package,
-    and ValueError as `fit`.
+    With warm_start, a fitted model resumes from its coefficients. Raise ValueError as
+    `fit`.
     """
-    if not isinstance(estimator, GradientClassifier):
-        raise TypeError(
-            f"{caller} needs an SGDLogisticClassifier or a BackpropMLPClassifier; got "
-            f"{type(estimator).__name__}. For a pipeline, pass its last step, "
-            "pipeline[-1], and X as transformed by the steps before it."
-        )
-    dry = copy.copy(estimator).set_params(early_stopping=False, **parameters)
+    dry = copy.copy(classifier).set_params(early_stopping=False, **parameters)
     _parameters.check(dry)
 
     def encoding_of(y, fitted):  # a few rows may lack a class of the fitted model

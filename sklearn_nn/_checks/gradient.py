@@ -7,9 +7,9 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from .._classifier import GradientClassifier
 from .._engine.arrays import Rows, largest_of_columns, to_numpy
 from .._engine.epochs.optimizers import SGD
 from .._engine.epochs.records import EpochMemory, EpochSettings
@@ -19,7 +19,7 @@ from .._engine.objective import network
 from .._engine.rows import copy_of_rows
 from .._engine.types import Dataset, TrainingState
 from .._logistic import SGDLogisticClassifier
-from .dry_run import prepared_copy
+from .dry_run import classifier_and_rows, prepared_copy
 
 # Balances the rounding error of a central difference, eps J / h, and its own error,
 # h^2 J''' / 6.
@@ -103,7 +103,7 @@ class GradientCheck:
 
 
 def check_gradient(
-    estimator: GradientClassifier,
+    estimator: BaseEstimator,
     X: Rows,
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
@@ -121,8 +121,9 @@ def check_gradient(
     Parameters
     ----------
     estimator : SGDLogisticClassifier or BackpropMLPClassifier
-        If it is fitted, the check uses its coefficients, else the initial ones of `fit`. It
-        is not changed.
+        Or a Pipeline or a fitted search that ends in one, whose other steps transform X. If
+        it is fitted, the check uses its coefficients, else the initial ones of `fit`. It is
+        not changed.
 
     X : array-like or sparse matrix of shape (n_samples, n_features)
         Data; a few rows suffice.
@@ -151,7 +152,7 @@ def check_gradient(
     ValueError
         As `fit`, for data or parameters that are not valid.
     TypeError
-        If the estimator is not of this package.
+        If the classifier is not of this package.
 
     Notes
     -----
@@ -186,9 +187,8 @@ def check_gradient(
     (43, True)
     """
     check_count(n_parameters)
-    prepared = prepared_copy(
-        estimator, X, y, sample_weight, "check_gradient", warm_start=True
-    )
+    estimator, X = classifier_and_rows(estimator, X, y, sample_weight, "check_gradient")
+    prepared = prepared_copy(estimator, X, y, sample_weight, warm_start=True)
     problem, penalty = prepared.problem, prepared.problem.penalty
     problem = replace(problem, penalty=replace(penalty, l1=0.0))
     architecture, data = problem.architecture, in_float64(prepared.data)

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
-from .._classifier import GradientClassifier
 from .._engine.arrays import Rows, Vector
 from .._engine.epochs.train import draw_order, generator_of_orders, run_epochs
 from .._engine.rows import batches
-from .dry_run import prepared_copy
+from .dry_run import classifier_and_rows, prepared_copy
 
 # Weight of the past in the running mean of the losses, which covers about 10 steps.
 # fastai's 0.98 covers about 50 of the 100 steps, which hides the minimum of the loss.
@@ -22,8 +22,12 @@ DIVERGED = 4.0
 DIVISOR = 10.0
 
 
+# Lines of a report, without those about the lowest loss.
+ROWS_OF_REPORT = 9
+
+
 class RangeTest(NamedTuple):
-    """Result of `learning_rate_range_test`.
+    """Result of `learning_rate_range_test`; printing it gives a report.
 
     Parameters
     ----------
@@ -42,9 +46,26 @@ class RangeTest(NamedTuple):
     smoothed_losses: Vector
     suggestion: float
 
+    def __repr__(self):
+        n_steps, lowest = len(self.losses), int(np.argmin(self.smoothed_losses))
+        n_rows = min(n_steps, ROWS_OF_REPORT)
+        shown = {*np.linspace(0, n_steps - 1, n_rows).round().astype(int), lowest}
+        lines = [f"Learning rate range test of {n_steps} steps", "     rate  smoothed loss"]
+        lines += [
+            f"{self.learning_rates[t]:9.2g}  {self.smoothed_losses[t]:13.4g}"
+            + (" lowest" if t == lowest else "")
+            for t in sorted(shown)
+        ]
+        found = f"{self.suggestion:.2g}, a tenth of the rate of the lowest loss"
+        fell = not np.isnan(self.suggestion)
+        lines.append(f"suggestion: {found if fell else 'none, the loss fell at no rate'}")
+        return "\n".join(lines)
+
+    __str__ = __repr__
+
 
 def learning_rate_range_test(
-    estimator: GradientClassifier,
+    estimator: BaseEstimator,
     X: Rows,
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
@@ -63,9 +84,11 @@ def learning_rate_range_test(
     Parameters
     ----------
     estimator : SGDLogisticClassifier or BackpropMLPClassifier
-        Fitted or not. The test starts from the initial coefficients of `fit`, or from the
-        fitted ones with warm_start=True. All its parameters apply, except those of the
-        learning rate and of early stopping. `solver` must not be 'lbfgs'.
+        Fitted or not; or a Pipeline or a fitted search that ends in one, whose other steps
+        transform X (a copy of them is fitted if the pipeline is not). The test starts from
+        the initial coefficients of `fit`, or from the fitted ones with warm_start=True. All
+        its parameters apply, except those of the learning rate and of early stopping.
+        `solver` must not be 'lbfgs'.
 
     X : array-like or sparse matrix of shape (n_samples, n_features)
         Training data.
@@ -93,7 +116,7 @@ def learning_rate_range_test(
         If the solver is 'lbfgs', a parameter is not valid, or the loss is not finite before
         the first step.
     TypeError
-        If the estimator is not of this package.
+        If the classifier is not of this package.
 
     Warns
     -----
@@ -132,19 +155,30 @@ def learning_rate_range_test(
     >>> X, y = load_digits(return_X_y=True)
     >>> model = BackpropMLPClassifier(random_state=0)
     >>> found = learning_rate_range_test(model, X / 16, y)
+    >>> print(found)
+    Learning rate range test of 87 steps
+         rate  smoothed loss
+        1e-06          2.443
+        6e-06          2.445
+      3.6e-05          2.446
+      0.00018          2.432
+       0.0011          2.369
+       0.0066          2.095
+        0.034           1.23
+         0.12         0.7748 lowest
+          0.2         0.9155
+          1.2          4.732
+    suggestion: 0.012, a tenth of the rate of the lowest loss
     >>> model = model.set_params(learning_rate=found.suggestion, max_iter=20, tol=None)
     >>> model.fit(X / 16, y).score(X / 16, y) > 0.99
     True
     """
     check_rates(smallest_rate, largest_rate, n_steps)
-    prepared = prepared_copy(
-        estimator,
-        X,
-        y,
-        sample_weight,
-        "learning_rate_range_test",
-        learning_rate=float(smallest_rate),
+    estimator, X = classifier_and_rows(
+        estimator, X, y, sample_weight, "learning_rate_range_test"
     )
+    rate = float(smallest_rate)
+    prepared = prepared_copy(estimator, X, y, sample_weight, learning_rate=rate)
     if not prepared.method.is_stepwise:
         raise ValueError(
             "A range test needs a solver with a learning rate; got solver='lbfgs', which "

@@ -4,9 +4,10 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
 from .._checks.learning_rate import learning_rate_range_test
-from .._classifier import GradientClassifier
+from .._data.steps import steps_of
 from .._engine.arrays import Rows
 from .pyplot import pyplot
 
@@ -80,7 +81,7 @@ class LearningRateDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: GradientClassifier,
+        estimator: BaseEstimator,
         X: Rows,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
@@ -95,7 +96,8 @@ class LearningRateDisplay:
         Parameters
         ----------
         estimator : SGDLogisticClassifier or BackpropMLPClassifier
-            Fitted or not; it is not changed.
+            Fitted or not; or a Pipeline or a fitted search that ends in one. It is not
+            changed.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -123,7 +125,7 @@ class LearningRateDisplay:
             largest_rate=largest_rate,
             n_steps=n_steps,
         )
-        name = type(estimator).__name__
+        name = type(steps_of(estimator).classifier).__name__
         return cls(**found._asdict(), estimator_name=name).plot(ax=ax)
 
     def plot(self, ax=None) -> Self:

@@ -18,6 +18,7 @@ from sklearn_nn import (
     SGDLogisticClassifier,
     learning_rate_range_test,
 )
+from sklearn_nn._checks.learning_rate import RangeTest
 
 SMALLEST, LARGEST, N_STEPS = 1e-6, 10.0, 100
 
@@ -121,6 +122,30 @@ def test_steps_end_when_the_loss_overflows(rows):
     model = BackpropMLPClassifier((10,), solver="sgd", loss="squared_error", alpha=1e3)
     found = learning_rate_range_test(model, 1e100 * X, y, smallest_rate=1e-300)
     assert all(np.all(np.isfinite(values)) for values in found[:3])
+
+
+# The report.
+
+
+def test_report_has_about_a_dozen_lines_and_the_suggestion(rows):
+    X, y, _ = rows()
+    found = learning_rate_range_test(MODELS["adam"], X, y)
+    title, header, *lines, last = repr(found).splitlines()
+    assert title == f"Learning rate range test of {len(found.losses)} steps"
+    assert header.split() == ["rate", "smoothed", "loss"]
+    assert 9 <= len(lines) <= 10
+    [lowest] = [line.split() for line in lines if "lowest" in line]
+    assert float(lowest[0]) == pytest.approx(10 * found.suggestion, rel=0.06)  # 2 digits
+    assert float(lowest[1]) == pytest.approx(found.smoothed_losses.min(), rel=1e-3)
+    assert last.startswith(f"suggestion: {found.suggestion:.2g}, a tenth")
+    assert str(found) == repr(found)
+
+
+def test_report_without_suggestion_says_so():
+    found = RangeTest(
+        np.array([0.1, 1.0]), np.array([1.0, 2.0]), np.array([1.0, 1.5]), np.nan
+    )
+    assert repr(found).splitlines()[-1] == "suggestion: none, the loss fell at no rate"
 
 
 # No side effects, and reproducible.
@@ -233,7 +258,7 @@ def test_lbfgs_is_an_error(rows):
 
 def test_estimator_of_another_package_is_an_error(rows):
     X, y, _ = rows()
-    with pytest.raises(TypeError, match=r"got MLPClassifier.*pipeline\[-1\]"):
+    with pytest.raises(TypeError, match=r"Pipeline or a fitted search.*got MLPClassifier"):
         learning_rate_range_test(MLPClassifier(), X, y)
 
 

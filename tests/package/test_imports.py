@@ -41,6 +41,7 @@ ENGINE_FLOORS = [
 # Only these files import scikit-learn.
 IMPORTING_SKLEARN = {
     "_checks.gradient",
+    "_checks.learning_rate",
     "_classifier",
     "_data.array_api",
     "_data.given",
@@ -48,7 +49,9 @@ IMPORTING_SKLEARN = {
     "_data.labels",
     "_data.sample_weights",
     "_data.split",
+    "_data.steps",
     "_data.validation",
+    "_display.learning_rate",
     "_display.loss_curve",
     "_display.pyplot",
     "_display.weights",
