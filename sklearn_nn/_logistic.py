@@ -99,8 +99,11 @@ class SGDLogisticClassifier(GradientClassifier):
     nesterovs_momentum : bool, default=True
         Whether the momentum is Nesterov's. Only used if momentum > 0.
 
-    beta_1, beta_2 : float, default=0.9 and 0.999
-        Decay of Adam's moments, in [0, 1).
+    beta_1 : float, default=0.9
+        Decay of Adam's first moment, in [0, 1).
+
+    beta_2 : float, default=0.999
+        Decay of Adam's second moment, in [0, 1).
 
     epsilon : float, default=1e-8
         Added to the denominator of Adam's step, > 0.

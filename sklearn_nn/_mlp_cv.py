@@ -24,6 +24,7 @@ from ._parameters import CONSTRAINTS, StrOptions
 from ._storage import persistence
 from ._table.schema import readable
 from ._training import generator_of
+from ._version import CLASS_PAGE
 
 
 class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -180,6 +181,7 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
     True
     """
 
+    _doc_link_module, _doc_link_template = "sklearn_nn", CLASS_PAGE
     _parameter_constraints = {
         **{
             name: BackpropMLPClassifier._parameter_constraints[name]

@@ -12,6 +12,7 @@ from ._engine.arrays import Matrix, Rows, Vector, namespace
 from ._engine.epochs import prediction
 from ._engine.objective.losses import LOSSES
 from ._engine.types import Layer
+from ._version import CLASS_PAGE
 
 
 def with_short_names(base):
@@ -31,6 +32,7 @@ def with_short_names(base):
 class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
     """Abstract base of the two classifiers: predictions."""
 
+    _doc_link_module, _doc_link_template = "sklearn_nn", CLASS_PAGE
     _multilabel_allowed = False
     _min_n_classes = 1
     _has_gap = False  # whether training without a learning rate may prove a gap
