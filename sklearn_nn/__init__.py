@@ -8,7 +8,7 @@ from ._display.weights import WeightsDisplay
 from ._logistic import SGDLogisticClassifier
 from ._mlp import BackpropMLPClassifier
 from ._mlp_cv import BackpropMLPClassifierCV
-from ._onnx import to_onnx
+from ._onnx.export import to_onnx
 from ._show_versions import show_versions
 from ._version import __version__ as __version__
 

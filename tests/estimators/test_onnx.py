@@ -18,8 +18,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _onnx, to_onnx
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, to_onnx
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
+from sklearn_nn._onnx import graph as onnx_graph
 
 MLP = partial(BackpropMLPClassifier, (5,), max_iter=3, tol=None, random_state=0)
 LOGISTIC = partial(SGDLogisticClassifier, max_iter=10, tol=None, random_state=0)
@@ -110,8 +111,8 @@ def test_predictions_are_the_same_for_all_activations(
 
 
 def test_every_activation_can_be_exported():
-    missing = set(ACTIVATIONS) - set(_onnx.ACTIVATIONS)
-    assert not missing, f"Add {missing} to ACTIVATIONS of sklearn_nn/_onnx.py."
+    missing = set(ACTIVATIONS) - set(onnx_graph.ACTIVATIONS)
+    assert not missing, f"Add {missing} to ACTIVATIONS of sklearn_nn/_onnx/graph.py."
 
 
 FORMULAS = {
@@ -128,7 +129,7 @@ FORMULAS = {
 
 
 def test_every_exported_activation_has_a_formula():
-    missing = set(_onnx.ACTIVATIONS) - set(FORMULAS)
+    missing = set(onnx_graph.ACTIVATIONS) - set(FORMULAS)
     assert not missing, f"Add {missing} to FORMULAS of tests/estimators/test_onnx.py."
 
 
@@ -136,8 +137,8 @@ def test_every_exported_activation_has_a_formula():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_exported_activations_equal_the_formulas(activation, dtype):
     z = np.array([-700, -80, -20, -3, -1, -0.1, 0, 0.1, 1, 3, 20, 80, 700], dtype=dtype)
-    graph = _onnx.Graph(dtype)
-    a = _onnx.ACTIVATIONS[activation](graph, graph.add("Identity", "X"))
+    graph = onnx_graph.Graph(dtype)
+    a = onnx_graph.ACTIVATIONS[activation](graph, graph.add("Identity", "X"))
     graph.add("Identity", a, output="probabilities")
     graph.add("Cast", "X", to=np.int64, output="label")
     with np.errstate(over="ignore"):
@@ -155,12 +156,12 @@ def run_columns(graph, z, dtype):
         [onnx.helper.make_tensor_value_info(name, kind, ["N"])]
         for name in ("X", "probabilities")
     ]
-    nodes, constants = _onnx.onnx_parts(graph)
+    nodes, constants = onnx_graph.onnx_parts(graph)
     nodes = [node for node in nodes if node.output[0] != "label"]
     model = onnx.helper.make_model(
         onnx.helper.make_graph(nodes, "one", *ends, constants),
-        opset_imports=[onnx.helper.make_opsetid("", _onnx.OPSET)],
-        ir_version=_onnx.IR_VERSION,
+        opset_imports=[onnx.helper.make_opsetid("", onnx_graph.OPSET)],
+        ir_version=onnx_graph.IR_VERSION,
     )
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]

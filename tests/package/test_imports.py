@@ -19,7 +19,7 @@ FLOORS = [
     {"_display", "dask"},
     {"_checks"},
     {"_onnx", "_show_versions"},
-    {"_mlp_cv", "_onnx_table"},
+    {"_mlp_cv"},
     {"_folds"},
     {"_logistic", "_mlp"},
     {"_classifier"},
@@ -62,7 +62,7 @@ IMPORTING_SKLEARN = {
     "_mlp_cv",
     "_monitoring.callbacks",
     "_monitoring.convergence",
-    "_onnx",
+    "_onnx.export",
     "_parameters",
     "_predictor",
     "_table.schema",
@@ -83,12 +83,13 @@ PRIVATE_SKLEARN = {
 # Optional libraries, which only these files import, within functions.
 OPTIONAL = {
     "_display.pyplot": {"matplotlib"},
-    "_onnx": {"onnx"},
+    "_onnx.export": {"onnx"},
+    "_onnx.graph": {"onnx"},
     "dask": {"dask", "distributed"},
     "dask._blocks": {"dask"},
     "dask._cluster": {"dask"},
 }
-MOST_FILES_AT_THE_TOP = 14
+MOST_FILES_AT_THE_TOP = 12
 # Libraries that the engine may use. threadpoolctl comes with scikit-learn;
 # array_api_compat is needed only for arrays of other libraries.
 ENGINE_LIBRARIES = {"array_api_compat", "numpy", "scipy", "threadpoolctl"}

@@ -6,7 +6,7 @@ networks in float32, and averages their probabilities in float64.
 
 import numpy as np
 
-from ._table.encoder import CLIP
+from .._table.encoder import CLIP
 
 # z^2 must not overflow; such a z is far beyond the clip.
 LARGEST = 1e100

@@ -1,0 +1,1 @@
+"""Export to ONNX (``pip install 'sklearn_nn[onnx]'``)."""
