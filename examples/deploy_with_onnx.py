@@ -1,16 +1,17 @@
-"""Deploy a network as an ONNX graph
-=================================
+"""Deploy a pipeline as an ONNX graph
+==================================
 
 Predict without Python: onnxruntime runs the graph.
 
-A network is trained on half of the handwritten digits, 64 pixels each, and exported with
-`to_onnx`. The graph takes rows of float32 and returns labels and probabilities.
+A scaler and a network are trained on half of the handwritten digits, 64 pixels each, and
+exported with `to_onnx` as one graph. It takes pixels as they are and returns labels and
+probabilities. (For a data frame: ``to_onnx(pipeline, frame)``, and an input per column.)
 
 Expect the size of the graph and its names; "the same labels" as those of `predict`; a
 largest difference of probabilities near 3e-8, the precision of float32; and the time per
 row of the graph and of `predict_proba`, for one row and for all rows. For a single row most
-of this time is overhead. Without onnx and onnxruntime the script says what to install.
-`--file` saves the graph as digits.onnx.
+of this time is overhead. Without onnx, skl2onnx and onnxruntime the script says what to
+install. `--file` saves the graph as digits.onnx.
 """
 
 import argparse
@@ -19,6 +20,8 @@ from time import perf_counter
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_nn import BackpropMLPClassifier, to_onnx
 
@@ -41,7 +44,7 @@ def microseconds_per_row(predict, X):
 
 
 def main():
-    """Compare the predictions of the graph with those of the estimator."""
+    """Compare the predictions of the graph with those of the pipeline."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--file", action="store_true")
     arguments = parser.parse_args()
@@ -50,7 +53,8 @@ def main():
         return
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, _ = train_test_split(X, y, test_size=0.5, random_state=0)
-    model = BackpropMLPClassifier(max_iter=300, random_state=0).fit(X_train, y_train)
+    model = make_pipeline(StandardScaler(), BackpropMLPClassifier(random_state=0))
+    model.fit(X_train, y_train)
 
     graph = to_onnx(model).SerializeToString()
     if arguments.file:
@@ -60,7 +64,7 @@ def main():
     ends = [end.name for end in (*session.get_inputs(), *session.get_outputs())]
     print(f"graph of {len(graph) / 1024:.0f} kB: {ends[0]} -> {', '.join(ends[1:])}")
 
-    rows = X_test.astype(np.float32)
+    rows = X_test
     label, proba = session.run(None, {"X": rows})
     same = np.array_equal(label, model.predict(rows))
     difference = np.max(np.abs(proba - model.predict_proba(rows)))

@@ -1,26 +1,36 @@
 """Export of fitted estimators to ONNX, to predict without Python or scikit-learn."""
 
+import importlib
+from typing import Any
+
 import numpy as np
-from sklearn.pipeline import Pipeline
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._classifier import GradientClassifier
 from .._data.given import complete_model
+from .._data.steps import steps_of
 from .._engine.arrays import to_numpy
 from .._engine.types import Layer
 from .._mlp_cv import BackpropMLPClassifierCV
 from .._version import __version__
-from . import table
+from . import steps, table
 from .graph import ACTIVATIONS, DOMAINS, IR_VERSION, ML_OPSET, OPSET, Graph, onnx_parts
 
 
-def to_onnx(estimator: GradientClassifier | BackpropMLPClassifierCV):
+def to_onnx(estimator: BaseEstimator, X: Any = None):
     """Convert a fitted estimator to an ONNX model, which predicts without Python.
 
     Parameters
     ----------
     estimator : SGDLogisticClassifier, BackpropMLPClassifier or BackpropMLPClassifierCV
-        Fitted.
+        Fitted; or a fitted Pipeline or search that ends in one. The other steps are
+        converted by skl2onnx, and part of the graph.
+
+    X : data frame or array-like of shape (n_samples, n_features), default=None
+        Rows for a pipeline, of which the inputs get their names and types; a few suffice,
+        with a string in each column of strings. Needed if the pipeline was fitted on
+        strings, or selects columns by name. Only pipelines use it.
 
     Returns
     -------
@@ -40,17 +50,21 @@ def to_onnx(estimator: GradientClassifier | BackpropMLPClassifierCV):
         '' is missing, unless fit had '' as a category: then the graph has no missing value
         for the column. All others are float64, with NaN for missing, and 0 and 1 for bool.
 
+        That of a pipeline takes its X: a matrix 'X' of float64 (of strings, or of float32,
+        if the array `X` is), or an input for each column that it reads of a data frame:
+        strings, with '' for missing, or float64 (float32, if all numbers are).
+
     Raises
     ------
     ImportError
-        If onnx is not installed.
+        If onnx, or skl2onnx for a pipeline, is not installed.
     TypeError
-        If `estimator` is not of this package.
+        If the classifier is not of this package.
     NotFittedError
         If it is not fitted.
     ValueError
-        If a numeric label is not an integer of 64 bits, or a column has the name of an
-        output.
+        If a numeric label is not an integer of 64 bits, a column has the name of an output,
+        or skl2onnx cannot convert a step.
 
     Notes
     -----
@@ -58,6 +72,11 @@ def to_onnx(estimator: GradientClassifier | BackpropMLPClassifierCV):
     is float32 throughout. So labels equal those of `predict`, unless logits tie within the
     rounding error of that dtype (of float32 for a hidden 'gelu', because onnxruntime has
     its error function only in float32). Edited coefficients are exported as they are.
+
+    Scaling is computed in float64, because features whose mean is large relative to their
+    deviation would lose digits in float32. skl2onnx converts most transformers of
+    scikit-learn to the same numbers, but not all: compare some predictions. If onnxruntime
+    has no float64 implementation of a step, pass an `X` of float32.
 
     Examples
     --------
@@ -67,10 +86,26 @@ def to_onnx(estimator: GradientClassifier | BackpropMLPClassifierCV):
     >>> model = to_onnx(SGDLogisticClassifier().fit(X, y))
     >>> [output.name for output in model.graph.output]
     ['label', 'probabilities']
+
+    With a pipeline, the scaler is in the graph:
+
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> pipeline = make_pipeline(StandardScaler(), SGDLogisticClassifier()).fit(X, y)
+    >>> [node.op_type for node in to_onnx(pipeline).graph.node][:2]
+    ['Sub', 'Div']
     """
-    estimator = exportable(estimator)
-    check_onnx_is_installed()
-    return to_model_proto(graph_of(estimator), estimator)
+    before, classifier = steps_of(estimator)
+    classifier = exportable(classifier)
+    check_is_installed("onnx")
+    if before is None:
+        return to_model_proto(graph_of(classifier), classifier)
+    check_is_installed("skl2onnx")
+    n_features = getattr(estimator, "n_features_in_", None)
+    model, output, dtype = steps.converted(before, n_features, X)
+    table.check_names([given.name for given in model.graph.input])
+    graph = graph_of(classifier, ("transformed", dtype))
+    return steps.joined(model, output, to_model_proto(graph, classifier))
 
 
 def exportable(estimator):
@@ -80,50 +115,56 @@ def exportable(estimator):
     if isinstance(estimator, BackpropMLPClassifierCV):
         check_is_fitted(estimator)
         return estimator
-    advice = "Convert estimators of other packages with skl2onnx."
-    if isinstance(estimator, Pipeline):
-        advice = (
-            "Export its last step, to_onnx(pipeline[-1]), and apply the other steps to X "
-            "yourself; or convert them with skl2onnx (pipeline[:-1]), and join both models "
-            "with onnx.compose.merge_models."
-        )
     raise TypeError(
         "to_onnx needs a fitted SGDLogisticClassifier, BackpropMLPClassifier or "
-        f"BackpropMLPClassifierCV; got {type(estimator).__name__}. {advice}"
+        "BackpropMLPClassifierCV, or a Pipeline or a fitted search that ends in one; got "
+        f"{type(estimator).__name__}. Convert estimators of other packages with skl2onnx."
     )
 
 
-def check_onnx_is_installed():
-    """Raise ImportError unless onnx can be imported."""
+def check_is_installed(package):
+    """Raise ImportError unless the package can be imported."""
     try:
-        import onnx  # noqa: F401
+        importlib.import_module(package)
     except ImportError as error:
-        raise ImportError("to_onnx needs onnx: pip install 'sklearn_nn[onnx]'.") from error
+        raise ImportError(
+            f"to_onnx needs {package}: pip install 'sklearn_nn[onnx]'."
+        ) from error
 
 
-def graph_of(estimator):
-    """Return the Graph from the inputs to 'label' and 'probabilities'."""
+def graph_of(estimator, rows=None):
+    """Return the Graph from the inputs to 'label' and 'probabilities'.
+
+    `rows` are name and dtype of the only input, the output of other steps; None for the
+    inputs of the estimator alone.
+    """
     if isinstance(estimator, BackpropMLPClassifierCV):
-        return graph_of_folds(estimator)
+        return graph_of_folds(estimator, rows)
     encoding = estimator._checkpoint.encoding
     layers = layers_of(estimator)
     graph = Graph(np.result_type(layers[0].weight, np.float32))
-    graph.inputs = [("X", np.float32, estimator.n_features_in_)]
-    a = "X" if graph.dtype == np.float32 else graph.add("Cast", "X", to=graph.dtype)
+    name, dtype = rows or ("X", np.float32)
+    graph.inputs = [(name, dtype, estimator.n_features_in_)]
+    graph.scope = "" if rows is None else "classifier: "
+    a = name if graph.dtype == dtype else graph.add("Cast", name, to=graph.dtype)
     logits = add_logits(graph, a, estimator)
     add_label(graph, logits, encoding)
     add_probabilities(graph, logits, encoding)
     return graph
 
 
-def graph_of_folds(estimator):
+def graph_of_folds(estimator, rows):
     """Return the Graph of networks for a table, the mean of their probabilities."""
     graph = Graph(np.float32)
     schema = estimator.encoders_[0].schema
-    has_names = hasattr(estimator, "feature_names_in_")
-    graph.inputs = table.table_inputs(schema, has_names)
-    names = [name for name, _, _ in graph.inputs]
     graph.scope = "table: "  # no column has such a name, and a space
+    if rows is None:
+        has_names = hasattr(estimator, "feature_names_in_")
+        graph.inputs = table.table_inputs(schema, has_names)
+        names = [name for name, _, _ in graph.inputs]
+    else:
+        graph.inputs = [(*rows, len(schema.names))]
+        names = table.add_columns(graph, schema, rows[0])
     numbers = table.add_numbers(graph, schema, names)
     codes = table.add_codes(graph, schema, names)
     n_classes, probas = len(estimator.classes_), []

@@ -25,16 +25,35 @@ def table_inputs(schema, has_names):
         for j, vocabulary in zip(schema.categorical, schema.vocabularies, strict=True)
         if isinstance(vocabulary[0], str)
     }
-    taken = {"label", "probabilities"} & set(schema.names)
+    check_names(schema.names)
+    return [
+        (name, object if j in of_strings else np.float64, 1)
+        for j, name in enumerate(schema.names)
+    ]
+
+
+def check_names(names):
+    """Raise ValueError if an input has the name of an output."""
+    taken = {"label", "probabilities"} & set(names)
     if taken:
         raise ValueError(
             f"The columns {sorted(taken)} have names of outputs of the graph. Rename them, "
             "and fit the model again."
         )
-    return [
-        (name, object if j in of_strings else np.float64, 1)
-        for j, name in enumerate(schema.names)
-    ]
+
+
+def add_columns(graph, schema, X):
+    """Add the columns (N, 1), in float64, of a matrix of numbers; return their names."""
+    if any(isinstance(vocabulary[0], str) for vocabulary in schema.vocabularies):
+        raise ValueError(
+            "BackpropMLPClassifierCV got strings from the steps before it, which cannot be "
+            "one matrix in ONNX. Leave strings to the classifier, without steps before it."
+        )
+    X = graph.add("Cast", X, to=np.float64)
+    indices = (
+        graph.constant(f"column_{j}", np.array([j])) for j in range(len(schema.names))
+    )
+    return [graph.add("Gather", X, index, axis=1) for index in indices]
 
 
 def add_numbers(graph, schema, names):

@@ -289,18 +289,12 @@ def test_unfitted_estimator_is_an_error():
         to_onnx(MLP())
 
 
-OTHERS = {
-    "LogisticRegression": (LogisticRegression(), "skl2onnx"),
-    "Pipeline": (make_pipeline(StandardScaler(), MLP()), r"to_onnx\(pipeline\[-1\]\)"),
-}
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_type_error_of_another_estimator_says_what_to_do(name):
-    other, advice = OTHERS[name]
-    with pytest.raises(TypeError, match=advice) as caught:
+@pytest.mark.parametrize(
+    "other", [LogisticRegression(), make_pipeline(StandardScaler(), LogisticRegression())]
+)
+def test_type_error_of_another_estimator_says_what_to_do(other):
+    with pytest.raises(TypeError, match=r"got LogisticRegression\. Convert .* skl2onnx"):
         to_onnx(other)
-    assert f"got {name}." in str(caught.value)
 
 
 def test_labels_beyond_64_bits_are_an_error():
