@@ -153,8 +153,7 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
     `cv_log_loss_` and `cv_score_` are those of single networks. The mean of all networks,
     which predicts, is usually a little better.
 
-    Learning curves are those of the networks:
-    ``LossCurveDisplay.from_estimator(model.estimators_[0])``.
+    `LossCurveDisplay` draws the learning curves of all networks.
 
     During training, the logits of all held-out rows are kept for each epoch: n_samples *
     n_outputs * `max_iter` * 4 bytes, where two classes have one output.

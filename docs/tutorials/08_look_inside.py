@@ -53,6 +53,12 @@ display = LossCurveDisplay.from_estimator(stopped)
 print(f"best epoch {stopped.best_epoch_} of {stopped.n_iter_}")
 
 # %%
+# To compare runs, give them names, and draw them on the same axes.
+
+display = LossCurveDisplay.from_estimator(model, name="one cycle", log_scale=True)
+display = LossCurveDisplay.from_estimator(stopped, name="constant", ax=display.ax_)
+
+# %%
 # Weights
 # -------
 # In a network for images, the weights of each hidden unit form a small image. They are red
@@ -84,4 +90,4 @@ display = WeightsDisplay.from_estimator(sparse, max_features=12)
 
 print(check_gradient(model, X_train[:100], y_train[:100]))
 
-# sphinx_gallery_thumbnail_number = 3
+# sphinx_gallery_thumbnail_number = 4

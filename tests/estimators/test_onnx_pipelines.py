@@ -35,7 +35,11 @@ from sklearn_nn import (
 )
 
 pytest.importorskip("skl2onnx")
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # scikit-learn 1.6
+    pytest.mark.filterwarnings("ignore:\\nThe format of the columns:FutureWarning"),
+]
 
 # Probabilities are computed in float64 and rounded to float32 once.
 ROUNDING = np.finfo(np.float32).eps

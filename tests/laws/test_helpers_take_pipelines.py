@@ -88,7 +88,6 @@ PIPELINES = {
     "columns": dense(network()),
     "sparse": make_pipeline(columns(sparse=True), network()),
     "pandas": dense(network()).set_output(transform="pandas"),
-    "polars": dense(network()).set_output(transform="polars"),
     "names chosen": dense(SelectKBest(k=3), network()).set_output(transform="pandas"),
     "nested": dense(make_pipeline("passthrough", StandardScaler(), network())),
     "nested at the end": make_pipeline(dense(network())),
