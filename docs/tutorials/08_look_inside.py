@@ -7,6 +7,7 @@ training curves, the weights of the first layer, and a check of the gradient.
 
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_nn import (
@@ -80,6 +81,16 @@ data = load_breast_cancer(as_frame=True)
 features = StandardScaler().set_output(transform="pandas").fit_transform(data.data)
 sparse = SGDLogisticClassifier(penalty="l1", alpha=0.02).fit(features, data.target)
 display = WeightsDisplay.from_estimator(sparse, max_features=12)
+
+# %%
+# More than four units are a heat map, with hidden units side by side if their largest
+# weight is that of the same feature. Weights of features in different units cannot be
+# compared: with rows, here of a pipeline, each is multiplied by the deviation of its
+# feature (1 after a StandardScaler).
+
+network = BackpropMLPClassifier((20,), alpha=0.01, learning_rate=0.01, random_state=0)
+pipeline = make_pipeline(StandardScaler(), network).fit(data.data, data.target)
+display = WeightsDisplay.from_estimator(pipeline, data.data)
 
 # %%
 # Is the gradient correct?

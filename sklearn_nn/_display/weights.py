@@ -1,4 +1,4 @@
-"""A plot of the weights of the first layer, as images or as bars."""
+"""A plot of the weights of the first layer: as images, bars or a heat map."""
 
 from math import ceil, sqrt
 from numbers import Integral
@@ -8,28 +8,36 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine.arrays import to_numpy
+from .._data.steps import steps_of
+from .._engine.arrays import Rows, to_numpy
 from .pyplot import pyplot
 
-# Limits of what can be distinguished: images; colours of the bars of one feature; bars on a
-# page, with the spaces between features.
-MAX_IMAGES, MAX_COLOURS, MAX_BARS = 25, 10, 80
+# Limits of what can be distinguished: images; bars of one feature; bars on a page, with the
+# spaces between features; columns and rows of a heat map.
+MAX_IMAGES, MAX_COLOURS, MAX_BARS, MAX_COLUMNS, MAX_ROWS = 25, 4, 80, 50, 40
 # Red is positive, blue negative, white 0.
 COLOURS = "RdBu_r"
 # Inches: the longer side of an image, the space between images, the space above them for
-# their names; a bar; margins with other names; the minimum width of a figure.
-IMAGE, SPACE, NAME_SPACE, BAR, MARGIN, MIN_WIDTH = 1.1, 0.1, 0.26, 0.16, 1.4, 4.2
+# their names; a bar; a cell of a heat map; margins with other names; the minimum width of
+# a figure.
+IMAGE, SPACE, NAME_SPACE, BAR, CELL, MARGIN, MIN_WIDTH = 1.1, 0.1, 0.26, 0.16, 0.2, 1.4, 4.2
 
 
 class WeightsDisplay:
     """Plot of the weights between the features and the first layer's units.
 
     Use `from_estimator`. With `image_shape`, each unit (of a linear model: each class) is a
-    small image of its weights; all images share one colour scale, symmetric about 0.
-    Without it, there is a bar for each feature and unit. If there are too many units or
-    features, only those with the largest weights are drawn, and the title says so.
+    small image of its weights. Without it, there is a bar for each feature and unit, or, of
+    more than four units, a heat map of features (rows) and units (columns). There, hidden
+    units are sorted by the feature of their largest weight, so that those that read the
+    same feature are side by side. Colours are symmetric about 0. If there are too many
+    units or features, only those with the largest weights are drawn, and the title says so.
+
+    Weights of features in different units cannot be compared, unless each is multiplied by
+    the standard deviation of its feature: see `X` of `from_estimator`.
 
     Parameters
     ----------
@@ -41,6 +49,9 @@ class WeightsDisplay:
 
     feature_names : array-like of shape (n_features,), default=None
         Names of the features; None numbers them from 0.
+
+    scales : array-like of shape (n_features,), default=None
+        Multiply the weights of each feature, such as its standard deviation; None is 1.
 
     image_shape : tuple of int, default=None
         Rows and columns of an image whose pixels, row by row, are the features.
@@ -59,7 +70,7 @@ class WeightsDisplay:
     features_ : ndarray of int
         The features drawn, in this order.
     image_ : AxesImage or None
-        All small images in one, with NaN between them.
+        The heat map; or all small images in one, with NaN between them.
     bars_ : list of BarContainer, or None
         The bars of each unit.
 
@@ -76,6 +87,19 @@ class WeightsDisplay:
     >>> display = WeightsDisplay.from_estimator(model, image_shape=(8, 8))
     >>> len(display.units_)
     10
+
+    A network for a table in a pipeline, with the names of its columns:
+
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_nn import BackpropMLPClassifier
+    >>> X, y = load_wine(return_X_y=True, as_frame=True)
+    >>> network = BackpropMLPClassifier((20,), learning_rate=0.02, random_state=0)
+    >>> pipeline = make_pipeline(StandardScaler(), network).fit(X, y)
+    >>> display = WeightsDisplay.from_estimator(pipeline)
+    >>> display.ax_.get_yticklabels()[0].get_text()
+    'alcohol'
     """
 
     def __init__(
@@ -84,12 +108,14 @@ class WeightsDisplay:
         weights: ArrayLike,
         unit_names: ArrayLike | None = None,
         feature_names: ArrayLike | None = None,
+        scales: ArrayLike | None = None,
         image_shape: tuple[int, int] | None = None,
         estimator_name: str | None = None,
     ):
         self.weights = weights
         self.unit_names = unit_names
         self.feature_names = feature_names
+        self.scales = scales
         self.image_shape = image_shape
         self.estimator_name = estimator_name
 
@@ -97,6 +123,7 @@ class WeightsDisplay:
     def from_estimator(
         cls,
         estimator: BaseEstimator,
+        X: Rows | None = None,
         *,
         image_shape: tuple[int, int] | None = None,
         max_units: int | None = None,
@@ -108,14 +135,19 @@ class WeightsDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted classifier of this package, or another with `coefs_` or `coef_`.
+            A fitted classifier of this package, or another with `coefs_` or `coef_`; or a
+            Pipeline or a fitted search that ends in one. Features are those of the
+            classifier, after the other steps, with their names.
+        X : array-like or sparse matrix of shape (n_samples, n_features), default=None
+            Rows as for `predict`. If given, each weight is multiplied by the standard
+            deviation of its feature.
         image_shape : tuple of int, default=None
             Rows and columns of an image whose pixels, row by row, are the features.
         max_units : int, default=None
-            Maximum number of units to draw; None is 25 images, or 10 bars per feature.
+            Maximum number of units to draw; None is 25 images, or 50 in a heat map.
         max_features : int, default=None
-            Maximum number of features with bars; None is as many as fit a page: 40 with one
-            unit, 20 with three.
+            Maximum number of features with bars or in a heat map; None is as many as fit a
+            page: 40 with one unit or in a heat map, 20 with bars of three.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
 
@@ -131,16 +163,20 @@ class WeightsDisplay:
         TypeError
             If it has neither `coefs_` nor `coef_`.
         ValueError
-            If `image_shape` does not have one pixel per feature, or a limit is below 1.
+            If X has other features than the model, `image_shape` does not have one pixel
+            per feature, or a limit is below 1.
         """
-        check_is_fitted(estimator)
-        weights, unit_names = first_layer(estimator)
+        steps = steps_of(estimator)
+        classifier = steps.classifier
+        check_is_fitted(classifier)
+        weights, unit_names = first_layer(classifier)
         display = cls(
             weights=weights,
             unit_names=unit_names,
-            feature_names=getattr(estimator, "feature_names_in_", None),
+            feature_names=steps.feature_names(),
+            scales=None if X is None else deviations(steps.transformed(X), weights),
             image_shape=image_shape,
-            estimator_name=type(estimator).__name__,
+            estimator_name=type(classifier).__name__,
         )
         return display.plot(ax=ax, max_units=max_units, max_features=max_features)
 
@@ -154,10 +190,10 @@ class WeightsDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
         max_units : int, default=None
-            Maximum number of units to draw; None is 25 images, or 10 bars per feature.
+            Maximum number of units to draw; None is 25 images, or 50 in a heat map.
         max_features : int, default=None
-            Maximum number of features with bars; None is as many as fit a page: 40 with one
-            unit, 20 with three.
+            Maximum number of features with bars or in a heat map; None is as many as fit a
+            page: 40 with one unit or in a heat map, 20 with bars of three.
 
         Returns
         -------
@@ -167,30 +203,58 @@ class WeightsDisplay:
         check_limit(max_units, "max_units")
         check_limit(max_features, "max_features")
         weights = np.asarray(self.weights, dtype=float)
+        check_image_shape(self.image_shape, weights.shape[1])
+        weights = weights * (1 if self.scales is None else np.asarray(self.scales))
         as_images = self.image_shape is not None
-        if as_images:
-            check_image_shape(self.image_shape, weights.shape[1])
-            max_features = weights.shape[1]
-        if max_units is None:
-            max_units = MAX_IMAGES if as_images else MAX_COLOURS
-        self.units_ = largest_rows(weights, max_units)
-        if max_features is None:
-            max_features = MAX_BARS // (len(self.units_) + 1)
-        self.features_ = largest_rows(weights[self.units_].T, max_features)
-        drawn = weights[np.ix_(self.units_, self.features_)]
-        unit_names = names_of(self.unit_names, self.units_, "unit ")
+        most = MAX_IMAGES if as_images else MAX_COLUMNS
+        self.units_ = largest_rows(weights, max_units or most)
+        as_bars = not as_images and len(self.units_) <= MAX_COLOURS
+        most = MAX_BARS // (len(self.units_) + 1) if as_bars else MAX_ROWS
+        most = weights.shape[1] if as_images else max_features or most
+        self.features_ = largest_rows(weights[self.units_].T, most)
         self.image_, self.bars_ = None, None
         if as_images:
-            grid = grid_of(len(drawn), self.image_shape)
-            self.ax_ = new_axes(ax, size_of_images(grid))
-            self.image_ = draw_images(self.ax_, drawn, grid, unit_names)
+            self._draw_images(ax, weights)
+        elif as_bars:
+            self._draw_bars(ax, weights)
         else:
-            self.ax_ = new_axes(ax, size_of_bars(*drawn.shape))
-            feature_names = names_of(self.feature_names, self.features_)
-            self.bars_ = draw_bars(self.ax_, drawn, unit_names, feature_names)
+            self._draw_heat_map(ax, weights)
         self.figure_ = self.ax_.figure
         self.ax_.set_title(self._title(*weights.shape))
         return self
+
+    def _draw_images(self, ax, weights):
+        """Draw an image of each unit."""
+        drawn = weights[self.units_]
+        grid = grid_of(len(drawn), self.image_shape)
+        self.ax_ = new_axes(ax, size_of_images(grid))
+        names = names_of(self.unit_names, self.units_, "unit ")
+        self.image_ = draw_images(self.ax_, drawn, grid, names, self._label())
+
+    def _draw_bars(self, ax, weights):
+        """Draw a bar of each unit and feature."""
+        drawn = weights[np.ix_(self.units_, self.features_)]
+        self.ax_ = new_axes(ax, size_of_bars(*drawn.shape))
+        names = names_of(self.unit_names, self.units_, "unit ")
+        features = names_of(self.feature_names, self.features_)
+        self.bars_ = draw_bars(self.ax_, drawn, names, features, self._label())
+
+    def _draw_heat_map(self, ax, weights):
+        """Draw a heat map of features and units."""
+        if self.unit_names is None:
+            columns = weights[np.ix_(self.units_, self.features_)]
+            self.units_ = self.units_[order_of_units(columns)]
+        drawn = weights[np.ix_(self.units_, self.features_)]
+        self.ax_ = new_axes(ax, size_of_heat_map(*drawn.shape))
+        names = names_of(self.unit_names, self.units_)
+        features = names_of(self.feature_names, self.features_)
+        self.image_ = draw_heat_map(self.ax_, drawn, names, features, self._label())
+        if self.unit_names is None:
+            self.ax_.set_xlabel("hidden unit")
+
+    def _label(self):
+        """Return the name of what is drawn."""
+        return "weight" if self.scales is None else "weight times deviation of the feature"
 
     def _title(self, n_units, n_features):
         """Return the title, with a line for units or features that are not drawn."""
@@ -221,7 +285,7 @@ def first_layer(estimator):
         raise TypeError(
             "WeightsDisplay needs a fitted estimator with coefs_ or coef_; "
             f"{type(estimator).__name__} has neither. Pass a classifier of sklearn_nn (for "
-            "a pipeline, its last step, pipeline[-1])."
+            "BackpropMLPClassifierCV, one of its estimators_)."
         )
     classes = getattr(estimator, "classes_", None)
     if not is_linear or classes is None:
@@ -230,8 +294,24 @@ def first_layer(estimator):
     return weights, [f"class {label}" for label in classes[-len(weights) :]]
 
 
+def deviations(X, weights):
+    """Return the standard deviation of each column of X (n_features,).
+
+    Raise ValueError unless X has a column for each of the weights (n_units, n_features).
+    """
+    # A scaler takes data frames, and sparse and missing values.
+    scales = np.sqrt(StandardScaler(with_mean=False).fit(X).var_)
+    if len(scales) != weights.shape[1]:
+        raise ValueError(
+            f"X must have {weights.shape[1]} features, as the weights; got {len(scales)}."
+        )
+    return scales
+
+
 def check_image_shape(image_shape, n_features):
-    """Raise ValueError unless rows * columns equals the number of features."""
+    """Raise ValueError unless None, or rows * columns equals the number of features."""
+    if image_shape is None:
+        return
     fits = np.shape(image_shape) == (2,) and min(image_shape) >= 1
     if not fits or np.prod(image_shape) != n_features:
         raise ValueError(
@@ -319,7 +399,7 @@ def size_of_images(grid):
     return max(MIN_WIDTH, width), MARGIN / 2 + n_rows * grid.pixel
 
 
-def draw_images(axes, weights, grid, names):
+def draw_images(axes, weights, grid, names, label):
     """Draw the weights (n_units, n_features) as images with names; return the AxesImage."""
     mosaic = np.full(grid.shape, np.nan)
     for k, (weight, name) in enumerate(zip(weights, names, strict=True)):
@@ -338,10 +418,15 @@ def draw_images(axes, weights, grid, names):
             ha="center",
             fontsize="small",
         )
-    largest = np.max(np.abs(weights)) or 1.0
-    image = axes.imshow(mosaic, cmap=COLOURS, vmin=-largest, vmax=largest)
     axes.set_axis_off()
-    axes.figure.colorbar(image, ax=axes, label="weight", shrink=0.8)
+    return draw_colours(axes, mosaic, label, shrink=0.8)
+
+
+def draw_colours(axes, weights, label, shrink):
+    """Draw a matrix of weights in colours, with a colour bar; return the AxesImage."""
+    largest = np.nanmax(np.abs(weights)) or 1.0
+    image = axes.imshow(weights, cmap=COLOURS, vmin=-largest, vmax=largest)
+    axes.figure.colorbar(image, ax=axes, label=label, shrink=shrink)
     return image
 
 
@@ -353,7 +438,7 @@ def size_of_bars(n_units, n_features):
     return 6.4, MARGIN + n_features * (n_units + 1) * BAR
 
 
-def draw_bars(axes, weights, unit_names, feature_names):
+def draw_bars(axes, weights, unit_names, feature_names, label):
     """Draw the weights (n_units, n_features) as bars; return a BarContainer per unit."""
     n_units, n_features = weights.shape
     thickness = 1 / (n_units + 1)  # one more is the space between features
@@ -368,8 +453,40 @@ def draw_bars(axes, weights, unit_names, feature_names):
     axes.set_ylabel("feature")
     axes.grid(axis="x", alpha=0.3)
     if n_units == 1:
-        axes.set_xlabel(f"weight ({unit_names[0]})")
+        axes.set_xlabel(f"{label} ({unit_names[0]})")
     else:
-        axes.set_xlabel("weight")
+        axes.set_xlabel(label)
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return bars
+
+
+# A heat map.
+
+
+def order_of_units(weights):
+    """Return the order of the units (n_units,) by the feature of their largest weight.
+
+    With the same feature, the most positive weight is first.
+    """
+    feature = np.argmax(np.abs(weights), axis=1)
+    largest = weights[np.arange(len(weights)), feature]
+    return np.lexsort((-largest, feature))
+
+
+def size_of_heat_map(n_units, n_features):
+    """Return width and height of a figure with a heat map, in inches."""
+    width = 2 * MARGIN + n_units * CELL  # names of features, and the colour bar
+    return max(MIN_WIDTH, width), MARGIN + n_features * CELL
+
+
+def draw_heat_map(axes, weights, unit_names, feature_names, label):
+    """Draw the weights (n_units, n_features), a unit per column; return the AxesImage."""
+    image = draw_colours(axes, weights.T, label, shrink=1.0)
+    axes.set_aspect("auto")
+    axes.set_yticks(np.arange(len(feature_names)), feature_names, fontsize="small")
+    rotation = 90 if max(map(len, unit_names)) > 1 else 0
+    axes.set_xticks(
+        np.arange(len(unit_names)), unit_names, fontsize="small", rotation=rotation
+    )
+    axes.set_ylabel("feature")
+    return image

@@ -4,10 +4,15 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.sparse import csr_array
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import NotFittedError
-from sklearn.preprocessing import StandardScaler
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, WeightsDisplay
@@ -100,15 +105,101 @@ def test_network_without_hidden_layer_is_labelled_with_classes(rows):
 
 
 def test_hidden_units_are_numbered(digits):
-    display = WeightsDisplay.from_estimator(digits)
+    display = WeightsDisplay.from_estimator(digits, max_units=4)
     assert legend(display) == [f"unit {k}" for k in display.units_]
 
 
 def test_bars_of_hidden_units_are_the_weights_of_the_first_layer(digits):
-    display = WeightsDisplay.from_estimator(digits)
+    display = WeightsDisplay.from_estimator(digits, max_units=4)
     widths = [[bar.get_width() for bar in bars] for bars in display.bars_]
     expected = digits.coefs_[0][np.ix_(display.features_, display.units_)].T
     np.testing.assert_array_equal(widths, expected)
+
+
+# Heat maps.
+
+
+@pytest.mark.parametrize("max_units", [None, 5, 39])
+def test_heat_map_shows_the_weights_of_features_and_units(digits, max_units):
+    display = WeightsDisplay.from_estimator(digits, max_units=max_units)
+    expected = digits.coefs_[0][np.ix_(display.features_, display.units_)]
+    np.testing.assert_array_equal(display.image_.get_array(), expected)
+    assert display.bars_ is None
+    assert len(display.features_) == 40
+    assert len(set(display.units_)) == (max_units or 40)
+    assert ticks(display) == [str(j) for j in display.features_]
+    columns = [label.get_text() for label in display.ax_.get_xticklabels()]
+    assert columns == [str(k) for k in display.units_]
+    assert display.ax_.get_xlabel() == "hidden unit"
+
+
+def test_units_of_a_heat_map_are_in_the_order_of_their_largest_weights(digits):
+    weights = np.asarray(WeightsDisplay.from_estimator(digits).image_.get_array())
+    feature = np.argmax(np.abs(weights), axis=0)
+    assert np.all(np.diff(feature) >= 0)
+    largest = weights[feature, np.arange(40)]
+    assert np.all(np.diff(largest)[np.diff(feature) == 0] <= 0)
+
+
+def test_classes_of_a_heat_map_stay_in_order(standardised):
+    model = SGDLogisticClassifier(alpha=0.01).fit(*standardised("digits"))
+    display = WeightsDisplay.from_estimator(model)
+    assert display.units_.tolist() == list(range(10))
+    columns = [label.get_text() for label in display.ax_.get_xticklabels()]
+    assert columns == [f"class {k}" for k in range(10)]
+
+
+# Deviations.
+
+
+@pytest.mark.parametrize("storage", [np.asarray, csr_array, pd.DataFrame])
+def test_weights_times_deviations_do_not_depend_on_units(storage, rows):
+    X, y, _ = rows()
+    factors = 10.0 ** np.arange(6)
+    drawn = []
+    for scale in (np.ones(6), factors):
+        model = SGDLogisticClassifier(alpha=0.01).fit(X, y)
+        model.coef_ = model.coef_ / scale
+        display = WeightsDisplay.from_estimator(model, storage(X * scale))
+        drawn.append([[bar.get_width() for bar in bars] for bars in display.bars_])
+        expected = model.coef_ * np.std(X * scale, axis=0)
+        np.testing.assert_allclose(drawn[-1], expected, rtol=1e-12)
+    np.testing.assert_allclose(*drawn, rtol=1e-12)
+    assert display.ax_.get_xlabel() == "weight times deviation of the feature"
+
+
+def test_largest_weights_times_deviations_are_drawn():
+    display = WeightsDisplay(weights=[[3.0, 2.0, 1.0]], scales=[1.0, 0.1, 5.0])
+    assert display.plot(max_features=2).features_.tolist() == [0, 2]
+
+
+# Pipelines and searches.
+
+
+def test_pipelines_and_searches_are_drawn_as_their_classifier():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    pipeline = make_pipeline(StandardScaler(), SGDLogisticClassifier())
+    search = GridSearchCV(pipeline, {"sgdlogisticclassifier__alpha": [1e-4, 1e-2]}, cv=2)
+    for model in (pipeline.fit(X, y), search.fit(X, y)):
+        best = getattr(model, "best_estimator_", model)
+        display = WeightsDisplay.from_estimator(model, X)
+        expected = WeightsDisplay.from_estimator(best[-1], best[:-1].transform(X))
+        np.testing.assert_array_equal(display.weights, expected.weights)
+        np.testing.assert_array_equal(display.scales, expected.scales)
+        np.testing.assert_allclose(display.scales, 1.0)
+        assert ticks(display) == list(X.columns)
+        assert display.ax_.get_title() == "SGDLogisticClassifier"
+
+
+def test_features_have_the_names_that_an_encoder_gives():
+    X = pd.DataFrame({"age": np.arange(60.0), "city": ["Rome", "Oslo", "Bern"] * 20})
+    columns = ColumnTransformer(
+        [("a", StandardScaler(), ["age"]), ("c", OneHotEncoder(), ["city"])],
+        verbose_feature_names_out=False,
+    )
+    model = make_pipeline(columns, SGDLogisticClassifier()).fit(X, np.arange(60) > 20)
+    names = ["age", "city_Bern", "city_Oslo", "city_Rome"]
+    assert ticks(WeightsDisplay.from_estimator(model, X)) == names
 
 
 # Limits.
@@ -198,6 +289,11 @@ def test_given_axes_are_used(digits):
 def test_image_shape_that_does_not_fit_is_an_error(digits, image_shape):
     with pytest.raises(ValueError, match="number of features, 64; got"):
         WeightsDisplay.from_estimator(digits, image_shape=image_shape)
+
+
+def test_rows_with_other_features_are_an_error(iris):
+    with pytest.raises(ValueError, match="X must have 4 features, as the weights; got 3"):
+        WeightsDisplay.from_estimator(iris, np.ones((5, 3)))
 
 
 def test_unfitted_estimator_is_an_error():
