@@ -13,15 +13,17 @@ from .._engine.arrays import numpy_dtype, to_numpy
 from .._engine.types import Dataset
 from . import array_api
 
+ALL_ZERO = (
+    "All sample weights are zero. At least one sample_weight (in training, times "
+    "class_weight) must be positive."
+)
+
 
 class NoWeightError(ValueError):
     """All rows have the weight 0."""
 
-    def __init__(self):
-        super().__init__(
-            "All sample weights are zero. At least one sample_weight (in training, times "
-            "class_weight) must be positive."
-        )
+    def __init__(self, message=ALL_ZERO):  # with an argument, so that pickle can load it
+        super().__init__(message)
 
 
 def positive_rows(weight):

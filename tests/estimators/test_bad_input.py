@@ -344,6 +344,18 @@ def test_bad_sample_weight_raises(estimator_class, train, sample_weight, message
 
 
 @every_method
+@pytest.mark.parametrize(
+    ("sample_weight", "message"), BAD_WEIGHTS.values(), ids=list(BAD_WEIGHTS.keys())
+)
+def test_errors_of_weights_can_be_pickled(estimator_class, sample_weight, message):
+    # Or else, an error in a worker of joblib would end all workers.
+    with pytest.raises(ValueError, match=message) as raised:
+        small(estimator_class).fit(X, y, sample_weight)
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert str(again) == str(raised.value)
+
+
+@every_method
 @fit_and_partial_fit
 @pytest.mark.parametrize("weight", [5e-324, 1e-300, 1e300, 1e308])
 def test_equal_weights_of_any_size_equal_no_weights(estimator_class, train, weight):
@@ -383,6 +395,19 @@ def test_class_weights_that_are_all_zero_raise(estimator_class, train):
     model = small(estimator_class, class_weight={0: 0.0, 1: 0.0})
     with pytest.raises(ValueError, match=r"weights are zero.*class_weight.*positive"):
         train(model, X, y)
+
+
+@every_method
+@pytest.mark.parametrize("class_weight", [{0: 1.0, 1: 0.0}, {0: 0, 1: 3}])
+def test_class_weights_that_leave_one_class_raise_in_logistic(
+    estimator_class, class_weight
+):
+    model = small(estimator_class, class_weight=class_weight)
+    if isinstance(model, BackpropMLPClassifier):
+        np.testing.assert_array_equal(model.fit(X, y).classes_, [0, 1])
+        return
+    with pytest.raises(ValueError, match="needs at least 2 classes, and there is 1"):
+        model.fit(X, y)
 
 
 @every_method

@@ -314,3 +314,20 @@ def test_swish_is_silu(swish):
 def test_swish_is_silu_without_a_hidden_layer(activation):
     model = small(BackpropMLPClassifier, activation=activation, hidden_layer_sizes=())
     assert model.fit(X, y).n_layers_ == 2
+
+
+# l1_ratio, which only elastic net reads
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1", None])
+def test_l1_ratio_may_be_none_without_elastic_net(penalty):
+    models = [
+        small(SGDLogisticClassifier, penalty=penalty, l1_ratio=l1_ratio).fit(X, y)
+        for l1_ratio in (None, 0.15)
+    ]
+    np.testing.assert_array_equal(*map(coefficients, models))
+
+
+def test_l1_ratio_none_with_elastic_net_raises():
+    with pytest.raises(ValueError, match=r"l1_ratio must be a number in \[0, 1\].*None"):
+        small(SGDLogisticClassifier, penalty="elasticnet", l1_ratio=None).fit(X, y)
