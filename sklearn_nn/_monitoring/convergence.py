@@ -138,8 +138,10 @@ def improvement_of(estimator, method, run):
         tol += " for the gradient"
     improvement, n_epochs = progress.last_improvement, progress.n_no_improvement
     if n_epochs and run.ended_by is EndedBy.MAX_ITER:  # n_iter_no_change was not reached
+        is_adaptive = estimator.learning_rate == "adaptive"
+        then = "the learning rate falls" if is_adaptive else "training ends"
         return (
-            f"did not improve the {criterion}, with {tol}, and training ends after "
+            f"did not improve the {criterion}, with {tol}, and {then} after "
             f"n_iter_no_change={estimator.n_iter_no_change} such epochs in a row, of "
             f"which there were {n_epochs}"
         )

@@ -112,6 +112,9 @@ def test_warning_names_n_iter_no_change_if_it_kept_training_going(improvement):
         "the last epoch did not improve the objective, with tol=0.0001, and training ends "
         "after n_iter_no_change=10 such epochs in a row, of which there were 2."
     ) in warning_of(run)
+    assert "the learning rate falls after n_iter_no_change=10 such epochs in a row" in (
+        warning_of(run, learning_rate="adaptive")
+    )
 
 
 def test_warning_names_n_iter_no_change_if_it_ended_training():
