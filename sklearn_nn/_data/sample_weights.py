@@ -72,6 +72,7 @@ def combined_weight(sample_weight, class_weight, encoding, y):
     """Return sample_weight * class_weight[y] (n,) in float64, or None for all ones."""
     if class_weight is None:
         return sample_weight
+    encoding.check_shape(y)
     if encoding.multilabel and class_weight == "balanced":
         return balanced_weight(sample_weight, y)
     check_one_label(class_weight, encoding)

@@ -136,8 +136,9 @@ def test_labels_after_multilabel_raise():
         model.partial_fit(X, y)
 
 
-def test_multilabel_after_labels_raises():
-    model = small(BackpropMLPClassifier).fit(X, y)
+@pytest.mark.parametrize("class_weight", [None, {0: 1.0, 1: 2.0}])
+def test_multilabel_after_labels_raises(class_weight):
+    model = small(BackpropMLPClassifier, class_weight=class_weight).fit(X, y)
     with pytest.raises(ValueError, match=r"y of shape \(24, 3\).*expected one label"):
         model.partial_fit(X, MULTILABEL)
 
