@@ -97,4 +97,6 @@ def of_kept_rows(name, values, data: TrainingData):
             f"{name} must have one entry for each of the {data.n_samples} rows of X; got "
             f"the shape {values.shape}."
         )
+    if name == "groups":
+        inputs.check_types(values, name)
     return values if data.kept is None else values[data.kept]

@@ -144,6 +144,8 @@ def test_unknown_arguments_are_an_error():
         quick().fit(table(), Y, groups=[1, 2])
     with pytest.raises(ValueError, match=r"groups must have one entry .* \(40, 1\)"):
         quick().fit(table(), Y, groups=np.ones((40, 1)))
+    with pytest.raises(ValueError, match="groups contains missing labels: 40 of 40"):
+        quick().fit(table(), Y, groups=[None] * 40)
 
 
 @pytest.fixture(scope="module")
