@@ -31,7 +31,7 @@ def place(folder, name=FILE):
 
 
 def test_no_kernels_are_found_if_none_are_built(source):
-    assert built_elsewhere(source / PACKAGE, [str(source), "", "absent.zip"]) is None
+    assert built_elsewhere(source / PACKAGE, [str(source), "absent.zip"]) is None
 
 
 def test_kernels_of_an_installed_package_are_found(source, tmp_path):
