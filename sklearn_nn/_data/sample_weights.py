@@ -137,7 +137,7 @@ def check_one_label(class_weight, encoding):
     if class_weight is not None and encoding.multilabel:
         raise ValueError(
             f"class_weight={class_weight!r} cannot be used with multilabel y, whose rows "
-            "have several classes. Use sample_weight, or 'balanced' in fit."
+            "have several classes. Use sample_weight, or (not on a cluster) 'balanced'."
         )
 
 
