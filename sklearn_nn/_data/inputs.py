@@ -10,6 +10,7 @@ from .._engine.arrays import alike, detached, moved_to, numpy_dtype
 from .._engine.rows import view_of_rows, without_duplicates
 from .._engine.types import Dataset
 from . import array_api
+from .labels import are_clearly_classes
 from .sample_weights import positive_rows
 
 
@@ -38,7 +39,8 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
         multi_output=multilabel_allowed,
     )
     X, y = without_duplicates(X), plain_labels(y, warn=True)
-    check_classification_targets(y)
+    if not are_clearly_classes(y):
+        check_classification_targets(y)
     if y.ndim == 2 and type_of_target(y) != "multilabel-indicator":
         raise ValueError(
             f"y must hold one label per row, or 0 and 1 in each column (multilabel); got "

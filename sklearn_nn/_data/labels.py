@@ -11,6 +11,8 @@ from .._engine.arrays import as_type, namespace, to_numpy
 from . import array_api
 
 LARGEST_EXACT = 2**53  # float64 holds all integers up to it
+# Labels of so many rows are counted if their integers are in a range of this size.
+MANY_ROWS, LARGEST_RANGE = 10_000, 2**16
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class Encoding:
         y, classes = exactly_comparable(y, self.classes)
         if y.dtype.kind in "biu" and classes.dtype.kind in "biu":
             # Faster than `unseen`, which is slower than a step on a row.
-            indices = np.searchsorted(classes, y)
-            if np.array_equal(classes.take(indices, mode="clip"), y):
+            indices = positions_in(classes, y)
+            if indices is not None:
                 return indices
         unseen = self.unseen(y)
         if len(unseen):
@@ -139,7 +141,52 @@ def encoding_of(y) -> Encoding:
     """Return the Encoding of the labels in y (n,), or of indicators (n, n_outputs)."""
     if y.ndim == 2:
         return Encoding(np.arange(y.shape[1]), multilabel=True)
-    return Encoding(np.unique(y))
+    labels = counted_labels(y)
+    return Encoding(np.unique(y) if labels is None else labels)
+
+
+def counted_labels(y):
+    """Return the sorted labels of y (n,), or None unless they are easy to count.
+
+    Counting many integers in a small range is about 20 times as fast as sorting them.
+    """
+    if len(y) < MANY_ROWS or y.ndim > 1 or not is_integer(y):
+        return None
+    first, last = int(y.min()), int(y.max())
+    if last - first > LARGEST_RANGE:
+        return None
+    counts = np.bincount(y.astype(np.int64, copy=False) - first)
+    return (np.flatnonzero(counts) + first).astype(y.dtype)
+
+
+def are_clearly_classes(y) -> bool:
+    """Return whether y has few different integers, and so certainly labels of classes."""
+    if len(y) < MANY_ROWS or y.ndim > 1 or not is_integer(y):
+        return False
+    return int(y.max()) - int(y.min()) < len(y) // 2
+
+
+def positions_in(classes, y):
+    """Return the position of each label of y (integers) in the sorted `classes`.
+
+    None if a label is not there.
+    """
+    first, last = int(classes[0]), int(classes[-1])
+    if len(y) < MANY_ROWS or not is_integer(y) or last - first > LARGEST_RANGE:
+        positions = np.searchsorted(classes, y)
+    elif last - first + 1 == len(classes):  # no integer between them is missing
+        is_known = first <= int(y.min()) and int(y.max()) <= last
+        return y.astype(np.int64) - first if is_known else None
+    else:
+        table = np.zeros(last - first + 1, dtype=np.int64)
+        table[classes.astype(np.int64) - first] = np.arange(len(classes))
+        positions = table.take(y.astype(np.int64) - first, mode="clip")
+    return positions if np.array_equal(classes.take(positions, mode="clip"), y) else None
+
+
+def is_integer(labels) -> bool:
+    """Return whether int64 holds these labels exactly."""
+    return labels.dtype.kind in "biu" and np.can_cast(labels.dtype, np.int64)
 
 
 def common_encoding(encodings: list[Encoding]) -> Encoding:

@@ -101,6 +101,32 @@ def test_classes_are_sorted():
     assert labels.encoding_of(np.array([3, -1, 3, 2])).classes.tolist() == [-1, 2, 3]
 
 
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i8", "u4", "u8", "bool"])
+@pytest.mark.parametrize(("first", "last"), [(0, 1), (3, 100), (-7, 5), (-(2**40), 2**40)])
+def test_many_integer_labels_are_encoded_as_by_sorting(dtype, first, last):
+    y = np.random.RandomState(0).randint(first, last + 1, size=labels.MANY_ROWS)
+    y = y.astype(dtype)
+    classes, indices = np.unique(y, return_inverse=True)
+    encoding = labels.encoding_of(y)
+    assert encoding.classes.dtype == classes.dtype
+    np.testing.assert_array_equal(encoding.classes, classes)
+    np.testing.assert_array_equal(encoding.class_indices(y), indices)
+
+
+def test_an_unknown_label_of_many_is_named():
+    y = np.arange(labels.MANY_ROWS) % 3
+    for classes in ([0, 1], [0, 2], [1, 2]):
+        with pytest.raises(ValueError, match=r"labels \[\d\], which are not among"):
+            Encoding(np.array(classes)).class_indices(y)
+
+
+def test_many_different_integers_are_checked_by_sklearn():
+    y = np.arange(labels.MANY_ROWS)
+    assert not labels.are_clearly_classes(y)
+    assert not labels.are_clearly_classes(y.astype(float) % 2)
+    assert labels.are_clearly_classes(y % 2)
+
+
 @every_encoding
 def test_labels_are_not_written_to(kind):
     y = labels_of(kind)
