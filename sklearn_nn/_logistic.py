@@ -274,7 +274,8 @@ class SGDLogisticClassifier(GradientClassifier):
     Under `sklearn.set_config(array_api_dispatch=True)` X may be an array of PyTorch or
     CuPy (with the extra `array-api`). Training runs on its device. Fitted attributes and
     predictions are such arrays, too, except for labels that are strings. With
-    learning_rate='auto', `fit` and `partial_fit` copy the rows to the host.
+    learning_rate='auto', `partial_fit` copies its rows to the host, as does `fit` if the
+    device has no float64.
 
     Differences from SGDClassifier(loss='log_loss'): no learning rate is needed; one softmax
     instead of one model per class; mini-batches; sparse and dense data give the same model;

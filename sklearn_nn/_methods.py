@@ -7,9 +7,14 @@ Estimators, warnings and the cluster read from a Method all that depends on it. 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from scipy.sparse import issparse
+
 from . import _parameters
+from ._engine.arrays import is_in_host_memory, lacks_float64
 from ._engine.epochs import lbfgs, train
 from ._engine.newton import stream, training
+from ._engine.newton.device_rows import DeviceRows
 from ._engine.newton.linear_rows import LocalRows
 from ._engine.rows import lay_out
 from ._engine.threads import one_blas_thread
@@ -21,7 +26,10 @@ class Method:
 
     unit: str  # name of an entry of its curves
     is_stepwise: bool  # whether training can resume after any step; not in scipy's loop
-    needs_host: bool  # whether its rows must be NumPy arrays or CSR
+    # Whether its steps run on the host, so that theta is a NumPy array, and for which X of
+    # another library its rows do, too.
+    steps_on_host: bool
+    needs_host: Callable  # X -> whether its rows must be NumPy arrays
     may_stop_early: bool  # whether a validation score may end it
     # What to do if it ended before it converged, and if the objective rose; {rate} is the
     # parameter of the learning rate.
@@ -51,10 +59,13 @@ class Method:
 
 
 def run_newton(problem, settings, state, data, *how):
-    """Return the TrainingRun of Newton steps on rows in memory."""
-    data = lay_out(data, settings.min_sample_size)
+    """Return the TrainingRun of Newton steps on rows in memory, or on a device."""
+    is_on_host = isinstance(data.X, np.ndarray) or issparse(data.X)
+    data = lay_out(data, settings.min_sample_size if is_on_host else data.n_samples)
     with one_blas_thread() as threads:
-        rows = LocalRows(data, problem.loss, None, threads)
+        rows = DeviceRows(data, problem.loss)
+        if is_on_host:
+            rows = LocalRows(data, problem.loss, None, threads)
         return training.train_with_newton(problem, settings, state, rows, *how)
 
 
@@ -83,7 +94,8 @@ WITH_A_RATE = (
 EPOCHS = Method(
     unit="epoch",
     is_stepwise=True,
-    needs_host=False,
+    steps_on_host=False,
+    needs_host=lambda X: False,
     may_stop_early=True,
     advice="Raise max_iter or tol, change {rate}, or scale the features.",
     remedy="Change {rate}, or scale the features.",
@@ -96,7 +108,8 @@ EPOCHS = Method(
 LBFGS = Method(
     unit="iteration",
     is_stepwise=False,
-    needs_host=False,
+    steps_on_host=False,
+    needs_host=lambda X: False,
     may_stop_early=False,
     advice="Raise max_iter, max_fun or tol, or scale the features.",
     remedy="Scale the features.",
@@ -109,7 +122,8 @@ LBFGS = Method(
 NEWTON = Method(
     unit="step",
     is_stepwise=True,
-    needs_host=True,
+    steps_on_host=True,
+    needs_host=lambda X: is_in_host_memory(X) or lacks_float64(X),
     may_stop_early=True,
     advice="Raise max_iter or tol.",
     remedy="",
@@ -122,7 +136,8 @@ NEWTON = Method(
 STREAM = Method(
     unit="chunk",
     is_stepwise=True,
-    needs_host=True,
+    steps_on_host=True,
+    needs_host=lambda X: True,
     may_stop_early=False,
     advice="",
     remedy="",

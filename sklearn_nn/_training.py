@@ -97,11 +97,11 @@ def prepare(
     data, encoding = dataset_of(estimator, method, X, y, sample_weight, encoding_of, origin)
     if not by_partial_fit:
         check_class_weight(estimator, encoding)
-    rows, n_features = array_api.like(data.X), data.X.shape[1]
+    place = array_api.NUMPY if method.steps_on_host else array_api.like(data.X)
     if isinstance(origin, Checkpoint):
-        origin = origin.moved_to(rows)
-    dtype = numpy_dtype(data.X)
-    start = start_of(estimator, origin, encoding, n_features, dtype, rows)
+        origin = origin.moved_to(place)
+    n_features, dtype = data.X.shape[1], numpy_dtype(data.X)
+    start = start_of(estimator, origin, encoding, n_features, dtype, place)
     validation_data = None
     if not by_partial_fit:
         data, validation_data, start = separate_validation(
@@ -225,7 +225,7 @@ def dataset_of(estimator, method, X, y, sample_weight, encoding_of, origin):
     X, y = inputs.validate_labelled(
         estimator, X, y, dtype, is_new, estimator._multilabel_allowed
     )
-    if method.needs_host:
+    if array_api.is_foreign(X) and method.needs_host(X):
         X = array_api.on_host(X)
     y, weight, rows = sample_weights.drop_weightless(y, sample_weight)
     encoding = encoding_of(y, None if origin is None else origin.encoding)
@@ -319,7 +319,7 @@ def loss_and_entropy(prepared: Prepared, theta):
     """
     problem, data = prepared.problem, prepared.data
     architecture = problem.architecture
-    layers = architecture.layers(theta)
+    layers = architecture.layers(moved_to(array_api.like(data.X), theta))
     loss = 0.0
     for batch in batches(data, None, ROWS_AT_ONCE):
         logits, _ = prediction.predict(layers, batch.X, architecture.activations, "logits")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sklearn.metrics import accuracy_score, check_scoring
 from sklearn.utils.validation import check_consistent_length
 
-from .._engine.arrays import Rows, namespace, to_numpy, widened
+from .._engine.arrays import Rows, moved_to, namespace, to_numpy, widened
 from .._engine.epochs import prediction
 from .._engine.rows import copy_of_rows
 from .._engine.types import Dataset, Validation
@@ -110,9 +110,9 @@ class Validator:
         self.score = score  # theta, logits, loss -> float
 
     def __call__(self, theta):
-        """Return the Validation of theta (n_parameters,)."""
+        """Return the Validation of theta (n_parameters,), which may be on the host."""
         architecture = self.problem.architecture
-        layers = architecture.layers(theta)
+        layers = architecture.layers(moved_to(array_api.like(self.data.X), theta))
         logits, _ = prediction.predict(
             layers, self.data.X, architecture.activations, "logits"
         )

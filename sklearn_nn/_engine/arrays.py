@@ -97,7 +97,7 @@ def moved_to(like, array):
     if isinstance(like, np.ndarray):
         return array
     xp = namespace(like)
-    if array.dtype == np.float64 and widest_float(like) != xp.float64:
+    if array.dtype == np.float64 and lacks_float64(like):
         array = array.astype(np.float32)
     # A copy: arrays on the host would share memory.
     return xp.asarray(array, device=like.device, copy=True)
@@ -136,6 +136,16 @@ def widest_float(array):
         )
         WIDEST_FLOATS[key] = floats.get("float64", xp.float32)
     return WIDEST_FLOATS[key]
+
+
+def lacks_float64(array):
+    """Return whether the device of `array` has no float64."""
+    return widest_float(array) != namespace(array).float64
+
+
+def is_in_host_memory(array):
+    """Return whether `array` is in the memory of the host, where NumPy can use it."""
+    return isinstance(array, np.ndarray) or "cpu" in str(array.device).lower()
 
 
 def widened(array):
@@ -180,13 +190,21 @@ def take(array, index):
     return xp.take(array, index, axis=0)
 
 
+def take_columns(X, index):
+    """Return the columns `index` (integers, ndarray) of dense X."""
+    if isinstance(X, np.ndarray):
+        return X[:, index]
+    return namespace(X).take(X, moved_to(X, index), axis=1)
+
+
 def largest_of_columns(X: Rows) -> Vector:
-    """Return the largest absolute value of each column of NumPy's X (n, p), in float64."""
+    """Return the largest absolute value of each column of X (n, p), as NumPy's float64."""
     if issparse(X):
         largest = np.zeros(X.shape[1])
         np.maximum.at(largest, X.indices, np.abs(X.data))
         return largest
-    return np.max(np.abs(X), axis=0).astype(np.float64)
+    xp = namespace(X)
+    return to_numpy(xp.max(xp.abs(X), axis=0)).astype(np.float64)
 
 
 def sigmoid(z):

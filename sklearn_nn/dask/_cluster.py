@@ -189,6 +189,11 @@ class ClusterRows:
         return min(self.n_samples, n_most, max(MIN_ROWS_GATHERED, self.n_samples // 2))
 
     @property
+    def min_sample_size(self):
+        """A row: any sample takes less time than a larger one."""
+        return 1
+
+    @property
     def dtype(self):
         """Data type of X."""
         return self.blocks.recipe.dtype

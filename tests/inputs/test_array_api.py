@@ -162,8 +162,12 @@ def test_coefficients_equal_those_of_numpy(at, name, kind, dtype):
     expected = clone(model).fit(X, y)
     model.fit(at(X), at(y))
     assert_same_parameters(model, expected)
-    bound = 5e3 * np.finfo(dtype).eps
-    assert_allclose(model.loss_curve_, expected.loss_curve_, rtol=bound)
+    here, there = model.loss_curve_, expected.loss_curve_
+    if name.startswith("auto"):
+        # So few rows go on to rounding error, which may take another step.
+        assert abs(len(here) - len(there)) <= 1
+        here, there = (curve[: min(len(here), len(there))] for curve in (here, there))
+    assert_allclose(here, there, rtol=5e3 * np.finfo(dtype).eps)
     assert type(model.loss_curve_[0]) is float
 
 
@@ -274,7 +278,8 @@ def test_validation_rows_of_auto_may_be_of_any_library(at):
     for place in (at, np.asarray):
         model = SGDLogisticClassifier(random_state=0)
         model.fit(at(X), at(y), X_val=place(X), y_val=place(y))
-        assert model.validation_loss_curve_ == expected.validation_loss_curve_
+        here, there = (m.validation_loss_curve_ for m in (model, expected))
+        assert_allclose(here, there, rtol=1e-10)
 
 
 @every_kind

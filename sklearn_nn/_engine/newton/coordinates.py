@@ -5,7 +5,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from ..arrays import Matrix, Rows, Vector, largest_of_columns
+from ..arrays import (
+    Matrix,
+    Rows,
+    Vector,
+    largest_of_columns,
+    moved_to,
+    namespace,
+    numpy_dtype,
+    take_columns,
+    to_numpy,
+)
 from ..types import Dataset
 
 # A column is constant if its deviations are within this many rounding errors.
@@ -82,19 +92,23 @@ def standardised(data: Dataset, centred: bool) -> Coordinates:
 
 
 def standardised_dense(X: Matrix, weight: Vector, centred: bool) -> Coordinates:
-    """Return the Coordinates of dense rows; `weight` sums to 1."""
+    """Return the Coordinates of dense rows, of any library; `weight` sums to 1.
+
+    The functions of moments take arrays of any library, too, and return NumPy's.
+    """
+    dtype = numpy_dtype(X)
     largest, peak = largest_and_peak(X)
-    mean, squares = moments_of(X / largest, weight, peak, centred)
+    mean, squares = moments_of(X / moved_to(X, largest), weight, peak, centred)
     # Rounded to the type of X, as in the kernels: x - centre is the same number everywhere.
-    centre = (mean * largest).astype(X.dtype).astype(np.float64)
-    scale = largest * root_or_one(varying(squares, mean, X.dtype))
-    return Coordinates(centre, bounded(scale, X.dtype))
+    centre = (mean * largest).astype(dtype).astype(np.float64)
+    scale = largest * root_or_one(varying(squares, mean, dtype))
+    return Coordinates(centre, bounded(scale, dtype))
 
 
 def largest_and_peak(X: Rows):
     """Return the largest absolute values of columns as powers of two, and over these."""
     peak = largest_of_columns(X)
-    largest = bounded(power_of_two(peak), X.dtype)
+    largest = bounded(power_of_two(peak), numpy_dtype(X))
     return largest, peak / largest
 
 
@@ -106,19 +120,21 @@ def moments_of(U: Matrix, weight: Vector, peak: Vector, centred: bool):
     Values that are far out are left out: a single one can have all of the variance, so that
     all other rows look alike. A column of which nothing else varies keeps them.
     """
+    xp = namespace(U)
     mean, squares = moments(U, weight[:, None], centred)
     may_be_far = peak + np.abs(mean) > FAR_OUT * np.sqrt(squares)
     columns, n_far = np.flatnonzero(may_be_far), 0
     for _ in range(MAX_TRIMS):
-        far = np.abs(U[:, columns] - mean[columns]) > FAR_OUT * np.sqrt(squares[columns])
-        counts = far.sum(axis=0)
-        is_new = counts > n_far
-        columns, far, n_far = columns[is_new], far[:, is_new], counts[is_new]
+        deviations = xp.abs(take_columns(U, columns) - moved_to(U, mean[columns]))
+        far = deviations > moved_to(U, FAR_OUT * np.sqrt(squares[columns]))
+        counts = to_numpy(xp.count_nonzero(far, axis=0))
+        is_new = np.flatnonzero(counts > n_far)
+        columns, far, n_far = columns[is_new], take_columns(far, is_new), counts[is_new]
         if not len(columns):
             break
-        kept = np.where(far, 0.0, weight[:, None])
-        inner_mean, inner = moments(U[:, columns], kept, centred)
-        varies = varying(inner, inner_mean, U.dtype) > 0
+        kept = xp.where(far, xp.zeros_like(weight[0]), weight[:, None])
+        inner_mean, inner = moments(take_columns(U, columns), kept, centred)
+        varies = varying(inner, inner_mean, np.float64) > 0
         columns, n_far = columns[varies], n_far[varies]
         mean[columns], squares[columns] = inner_mean[varies], inner[varies]
     return mean, squares
@@ -126,19 +142,23 @@ def moments_of(U: Matrix, weight: Vector, peak: Vector, centred: bool):
 
 def moments(U: Matrix, weight: Matrix, centred: bool):
     """Return means or zeros, and mean squares of deviations, by weights (n, 1 or p)."""
+    xp = namespace(U)
 
     def mean_of(values):
         if weight.shape[1] == 1:
-            return weight[:, 0] @ values / total
-        return np.einsum("ij,ij->j", weight, values) / total
+            return to_numpy(weight[:, 0] @ values) / total
+        if xp is np:
+            return np.einsum("ij,ij->j", weight, values) / total
+        return to_numpy(xp.sum(weight * values, axis=0)) / total
 
-    total, mean = weight.sum(axis=0), np.zeros(U.shape[1])
+    total, mean = to_numpy(xp.sum(weight, axis=0)), np.zeros(U.shape[1])
     if centred:
         mean = mean_of(U)
-    deviations = U - mean
+    deviations = U - moved_to(U, mean)
     # The mean of deviations is the rounding error of the first mean.
     error = mean_of(deviations) if centred else 0.0
-    squares = mean_of(np.multiply(deviations, deviations, out=deviations))
+    deviations *= deviations
+    squares = mean_of(deviations)
     return mean + error, np.maximum(squares - error * error, 0.0)
 
 

@@ -130,9 +130,14 @@ def predicted_labels(p, D):
 def divergence(e):
     """Return (1 + e) log(1 + e) - e, p times which is KL(p (1 + e) || p) of a label."""
     if max(np.max(e), -np.min(e)) <= SMALL:
-        return e * e * (1 / 2 + e * (-1 / 6 + e * (1 / 12 + e * (-1 / 20 + e / 30))))
+        return series_of_divergence(e)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(e > -1, (1 + e) * np.log1p(e) - e, 1.0)
+
+
+def series_of_divergence(e):
+    """Return the first terms of the power series of `divergence`, for any array library."""
+    return e * e * (1 / 2 + e * (-1 / 6 + e * (1 / 12 + e * (-1 / 20 + e / 30))))
 
 
 def curvature(data, proba: Matrix) -> Matrix:

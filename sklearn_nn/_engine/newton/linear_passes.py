@@ -20,7 +20,7 @@ Hessians only.
 import numpy as np
 from scipy.sparse import issparse
 
-from ..arrays import Matrix, Rows
+from ..arrays import Matrix, Rows, namespace
 from ..epochs import compiled
 from ..objective.losses import one_hot
 from ..rows import batches, copy_of_rows
@@ -171,16 +171,23 @@ def softmax_hessian(data, coordinates, proba, damping):
         if damping:
             damped += damping * products_of_rows(U, p - one_hot(batch.y, p))
         start += batch.n_samples
-    blocks = total.reshape((n_features + 1, n_outputs, n_features + 1, n_outputs))
+    return with_diagonal_blocks(total, n_outputs) + damped
+
+
+def with_diagonal_blocks(total, n_outputs):
+    """Return a softmax's Hessian from its blocks of different outputs, changed in place."""
+    n = len(total) // n_outputs
+    blocks = total.reshape((n, n_outputs, n, n_outputs))
     for k in range(n_outputs):
         blocks[:, k, :, k] = 0.0
         blocks[:, k, :, k] = -blocks[:, k].sum(axis=2)
-    return total + damped
+    return total
 
 
 def products_of_rows(U, values):
-    """Return the sum over the rows of (u (x) v)^T (u (x) v)."""
-    rows = (U[:, :, None] * values[:, None, :]).reshape(len(U), -1)
+    """Return the sum over the rows of (u (x) v)^T (u (x) v), in any array library."""
+    rows = U[:, :, None] * values[:, None, :]
+    rows = namespace(U).reshape(rows, (U.shape[0], -1))
     return rows.T @ rows
 
 

@@ -1,7 +1,8 @@
 """The rows of a linear model, and what Newton's method asks of them.
 
 `LinearRows` is the interface. Rows in memory are `LocalRows`, whose passes are those of the
-kernels, or of linear_passes.py. Rows on the workers of a cluster are dask's ClusterRows.
+kernels, or of linear_passes.py; rows on a GPU are `DeviceRows`, and those on the workers of
+a cluster dask's ClusterRows.
 """
 
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ class LinearRows(Protocol):
     @property
     def max_sample_size(self) -> int:
         """Largest sample that is in memory, and so costs less than all rows."""
+
+    @property
+    def min_sample_size(self) -> int:
+        """Smallest sample that is worth drawing: a smaller one takes as long."""
 
     @property
     def dtype(self):
@@ -95,6 +100,12 @@ class LinearRows(Protocol):
         """Return the Dual of the point that a step in this direction predicts."""
 
 
+def spread_index(n_samples: int, n_all: int, rng) -> Vector:
+    """Return the number of a random row in each of `n_samples` equal parts of all rows."""
+    positions = (np.arange(n_samples) + rng.uniform(size=n_samples)) / n_samples
+    return np.minimum((positions * n_all).astype(np.int64), n_all - 1)
+
+
 @dataclass(frozen=True)
 class LocalRows:
     """LinearRows in the memory of this process."""
@@ -113,6 +124,11 @@ class LocalRows:
     def max_sample_size(self) -> int:
         """Number of rows: any sample costs less than all of them."""
         return self.n_samples
+
+    @property
+    def min_sample_size(self) -> int:
+        """A row: any sample takes less time than a larger one."""
+        return 1
 
     @property
     def dtype(self):
@@ -138,9 +154,7 @@ class LocalRows:
         """
         if n_samples >= self.n_samples:
             return self
-        positions = (np.arange(n_samples) + rng.uniform(size=n_samples)) / n_samples
-        index = (positions * self.n_samples).astype(np.int64)
-        index = np.minimum(index, self.n_samples - 1)
+        index = spread_index(n_samples, self.n_samples, rng)
         rows = index if self.data.rows is None else self.data.rows[index]
         weight = self.data.sample_weight
         weight = None if weight is None else weight[index]

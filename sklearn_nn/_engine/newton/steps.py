@@ -161,8 +161,8 @@ def newton_problem_of(
     l1 = np.vstack([problem.penalty.l1 / scale, no_penalty]) if problem.penalty.l1 else None
     null_diagonal = some.evaluate(coordinates, np.zeros(l2.shape)).diagonal
     n_needed = ROWS_PER_PARAMETER * effective_dimension(null_diagonal, l2)
-    sizes = [n]
-    while sizes[0] / GROWTH >= max(settings.min_sample_size, n_needed):
+    sizes, n_least = [n], max(settings.min_sample_size, rows.min_sample_size)
+    while sizes[0] / GROWTH >= max(n_least, n_needed):
         sizes.insert(0, int(sizes[0] / GROWTH))
     return NewtonProblem(
         problem=problem,
@@ -236,6 +236,7 @@ def n_hessian_rows_of(newton: NewtonProblem, evaluated: Evaluated, n_blocks) -> 
     diagonal = evaluated.evaluation.diagonal
     needed = HESSIAN_ROWS_PER_PARAMETER * effective_dimension(diagonal, newton.l2)
     n_least = min(MIN_HESSIAN_PART * evaluated.n_rows, newton.rows.max_sample_size)
+    n_least = max(n_least, newton.rows.min_sample_size)
     return int(max(n_least, needed / n_blocks, MIN_HESSIAN_ROWS))
 
 

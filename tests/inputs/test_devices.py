@@ -1,0 +1,177 @@
+"""Training without a learning rate on a device.
+
+The models are those of NumPy on the host, and the rows stay where they are. PyTorch's
+tensors on the processor, which train on the host, count as a device here.
+"""
+
+import numpy as np
+import pytest
+import sklearn
+from devices import DEVICES, arrays_at
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_digits
+
+from sklearn_nn import SGDLogisticClassifier, _methods
+from sklearn_nn._engine import arrays
+from sklearn_nn._engine.newton import device_rows
+from sklearn_nn._engine.newton.device_rows import DeviceRows
+
+
+@pytest.fixture(autouse=True)
+def dispatch(monkeypatch):
+    """Let scikit-learn accept other arrays, and tensors of the processor be on a device."""
+    monkeypatch.setattr(_methods, "is_in_host_memory", lambda array: False)
+    with sklearn.config_context(array_api_dispatch=True):
+        yield
+
+
+@pytest.fixture(params=DEVICES)
+def at(request):
+    """Return a function ndarray -> array of another library, on a separate device."""
+    return arrays_at(request.param)
+
+
+def classes(n_classes, n_samples=1500, dtype=np.float64):
+    """Return X in many units, y and weights."""
+    rng = np.random.RandomState(n_classes)
+    Z = rng.normal(size=(n_samples, 6))
+    y = (
+        Z @ rng.normal(size=(6, n_classes)) + rng.gumbel(size=(n_samples, n_classes))
+    ).argmax(1)
+    X = (Z * 10 ** rng.uniform(-2, 1, 6) + rng.normal(size=6)).astype(dtype)
+    return X, y, rng.uniform(0.5, 2, n_samples)
+
+
+def assert_same_model(model, expected, bound):
+    """Assert that coefficients and losses equal those of NumPy's model."""
+    for name in ("coef_", "intercept_"):
+        here, there = arrays.to_numpy(getattr(model, name)), getattr(expected, name)
+        assert here.dtype == there.dtype
+        assert_allclose(here, there, rtol=0, atol=bound * np.max(np.abs(there)))
+    assert model.loss_ == pytest.approx(expected.loss_, rel=bound)
+
+
+SETTINGS = {
+    "default": {},
+    "no intercept": {"fit_intercept": False},
+    "l1": {"penalty": "l1", "alpha": 1e-3},
+    "elasticnet": {"penalty": "elasticnet", "alpha": 1e-3},
+    "no penalty": {"penalty": None},
+    "exact": {"tol": 1e-9},
+    "balanced": {"class_weight": "balanced"},
+    "early stopping": {"early_stopping": True},
+    "early stopping, loss": {"early_stopping": True, "scoring": "loss"},
+    "all rows at once": {"batch_size": "full"},
+}
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_model_and_gap_are_those_of_the_host(at, name, n_classes):
+    X, y, weight = classes(n_classes)
+    model = SGDLogisticClassifier(random_state=0, **SETTINGS[name])
+    expected = clone(model).fit(X, y, weight)
+    model.fit(at(X), at(y), at(weight))
+    assert_same_model(model, expected, 1e-9)
+    assert model.n_iter_ == expected.n_iter_
+    assert (model.gap_ is None) == (expected.gap_ is None)
+    if model.gap_ is not None:
+        assert model.gap_ == pytest.approx(expected.gap_, rel=1e-3, abs=1e-13)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("name", ["default", "no intercept", "l1", "elasticnet"])
+def test_model_of_float32_is_that_of_the_host_within_tol(at, name, n_classes):
+    X, y, weight = classes(n_classes, dtype=np.float32)
+    model = SGDLogisticClassifier(random_state=0, **SETTINGS[name])
+    expected = clone(model).fit(X, y, weight)
+    model.fit(at(X), at(y), at(weight))
+    # Coefficients may differ by more: the last step may be another one.
+    assert model.loss_ == pytest.approx(expected.loss_, rel=model.tol)
+    assert model.gap_ <= model.tol
+    assert arrays.numpy_dtype(model.coef_) == np.float32
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_digits])
+def test_optimum_of_real_data_is_reached_and_proven(at, load):
+    X, y = load(return_X_y=True)
+    model = SGDLogisticClassifier(random_state=0).fit(at(X), at(y))
+    expected = SGDLogisticClassifier(random_state=0).fit(X, y)
+    # The path may differ: these data are nearly separable.
+    assert model.loss_ == pytest.approx(expected.loss_, rel=model.tol)
+    assert model.gap_ <= model.tol
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["default", "no penalty", "no intercept"])
+def test_constant_columns_have_the_coefficients_of_the_host(at, name, dtype):
+    X, y, _ = classes(2, dtype=dtype)
+    X = np.hstack([X, np.full((len(X), 1), 3.3, dtype), np.ones((len(X), 1), dtype)])
+    model = SGDLogisticClassifier(random_state=0, **SETTINGS[name])
+    expected = clone(model).fit(X, y)
+    bound = 1e5 * float(np.finfo(dtype).eps)
+    assert_same_model(model.fit(at(X), at(y)), expected, bound)
+
+
+def test_samples_are_drawn_of_many_rows(at, monkeypatch):
+    monkeypatch.setattr(device_rows, "LEAST_NUMBERS", 6000)
+    drawn, sample = [], DeviceRows.sample
+
+    def recorded(rows, n_samples, rng):
+        drawn.append(n_samples)
+        return sample(rows, n_samples, rng)
+
+    monkeypatch.setattr(DeviceRows, "sample", recorded)
+    X, y, weight = classes(2, n_samples=30_000)
+    expected = SGDLogisticClassifier(random_state=0).fit(X, y, weight)
+    model = SGDLogisticClassifier(random_state=0).fit(at(X), at(y), at(weight))
+    assert {6000, 3000} & set(drawn)
+    assert_same_model(model, expected, 1e-9)
+
+
+def test_first_step_of_wide_rows_is_that_of_lbfgs(at, monkeypatch):
+    monkeypatch.setattr(DeviceRows, "hessian_cost", lambda rows, n_outputs: np.inf)
+    X, y, weight = classes(2)
+    model = SGDLogisticClassifier(random_state=0).fit(at(X), at(y), at(weight))
+    expected = SGDLogisticClassifier(random_state=0, tol=1e-9).fit(X, y, weight)
+    assert model.loss_ <= expected.loss_ * (1 + model.tol)
+    assert model.gap_ <= model.tol
+
+
+def test_warm_start_and_streams_resume(at):
+    X, y, _ = classes(3)
+    model = SGDLogisticClassifier(random_state=0, warm_start=True, max_iter=2, tol=None)
+    expected = clone(model)
+    for m, place in ((model, at), (expected, np.asarray)):
+        m.fit(place(X), place(y)).fit(place(X[::2]), place(y[::2]))
+        m.partial_fit(place(X), place(y)).fit(place(X), place(y))
+    assert_same_model(model, expected, 1e-9)
+
+
+def test_no_row_leaves_the_device(at, monkeypatch):
+    X, y, weight = classes(2)
+    rows, sizes = at(X), []
+    library = arrays.library(rows)
+    move = arrays.TO_HOST[library]
+
+    def recorded(array):
+        sizes.append(int(np.prod(array.shape)))
+        return move(array)
+
+    monkeypatch.setitem(arrays.TO_HOST, library, recorded)
+    SGDLogisticClassifier(random_state=0).fit(rows, y, weight)
+    # Only points, gradients, Hessians and sums leave.
+    assert max(sizes) <= (X.shape[1] + 1) ** 2
+    assert len(sizes) > 5
+
+
+def test_tensors_of_the_processor_train_on_the_host(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.undo()
+    X, y, weight = classes(3)
+    with sklearn.config_context(array_api_dispatch=True):
+        tensors = (torch.asarray(array) for array in (X, y, weight))
+        model = SGDLogisticClassifier(random_state=0).fit(*tensors)
+    expected = SGDLogisticClassifier(random_state=0).fit(X, y, weight)
+    assert_array_equal(arrays.to_numpy(model.coef_), expected.coef_)
