@@ -38,9 +38,11 @@ def unchanged_on_error(estimator):
     before = vars(estimator).copy()
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         vars(estimator).clear()
         vars(estimator).update(before)
+        if array_api.is_out_of_memory(error):
+            raise array_api.out_of_memory(error) from error
         raise
 
 

@@ -104,6 +104,21 @@ def check_same_place(estimator, X, fitted, method):
     )
 
 
+def is_out_of_memory(error):
+    """Return whether an array library raised the error for lack of memory of a device."""
+    return type(error).__name__ == "OutOfMemoryError"
+
+
+def out_of_memory(error):
+    """Return the MemoryError to raise instead, which says what to make smaller."""
+    return MemoryError(
+        "The device has too little memory. Pass fewer rows (partial_fit takes them in "
+        "chunks), or float32 instead of float64; with a learning rate, a smaller "
+        "batch_size or layer helps, too. The estimator is unchanged. The array library "
+        f"said: {error}"
+    )
+
+
 def place_name(array):
     """Return the name of an array's library and device."""
     return (

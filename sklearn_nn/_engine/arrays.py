@@ -18,7 +18,7 @@ Rows = Any  # a matrix, or a CSR matrix, with a row per sample
 
 # How to copy arrays to the host, by the name of their library.
 TO_HOST = {
-    "torch": lambda array: array.detach().cpu().numpy(),
+    "torch": lambda array: without_bfloat16(array.detach().cpu()).numpy(),
     "cupy": lambda array: array.get(),
     "dpnp": lambda array: array.asnumpy(),
     "array_api_strict": lambda array: np.asarray(
@@ -77,6 +77,11 @@ def to_numpy(array):
     if isinstance(array, np.ndarray):
         return array
     return TO_HOST.get(library(array), np.asarray)(array)
+
+
+def without_bfloat16(tensor):
+    """Return a tensor, in float32 instead of bfloat16, which NumPy does not have."""
+    return tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
 
 
 def numpy_dtype(array):

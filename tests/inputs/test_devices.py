@@ -1,4 +1,4 @@
-"""Training without a learning rate on a device.
+"""Training without a learning rate on a device, and bad or unusual arrays of devices.
 
 The models are those of NumPy on the host, and the rows stay where they are. PyTorch's
 tensors on the processor, which train on the host, count as a device here.
@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits
 
-from sklearn_nn import SGDLogisticClassifier, _methods
+from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _methods
 from sklearn_nn._engine import arrays
 from sklearn_nn._engine.newton import device_rows
 from sklearn_nn._engine.newton.device_rows import DeviceRows
@@ -175,3 +175,86 @@ def test_tensors_of_the_processor_train_on_the_host(monkeypatch):
         model = SGDLogisticClassifier(random_state=0).fit(*tensors)
     expected = SGDLogisticClassifier(random_state=0).fit(X, y, weight)
     assert_array_equal(arrays.to_numpy(model.coef_), expected.coef_)
+
+
+# Unusual and bad arrays
+
+MODELS = {
+    "auto": SGDLogisticClassifier(random_state=0),
+    "network": BackpropMLPClassifier((4,), max_iter=2, tol=None, random_state=0),
+}
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+@every_model
+def test_labels_and_weights_may_be_on_another_device(name):
+    here = arrays_at("array_api_strict:device1")
+    there = arrays_at("array_api_strict:device2")
+    X, y, weight = classes(2, n_samples=200)
+    model = clone(MODELS[name]).fit(here(X), there(y), there(weight))
+    expected = clone(MODELS[name]).fit(here(X), here(y), here(weight))
+    assert model.loss_ == expected.loss_
+    with pytest.raises(ValueError, match=r"must use the same namespace and the same dev"):
+        model.predict(there(X))
+
+
+@every_model
+def test_validation_rows_of_another_device_are_moved(name):
+    here = arrays_at("array_api_strict:device1")
+    there = arrays_at("array_api_strict:device2")
+    X, y, _ = classes(2, n_samples=200)
+    model, expected = clone(MODELS[name]), clone(MODELS[name])
+    model.fit(here(X), here(y), X_val=there(X), y_val=there(y))
+    expected.fit(here(X), here(y), X_val=here(X), y_val=here(y))
+    assert model.validation_loss_curve_ == expected.validation_loss_curve_
+
+
+@every_model
+def test_integer_rows_become_float64(at, name):
+    X, y, _ = classes(2, n_samples=200)
+    X = np.rint(10 * X)
+    model = clone(MODELS[name]).fit(at(X.astype(np.int32)), at(y))
+    expected = clone(MODELS[name]).fit(at(X), at(y))
+    assert model.loss_ == expected.loss_
+
+
+@every_model
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_becomes_float64(name, dtype):
+    torch = pytest.importorskip("torch")
+    X, y, weight = classes(2, n_samples=200)
+    half = getattr(torch, dtype)
+    X, weight = torch.asarray(X).to(half), torch.asarray(weight).to(half)
+    model = clone(MODELS[name]).fit(X, torch.asarray(y), weight)
+    expected = clone(MODELS[name]).fit(X.double(), torch.asarray(y), weight.double())
+    assert model.loss_ == expected.loss_
+
+
+@every_model
+def test_tensors_that_require_gradients_are_detached(name):
+    torch = pytest.importorskip("torch")
+    X, y, weight = (torch.asarray(array) for array in classes(2, n_samples=200))
+    expected = clone(MODELS[name]).fit(X, y, weight)
+    X, weight = X.clone().requires_grad_(), weight.clone().requires_grad_()
+    model = clone(MODELS[name]).fit(X, y, weight)
+    assert model.loss_ == expected.loss_
+    assert not model.predict_proba(X).requires_grad
+
+
+@every_model
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_too_little_memory_leaves_the_model_as_it_was(name, method, monkeypatch):
+    class OutOfMemoryError(RuntimeError):
+        """As PyTorch and CuPy name it."""
+
+    def fail(*arguments):
+        raise OutOfMemoryError("Tried to allocate 2 GiB.")
+
+    X, y, _ = classes(2, n_samples=200)
+    model = clone(MODELS[name]).set_params(warm_start=True).fit(X, y)
+    before = dict(vars(model))
+    monkeypatch.setattr("sklearn_nn._training.run", fail)
+    with pytest.raises(MemoryError, match=r"Pass fewer rows .* or float32 .* 2 GiB"):
+        getattr(model, method)(X, y)
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[key] is value for key, value in before.items())
