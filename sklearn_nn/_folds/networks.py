@@ -72,6 +72,7 @@ def fit_fold(estimator, data: TrainingData, split: Split, seed, monitors) -> Fol
     encoder = fit_encoder(
         data.schema,
         data.table.take(split.training),
+        data.labels[split.training],
         None if data.weight is None else data.weight[split.training],
     )
 

@@ -106,7 +106,7 @@ def add_encoded(graph, encoder, numbers, codes):
 
 
 def add_encoded_numbers(graph, encoder, numbers):
-    """Add the clipped numbers and their indicators; return a list of names."""
+    """Add the clipped numbers, indicators and bins; return a list of names."""
     # A constant is divided by infinity.
     scale = np.where(encoder.scale > 0, encoder.scale, np.inf)
     scaled = graph.add("Div", numbers, graph.constant("scale", scale))
@@ -121,13 +121,25 @@ def add_encoded_numbers(graph, encoder, numbers):
     ratio = graph.add("Div", z, graph.constant("clip", np.array(CLIP)))
     one = graph.constant("one", np.array(1.0))
     root = graph.add("Sqrt", graph.add("Add", graph.add("Mul", ratio, ratio), one))
-    parts = [graph.add("Cast", graph.add("Div", z, root), to=np.float32)]
+    encoded = graph.add("Cast", graph.add("Div", z, root), to=np.float32)
+    parts = [encoded]
     columns = np.flatnonzero(encoder.has_indicator)
     if len(columns):
         indices = graph.constant("with_indicator", columns)
         indicators = graph.add("Gather", is_missing, indices, axis=1)
         parts.append(graph.add("Cast", indicators, to=np.float32))
+    if len(encoder.bins.column):
+        parts.append(add_positions(graph, encoder.bins, encoded))
     return parts
+
+
+def add_positions(graph, bins, encoded):
+    """Add the positions of encoded numbers in their bins; return their name."""
+    z = graph.add("Gather", encoded, graph.constant("of_bins", bins.column), axis=1)
+    distance = graph.add("Sub", z, graph.constant("starts", bins.start))
+    position = graph.add("Div", distance, graph.constant("widths", bins.width))
+    position = graph.add("Max", position, graph.constant("below", np.float32(0)))
+    return graph.add("Min", position, graph.constant("above", np.float32(1)))
 
 
 def add_encoded_category(graph, encoder, k, code):

@@ -28,6 +28,7 @@ from .._engine.objective.activations import ACTIVATIONS
 from .._engine.objective.penalties import Penalty
 from .._engine.types import Architecture, Curves, Progress, TrainingState
 from .._parameters import check, check_values, constructor_parameters
+from .._table.bins import Bins
 from .._table.encoder import TableEncoder
 from .._table.schema import Schema
 from .._version import __version__
@@ -53,6 +54,7 @@ RECORDS = (
     Encoding,
     WeightScale,
     TableEncoder,
+    Bins,
     Schema,
 )
 # If a class loses or renames a field, replace it here by a function of the stored fields.
@@ -326,6 +328,7 @@ def check_encoder(encoder):
     for name in ("centre", "scale", "has_indicator"):
         shape = np.shape(getattr(encoder, name))
         check_equal(f"shape of {name}", shape, (len(schema.numeric),))
+    check_bins(encoder.bins, len(schema.numeric))
     for name in ("levels", "n_levels", "has_rare"):
         n = len(getattr(encoder, name))
         check_equal(f"length of {name}", n, len(schema.categorical))
@@ -335,6 +338,16 @@ def check_encoder(encoder):
         # All levels but -1 occur, so that each has a name.
         used = np.unique(levels[levels >= 0]).tolist()
         check_equal("levels", used, list(range(n_levels)))
+
+
+def check_bins(bins, n_numbers):
+    """Raise ValueError unless the bins are those of numbers, in ascending order."""
+    column, start, width = map(np.asarray, bins)
+    check_equal("number of starts of bins", len(start), len(column))
+    check_equal("number of widths of bins", len(width), len(column))
+    check_equal("columns of bins", column.tolist(), sorted(column.tolist()))
+    if len(column) and not (column[0] >= 0 and column[-1] < n_numbers and width.min() > 0):
+        raise ValueError("bins should have columns of numbers, and positive widths")
 
 
 def check_vectors(architecture, *vectors):

@@ -5,13 +5,14 @@ SimpleImputer and the rare categories of OneHotEncoder, a row of weight 2 would 
 two rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack, issparse
 
+from .bins import Bins, bins_of, fit_bins, positions
 from .quantiles import centre_and_scale, stored_centre_and_scale
 from .schema import Schema, Table
 
@@ -30,7 +31,8 @@ class TableEncoder:
 
     A number x becomes z / sqrt(1 + (z / 3)^2), where z = (x - median) / scale. The scale is
     the distance of the quartiles, or half the range if that is 0. A missing number becomes
-    the median, and has an indicator if some training rows had missing values. Categories
+    the median, and has an indicator if some training rows had missing values. A dense
+    number has a column for each of its bins, too, if the table has few numbers. Categories
     are one-hot, and share a column if they are rare; a missing value is a category. A
     category that the training rows did not have is encoded as a rare one, or as zeros if
     none was rare. Two levels are one column of -1 and 1. Sparse rows are scaled, but not
@@ -41,6 +43,7 @@ class TableEncoder:
     centre: Any  # (n_numbers,) medians; 0 for sparse rows
     scale: Any  # (n_numbers,), 0 for a constant
     has_indicator: Any  # (n_numbers,) bool
+    bins: Bins  # of the encoded numbers
     # For each categorical column the level of each code (n_categories + 2,): of the
     # categories, a missing value, and a category without code.
     levels: tuple
@@ -76,11 +79,10 @@ class TableEncoder:
 
     def encoded_dense(self, table):
         """Return dense encoded rows."""
-        n_numbers, n_indicators = len(self.centre), int(self.has_indicator.sum())
-        n_columns = self.n_columns_of_categories()
-        start = n_numbers + n_indicators
+        numbers = self.encoded_numbers(table.numbers)
+        n_columns, start = self.n_columns_of_categories(), numbers.shape[1]
         encoded = np.zeros((table.n_rows, start + sum(n_columns)), dtype=np.float32)
-        encoded[:, :start] = self.encoded_numbers(table.numbers)
+        encoded[:, :start] = numbers
         rows = np.arange(table.n_rows)
         for j, n in enumerate(n_columns):
             level = self.levels[j][table.codes[:, j]]
@@ -93,13 +95,15 @@ class TableEncoder:
         return encoded
 
     def encoded_numbers(self, numbers):
-        """Return the encoded numbers and indicators (n_rows, n) of dense rows."""
+        """Return the encoded numbers, indicators and bins (n_rows, n) of dense rows."""
         n_numbers = len(self.centre)
-        n_columns = n_numbers + int(self.has_indicator.sum())
+        start = n_numbers + int(self.has_indicator.sum())
+        n_columns = start + len(self.bins.column)
         encoded = np.empty((len(numbers), n_columns), dtype=np.float32)
         for j in range(n_numbers):  # by column, so that little memory is needed
             encoded[:, j] = self.encoded_number(numbers[:, j], j)
-        encoded[:, n_numbers:] = np.isnan(numbers[:, self.has_indicator])
+        encoded[:, n_numbers:start] = np.isnan(numbers[:, self.has_indicator])
+        encoded[:, start:] = positions(encoded, self.bins)
         return encoded
 
     def encoded_number(self, values, j):
@@ -155,13 +159,16 @@ class TableEncoder:
         Returns
         -------
         ndarray of str
-            'age', 'age_missing', 'city_Paris', 'city_missing', 'city_other'. A column with
-            two levels has the name of its second one. If a name is already taken (by a
-            category 'missing', say), '_2' is added, or the next number.
+            'age', 'age_missing', 'age_bin_0', 'city_Paris', 'city_missing', 'city_other'. A
+            column with two levels has the name of its second one. If a name is already
+            taken (by a category 'missing', say), '_2' is added, or the next number.
         """
         names = [self.schema.names[j] for j in self.schema.numeric]
         with_indicator = np.flatnonzero(self.has_indicator)
         names += [f"{names[k]}_missing" for k in with_indicator]
+        column = self.bins.column
+        number = np.arange(len(column)) - np.searchsorted(column, column)
+        names += [f"{names[k]}_bin_{i}" for k, i in zip(column, number, strict=True)]
         for k, j in enumerate(self.schema.categorical):
             levels = self.names_of_levels(k)
             levels = levels if len(levels) > 2 else levels[-1:]
@@ -194,10 +201,11 @@ def clipped(values, scale, shift=0.0):
     return np.where(np.isnan(values), 0.0, z)
 
 
-def fit_encoder(schema: Schema, table: Table, weight=None) -> TableEncoder:
+def fit_encoder(schema: Schema, table: Table, labels, weight=None) -> TableEncoder:
     """Return the TableEncoder of these training rows.
 
-    `weight` (n_rows,) are numbers of repetitions, > 0, or None for 1 each.
+    `labels` (n_rows,) are class indices, from which bins are found. `weight` (n_rows,) are
+    numbers of repetitions, > 0, or None for 1 each.
     """
     centre_of = sparse_centres if issparse(table.numbers) else dense_centres
     centre, scale, n_missing = centre_of(table.numbers, weight)
@@ -207,15 +215,24 @@ def fit_encoder(schema: Schema, table: Table, weight=None) -> TableEncoder:
         levels.append(level)
         n_levels.append(n)
         has_rare.append(rare)
-    return TableEncoder(
+    encoder = TableEncoder(
         schema=schema,
         centre=centre,
         scale=scale,
         has_indicator=(n_missing > 0) & (n_missing < table.n_rows),
+        bins=bins_of([]),
         levels=tuple(levels),
         n_levels=tuple(n_levels),
         has_rare=tuple(has_rare),
     )
+    return encoder if issparse(table.numbers) else with_bins(encoder, table, labels, weight)
+
+
+def with_bins(encoder: TableEncoder, table: Table, labels, weight) -> TableEncoder:
+    """Return the encoder with the bins of dense numbers."""
+    numbers = encoder.encoded_numbers(table.numbers)[:, : len(encoder.centre)]
+    bins = fit_bins(numbers, ~np.isnan(table.numbers), labels, weight)
+    return replace(encoder, bins=bins)
 
 
 def dense_centres(numbers, weight):

@@ -66,6 +66,7 @@ IMPORTING_SKLEARN = {
     "_onnx.steps",
     "_parameters",
     "_predictor",
+    "_table.bins",
     "_table.schema",
     "_training",
 }

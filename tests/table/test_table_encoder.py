@@ -13,10 +13,13 @@ from sklearn_nn._table.schema import read_new
 
 
 def fitted(X, weight=None, categorical_features="from_dtype"):
-    """Return an encoder that is fitted on the rows of X, and these encoded."""
+    """Return an encoder that is fitted on the rows of X, and these encoded.
+
+    All rows have the same label, so that there are no bins (see test_bins.py).
+    """
     names = list(map(str, X.columns)) if hasattr(X, "columns") else None
     schema, table = read_new(X, categorical_features, names)
-    encoder = fit_encoder(schema, table, weight)
+    encoder = fit_encoder(schema, table, np.zeros(X.shape[0], dtype=int), weight)
     return encoder, encoder.encode(table)
 
 
