@@ -147,8 +147,10 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
     Notes
     -----
     Numbers are centred by the median, divided by the distance of the quartiles, and
-    clipped smoothly; a missing number is the median, with an indicator. Categories are
-    one-hot. See `encoders_`.
+    clipped smoothly; a missing number is the median, with an indicator. Where a small
+    decision tree of one column finds thresholds, each bin between them is a further column:
+    0 below the bin, 1 above it, and linear between [5]_. Tables with more than 100 columns
+    of numbers, and sparse ones, have no bins. Categories are one-hot. See `encoders_`.
 
     `cv_log_loss_` and `cv_score_` are those of single networks. The mean of all networks,
     which predicts, is usually a little better.
@@ -169,6 +171,8 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
        https://arxiv.org/abs/1711.05101
     .. [4] L. Smith and N. Topin, "Super-convergence: very fast training of neural networks
        using large learning rates", 2018, https://arxiv.org/abs/1708.07120
+    .. [5] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features
+       in tabular deep learning", NeurIPS 2022, https://arxiv.org/abs/2203.05556
 
     Examples
     --------
