@@ -67,7 +67,7 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
     learning_rate_init : float, default=0.005
         Peak of the cycle of learning rates ('one_cycle' [4]_), > 0.
 
-    max_iter : int, default=100
+    max_iter : int, default=80
         Number of epochs of the cycle.
 
     batch_size : int or {'auto', 'full'}, default='auto'
@@ -211,7 +211,7 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         dropout: float | Sequence[float] = 0.15,
         alpha: float = 0.02,
         learning_rate_init: float = 0.005,
-        max_iter: int = 100,
+        max_iter: int = 80,
         batch_size: int | str = "auto",
         cv: Any = 5,
         calibrate: bool = True,
