@@ -74,6 +74,7 @@ def edited(state, name, change):
     [
         ("fitted.encoders_.0.centre", "shape of centre"),
         ("fitted.encoders_.1.levels.0", "number of codes"),
+        ("fitted.encoders_.0.bins.start", "number of starts of bins"),
         ("network_2.fitted.coefs_.0", "does not fit BackpropMLPClassifier"),
     ],
 )
@@ -84,6 +85,13 @@ def test_an_edited_state_is_an_error_and_changes_nothing(fitted, name, message):
     with pytest.raises(ValueError, match=message):
         other.set_state(state)
     assert_array_equal(other.predict_proba(X), model.predict_proba(X))
+
+
+def test_bins_of_no_width_are_an_error(fitted):
+    model, _ = fitted
+    state = edited(model.get_state(), "fitted.encoders_.0.bins.width", np.zeros_like)
+    with pytest.raises(ValueError, match="positive widths"):
+        clone(model).set_state(state)
 
 
 def test_an_incomplete_state_is_an_error(fitted):

@@ -51,6 +51,7 @@ def test_a_frame_with_missing_values_is_predicted_the_same(n_classes):
     if n_classes == 3:
         y = np.where(np.arange(len(y)) % 3 == 0, "maybe", y)
     model = quick().fit(X, y)
+    assert len(model.encoders_[0].bins.column) > 0
     new, _ = mixed_frame(seed=1)
     new.loc[:9, "city"] = "Atlantis"
     new.loc[10:12, "age"] = 1e300
