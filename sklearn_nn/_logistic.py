@@ -5,17 +5,21 @@ from numbers import Integral, Real
 from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._classifier import GradientClassifier
 from ._data import array_api
-from ._engine.arrays import to_numpy
+from ._data.validation import ValidationRows
+from ._engine.arrays import Rows, to_numpy
 from ._engine.epochs.optimizers import OPTIMIZERS, WITH_DECAY
 from ._engine.epochs.schedules import SCHEDULES
 from ._engine.objective.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
+from ._monitoring.callbacks import with_callbacks
 from ._parameters import CONSTRAINTS, ClassSettings, Interval, StrOptions
+from ._predictor import with_short_names
 
 
 def dense(coef):
@@ -23,6 +27,7 @@ def dense(coef):
     return coef.toarray() if issparse(coef) else array_api.own(coef)
 
 
+@with_short_names
 class SGDLogisticClassifier(GradientClassifier):
     """Logistic regression, binary or softmax, without tuning or by gradient descent.
 
@@ -312,12 +317,14 @@ class SGDLogisticClassifier(GradientClassifier):
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.model_selection import train_test_split
     >>> from sklearn_nn import SGDLogisticClassifier
-    >>> X, y = load_iris(return_X_y=True)
-    >>> model = SGDLogisticClassifier().fit(X, y)
-    >>> round(model.score(X, y), 3)
-    0.98
+    >>> X, y = load_breast_cancer(return_X_y=True)  # features in very different units
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = SGDLogisticClassifier().fit(X_train, y_train)
+    >>> round(model.score(X_test, y_test), 2)
+    0.96
     >>> model.gap_ < 1e-4  # proven: J is this near to its optimum
     True
 
@@ -326,8 +333,9 @@ class SGDLogisticClassifier(GradientClassifier):
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> model = SGDLogisticClassifier(learning_rate=0.1, random_state=0)
-    >>> round(make_pipeline(StandardScaler(), model).fit(X, y).score(X, y), 3)
-    0.973
+    >>> model = make_pipeline(StandardScaler(), model).fit(X_train, y_train)
+    >>> round(model.score(X_test, y_test), 2)
+    0.95
     """
 
     _parameter_constraints = {
@@ -405,6 +413,126 @@ class SGDLogisticClassifier(GradientClassifier):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Rows,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        X_val: Rows | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train to the optimum, or for `max_iter` epochs with a learning rate.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data in any units; with a learning rate, standardise them. float32 rows train in
+            float32, all others in float64. A resumed model keeps the dtype of its first
+            call.
+        y : array-like of shape (n_samples,)
+            Labels of two or more classes: strings, booleans or numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; None means 1 each. Rows of weight 0 are ignored. Only ratios
+            matter, because weights are scaled to mean 1.
+        X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
+            Validation rows, evaluated after each epoch or Newton step and never trained on.
+            With `early_stopping` they replace the held-out part. (In a Pipeline,
+            `transform_input=["X_val"]` transforms them like X.)
+        y_val : array-like of shape (n_val,), default=None
+            Labels of the validation rows. Each must occur in y.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights >= 0 of the validation rows in their loss and score, which ignore class
+            weights.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If data or parameters are not valid, or if training diverges. A model fitted
+            before stays unchanged.
+        Exception
+            If a callback raises one. The model is then as after Ctrl-C (Notes); before the
+            first one has finished, the estimator stays unchanged.
+
+        Warns
+        -----
+        UserWarning
+            If learning_rate is 'auto' and a parameter was set that only steps with a
+            learning rate read; or if early stopping cannot hold out a row of a rare class.
+        ConvergenceWarning
+            If training ends before it has converged: after `max_iter` Newton steps or
+            epochs, say (unless the epochs are a cycle of learning rates). If the final
+            objective is over 10 % above both the first and the loss of all-zero logits, or
+            if the final log-loss of the training rows is over 1 % above the entropy of the
+            class shares. Not if `tol` is None.
+
+        Notes
+        -----
+        Ctrl-C ends training with a warning. The model is that of the last finished Newton
+        step or epoch, or of the best one with early stopping. In the first one,
+        KeyboardInterrupt is raised, and the estimator stays unchanged.
+        """
+        validation_rows = ValidationRows(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation_rows)
+
+    def partial_fit(
+        self,
+        X: Rows,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Learn these rows as the next chunk of a stream, or train on them for one epoch.
+
+        Without a learning rate (learning_rate='auto'), the rows are the next chunk of a
+        stream: see Notes. With one, a call is one epoch of mini-batches: n calls with the
+        same rows give the same model as one `fit` of n epochs, bit for bit. After a `fit`,
+        training resumes from its model.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            A chunk of the data.
+        y : array-like of shape (n_samples,)
+            Its labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that may occur in any call. Required in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0, scaled by the mean of all weights that the model has seen. If all
+            are 0, times class weights, the call changes nothing; in the first call this is
+            an error.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; and if the first call has no `classes`, y has a label that is not
+            among them, `early_stopping` is True, or `class_weight` is 'balanced'.
+
+        Notes
+        -----
+        A stream learns each row once. Features may have any units, and their means and
+        scales, and the coefficients, may drift. Memory, and time per row, do not grow with
+        the number of rows (curves grow by one entry per call). The same chunks give the
+        same model.
+
+        The gap to the optimum is measured, not proven. After one pass over many rows of the
+        same distribution, the relative gap was 1e-6 to 3e-4 with up to 123 coefficients,
+        and 6 to 19 % on MNIST and on words, which have too many features for a matrix (more
+        than about 360; with k >= 3 classes, than 360 / sqrt(k)).
+        """
+        return self._partial_fit(X, y, classes, sample_weight)
 
     def sparsify(self) -> Self:
         """Store `coef_` as a CSR matrix, as scikit-learn's linear models do.

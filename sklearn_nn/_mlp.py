@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.metaestimators import available_if
 
 from ._classifier import GradientClassifier
 from ._data import array_api
+from ._data.validation import ValidationRows
+from ._engine.arrays import Rows
 from ._engine.epochs.optimizers import OPTIMIZERS, WITH_DECAY
 from ._engine.objective.activations import ACTIVATIONS
 from ._engine.objective.initial import INITS, initial_theta
@@ -14,12 +19,25 @@ from ._engine.objective.losses import LOSSES
 from ._engine.objective.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
 from ._methods import method_of
+from ._monitoring.callbacks import with_callbacks
 from ._parameters import CONSTRAINTS, ClassSettings, Interval, StrOptions
+from ._predictor import with_short_names
 
 # Other names of activations.
 SYNONYMS = {"swish": "silu"}
 
 
+def has_partial_fit(estimator):
+    """Return True, or raise AttributeError if the method cannot resume after each epoch."""
+    if not method_of(estimator, by_partial_fit=True).is_stepwise:
+        raise AttributeError(
+            f"partial_fit needs a solver among {sorted(OPTIMIZERS)}: solver='lbfgs' trains "
+            "on all rows at once."
+        )
+    return True
+
+
+@with_short_names
 class BackpropMLPClassifier(GradientClassifier):
     """Multilayer perceptron, trained by backpropagation.
 
@@ -311,10 +329,12 @@ class BackpropMLPClassifier(GradientClassifier):
     --------
     >>> from sklearn.datasets import make_moons
     >>> from sklearn_nn import BackpropMLPClassifier
-    >>> X, y = make_moons(noise=0.1, random_state=0)
+    >>> from sklearn.model_selection import train_test_split
+    >>> X, y = make_moons(400, noise=0.2, random_state=0)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> model = BackpropMLPClassifier(learning_rate=0.05, random_state=0)
-    >>> model.fit(X, y).score(X, y)
-    1.0
+    >>> round(model.fit(X_train, y_train).score(X_test, y_test), 2)
+    0.96
     """
 
     _parameter_constraints = {
@@ -398,6 +418,115 @@ class BackpropMLPClassifier(GradientClassifier):
         self.class_weight = class_weight
         self.init = init
         self.dropout = dropout
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Rows,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        X_val: Rows | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train by backpropagation for at most `max_iter` epochs.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data, of similar scale in all features: standardise them. float32 rows train in
+            float32, all others in float64. A resumed model keeps the dtype of its first
+            call.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels: strings, booleans or numbers; or multilabel indicators of 0 and 1, dense
+            or sparse.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0; None means 1 each. Rows of weight 0 are ignored. Only ratios
+            matter, because weights are scaled to mean 1.
+        X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
+            Validation rows, evaluated after each epoch and never trained on. With
+            `early_stopping` they replace the held-out part. (In a Pipeline,
+            `transform_input=["X_val"]` transforms them like X.)
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Labels of the validation rows. Each must occur in y.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights >= 0 of the validation rows in their loss and score, which ignore class
+            weights.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If data or parameters are not valid, or if training diverges. A model fitted
+            before stays unchanged.
+        Exception
+            If a callback raises one. The model is then as after Ctrl-C (Notes); before the
+            first epoch has finished, the estimator stays unchanged.
+
+        Warns
+        -----
+        UserWarning
+            If early stopping cannot hold out a row of a rare class.
+        ConvergenceWarning
+            If training ends before it has converged (after `max_iter` epochs, say, unless
+            they are a cycle of learning rates), if the final objective is over 10 % above
+            both the first and the loss of all-zero logits, or if the final log-loss of the
+            training rows, without dropout, is over 1 % above the entropy of the class
+            shares. Not if `tol` is None.
+
+        Notes
+        -----
+        Ctrl-C ends training with a warning. The model is that of the last finished epoch,
+        or of the best one with early stopping. In the first epoch, KeyboardInterrupt is
+        raised, and the estimator stays unchanged. With solver='lbfgs' an epoch is a step.
+        """
+        validation_rows = ValidationRows(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation_rows)
+
+    @available_if(has_partial_fit)
+    def partial_fit(
+        self,
+        X: Rows,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch on these rows.
+
+        n calls with the same rows give the same model as one `fit` of n epochs, bit for
+        bit. After a `fit`, training resumes from its model. Not available with
+        solver='lbfgs', which needs all rows at once.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            A chunk of the data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Its labels, or multilabel indicators.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that may occur in any call (for multilabel y: the column numbers).
+            Required in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0, scaled by the mean of all weights that the model has seen. If all
+            are 0, times class weights, the call changes nothing; in the first call this is
+            an error.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; and if the first call has no `classes`, y has a label that is not
+            among them, `early_stopping` is True, or `class_weight` is 'balanced'.
+        """
+        return self._partial_fit(X, y, classes, sample_weight)
 
     def _checked_hidden_layer_sizes(self):
         """Return `hidden_layer_sizes` as a tuple of positive ints, or raise."""

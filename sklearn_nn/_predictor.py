@@ -68,8 +68,9 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
 
         Returns
         -------
-        ndarray of shape (n_samples,), or of 0 and 1 (n_samples, n_outputs) if multilabel
-            (CSR if the y of the first training call was sparse)
+        ndarray of shape (n_samples,)
+            Labels; for multilabel y (networks only) 0 and 1, (n_samples, n_outputs), as CSR
+            if the y of the first training call was sparse.
         """
         if "_checkpoint" not in vars(self):
             return complete_model(self).predict(X)
@@ -89,8 +90,8 @@ class Predictor(ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`. Rows sum to 1, except for multilabel y, where each
-            column is a separate probability.
+            In the order of `classes_`. Rows sum to 1, except for multilabel y (networks
+            only), where each column is a separate probability.
         """
         if "_checkpoint" not in vars(self):
             return complete_model(self).predict_proba(X)

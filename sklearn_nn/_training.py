@@ -282,8 +282,8 @@ def separate_validation(estimator, method, data, start, validation_rows):
     fraction = estimator.validation_fraction
     training, validation_data, rare = split.split_validation(data, encoding, fraction, rng)
     if len(rare):
-        # The user's call is above `fit`, `prepare` and this function.
-        warnings.warn(split.rare_message(rare, fraction), stacklevel=4 + N_FRAMES)
+        # The user's call is above `fit`, `_fit`, `prepare` and this function.
+        warnings.warn(split.rare_message(rare, fraction), stacklevel=5 + N_FRAMES)
     start = start._replace(checkpoint=start.checkpoint.after_split(rng.get_state()))
     return view_of_rows(data, training), copy_of_rows(data, validation_data), start
 

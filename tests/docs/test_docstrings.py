@@ -305,6 +305,27 @@ def test_examples_print_the_stated_output(module):
         assert doctest.DocTestRunner().run(test).failed == 0
 
 
+@every_class
+def test_example_does_not_score_the_rows_just_trained_on(public):
+    text = inspect.getdoc(public)
+    assert not re.search(r"fit\((\w+), (\w+)\)\.score\(\1, \2\)", text)
+
+
+# Methods of one class, and of both.
+
+WORDS_OF_THE_OTHER = {
+    SGDLogisticClassifier: ["backprop", "hidden", "lbfgs", "multilabel", "dropout"],
+    BackpropMLPClassifier: ["Newton", "without a learning rate", "'auto'", "stream"],
+}
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("public", TWO_CLASSES)
+def test_training_is_described_for_the_class(public, method):
+    text = inspect.getdoc(getattr(public, method))
+    assert [word for word in WORDS_OF_THE_OTHER[public] if word in text] == []
+
+
 # Entries in both classes.
 
 # Entries whose texts differ: other defaults, other methods, multilabel targets.

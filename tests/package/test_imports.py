@@ -59,6 +59,7 @@ IMPORTING_SKLEARN = {
     "_folds.networks",
     "_folds.splits",
     "_logistic",
+    "_mlp",
     "_mlp_cv",
     "_monitoring.callbacks",
     "_monitoring.convergence",
