@@ -11,7 +11,8 @@ Expect the size of the graph and its names; "the same labels" as those of `predi
 largest difference of probabilities near 3e-8, the precision of float32; and the time per
 row of the graph and of `predict_proba`, for one row and for all rows. For a single row most
 of this time is overhead. Without onnx, skl2onnx and onnxruntime the script says what to
-install. `--file` saves the graph as digits.onnx.
+install. `--file` saves the graph as digits.onnx. The script saves a picture of the times as
+deploy_with_onnx.png.
 """
 
 import argparse
@@ -43,10 +44,30 @@ def microseconds_per_row(predict, X):
     return min(times) / len(X) * 1e6
 
 
+def save_picture(times):
+    """Save the times per row as bars, and say where."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print("No picture: pip install 'sklearn_nn[plot]'")
+        return
+    figure = Figure(figsize=(6, 3), layout="constrained")
+    axes = figure.subplots()
+    by_graph, by_model = zip(*times.values(), strict=True)
+    places = np.arange(len(times))
+    axes.barh(places - 0.2, by_graph, 0.4, color="#1f5fa8", label="onnxruntime")
+    axes.barh(places + 0.2, by_model, 0.4, color="#c8500a", label="predict_proba")
+    axes.set(yticks=places, yticklabels=list(times), xscale="log")
+    axes.set(xlabel="microseconds per row")
+    axes.legend()
+    figure.savefig("deploy_with_onnx.png", dpi=120)
+    print("Saved deploy_with_onnx.png in this folder.")
+
+
 def main():
     """Compare the predictions of the graph with those of the pipeline."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--file", action="store_true")
+    parser.add_argument("--file", action="store_true", help="save digits.onnx")
     arguments = parser.parse_args()
     if onnxruntime is None:
         print("This needs: pip install 'sklearn_nn[onnx]' onnxruntime")
@@ -72,10 +93,13 @@ def main():
     print(f"largest difference of probabilities: {difference:.1e}")
 
     print("microseconds per row   onnxruntime   predict_proba")
+    times = {}
     for some in (rows[:1], rows):
         by_graph = microseconds_per_row(lambda X: session.run(None, {"X": X}), some)
         by_model = microseconds_per_row(model.predict_proba, some)
         print(f"{len(some):8d} at once {by_graph:15.1f} {by_model:15.1f}")
+        times[f"{len(some)} at once"] = by_graph, by_model
+    save_picture(times)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ The script uses the private training engine `sklearn_nn._engine`.
 2. Gradient descent on x0^2 + x1^2 from (-3, 4) at rate 0.1, for 100 steps, compared with
    the closed form (-3, 4) * 0.8^100. Expect the same numbers.
 3. Sigmoid, softmax and all losses at logits up to 1e300. Expect only finite numbers.
+
+The script saves a picture of part 1 as gradients.png.
 """
 
 import numpy as np
@@ -62,12 +64,14 @@ def gradient_error(activation, loss, out_activation, rng):
 def check_gradients():
     """Print a table of differences (part 1)."""
     print("1. Largest difference between backpropagation and central differences")
-    rng = np.random.default_rng(0)
+    rng, rows = np.random.default_rng(0), {}
     print(f"   {'loss':<15}{'output':<10}" + "".join(f"{name:>11}" for name in ACTIVATIONS))
     for (loss_name, out_activation), loss in LOSSES.items():
         errors = [gradient_error(name, loss, out_activation, rng) for name in ACTIVATIONS]
         columns = "".join(f"{error:11.1e}" for error in errors)
         print(f"   {loss_name:<15}{out_activation:<10}{columns}")
+        rows[f"{loss_name}, {out_activation}"] = errors
+    return rows
 
 
 def descend():
@@ -101,11 +105,31 @@ def check_extremes():
         print(f"   {name}, {out_activation}: {values.tolist()}; gradient {word}")
 
 
+def save_picture(rows):
+    """Save the differences of part 1, and say where."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print("No picture: pip install 'sklearn_nn[plot]'")
+        return
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for (name, errors), marker in zip(rows.items(), "os^v", strict=True):
+        axes.semilogy(list(ACTIVATIONS), errors, marker, label=name)
+    axes.set(ylabel="largest difference", ylim=(1e-12, 1), xlabel="activation")
+    axes.axhline(1, color="0.7", linestyle=":")
+    axes.set(title="Backpropagation and central differences (a wrong gradient: about 1)")
+    axes.legend(fontsize="small", ncols=2)
+    figure.savefig("gradients.png", dpi=120)
+    print("Saved gradients.png in this folder.")
+
+
 def main():
     """Run all three parts."""
-    check_gradients()
+    rows = check_gradients()
     descend()
     check_extremes()
+    save_picture(rows)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ rate of 0.002 and a weaker penalty, alpha=1e-5.
 y_train, X_test, y_test (pixels as uint8, 0 to 255, 784 per row). Without `--data`,
 scikit-learn fetches them from openml.org (once; it keeps a copy).
 
-Expect one line per epoch (loss in nats), and at the end a test accuracy of 97.74 % (the aim
-is 97.5 %; rounding errors of other machines may change it a little). The 15 epochs take
-four seconds on one core of an AMD EPYC.
+Expect one line per epoch (loss in nats), and at the end a test accuracy of about 97.8 %
+(the aim is 97.5 %; rounding errors of other machines change it a little). The 15 epochs
+take four seconds on one core of an AMD EPYC. The script saves a picture of test images that
+the network takes for another digit as mnist.png.
 """
 
 import argparse
@@ -59,6 +60,24 @@ def load(path):
     )
 
 
+def save_picture(X, y, predicted):
+    """Save images of wrong predictions, and say where."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print("No picture: pip install 'sklearn_nn[plot]'")
+        return
+    wrong = np.flatnonzero(predicted != y)[:24]
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    for axes in figure.subplots(3, 8).ravel():
+        axes.set_axis_off()
+    for axes, i in zip(figure.axes, wrong, strict=False):
+        axes.imshow(X[i].reshape(28, 28), cmap="gray_r")
+        axes.set_title(f"{y[i]}, not {predicted[i]}", fontsize=9)
+    figure.savefig("mnist.png", dpi=120)
+    print("Saved mnist.png in this folder.")
+
+
 def parse_arguments():
     """Return the command line's options."""
     parser = argparse.ArgumentParser(description="MNIST: see the top of the file.")
@@ -89,9 +108,13 @@ def main():
     model.fit(X_train, y_train)
     seconds = time.perf_counter() - start
     print(f"Training: {arguments.epochs} epochs in {seconds:.1f} s")
-    print(f"Accuracy on the training data: {100 * model.score(X_train, y_train):.2f} %")
-    print(f"Accuracy on the test data:     {100 * model.score(X_test, y_test):.2f} %")
+    predicted = model.predict(X_test)
+    accuracy = np.mean(predicted == y_test)
+    print(f"Accuracy on the test data: {100 * accuracy:.2f} %")
+    save_picture(X_test, y_test, predicted)
 
 
 if __name__ == "__main__":
     main()
+
+# sphinx_gallery_thumbnail_path = '_static/thumb_mnist.svg'

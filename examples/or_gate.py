@@ -1,16 +1,16 @@
-"""OR gate, row by row
-===================
+"""OR gate: the numbers of a TensorFlow tutorial
+=============================================
 
 Learn the OR gate one row at a time, and print every step of a tutorial's table.
 
-Logistic regression starts at zero, takes the rows 00, 01, 10, 11 in this order, and makes
-a step of size 1.0 after each. A TensorFlow tutorial publishes the numbers of epoch 1 and
-epoch 25. The script trains twice: by `partial_fit`, one row per call, and by one call of
-`fit` with batch_size=1.
+Logistic regression starts at zero, takes the rows 00, 01, 10, 11 in this order, and makes a
+step of size 1.0 after each. A tutorial that trains this neuron in TensorFlow publishes the
+numbers of epoch 1 and epoch 25 (`PUBLISHED` in this script). The script trains twice: by
+`partial_fit`, one row per call, and by one call of `fit` with batch_size=1.
 
 Expect a table of eight lines with our and the tutorial's numbers. The lines below say that
 all agree to the four printed digits, and that both ways of training give the same numbers,
-bit for bit.
+bit for bit. The script saves a picture of all steps as or_gate.png.
 """
 
 import numpy as np
@@ -62,6 +62,7 @@ def train_row_by_row():
 
 def print_table(steps):
     """Print our and the published numbers; return the largest difference."""
+    print("published: by a tutorial that trains this neuron in TensorFlow, row by row")
     names = ("w1", "w2", "intercept", "probability")
     print("epoch row " + "".join(f"{name:>20}" for name in names))
     print(" " * 10 + f"{'ours   published':>20}" * 4)
@@ -71,6 +72,29 @@ def print_table(steps):
         print(f"{epoch:5d} {row:3d} {columns}")
     differences = [np.subtract(steps[key], PUBLISHED[key]) for key in PUBLISHED]
     return np.abs(differences).max()
+
+
+def save_picture(steps):
+    """Save the coefficients of all steps and the published ones, and say where."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print("No picture: pip install 'sklearn_nn[plot]'")
+        return
+    figure = Figure(figsize=(6.5, 4), layout="constrained")
+    axes = figure.subplots()
+    curves = np.array(list(steps.values()))
+    published = [4 * (epoch - 1) + row for epoch, row in PUBLISHED]
+    for j, (name, color) in enumerate(
+        (("w1", "#c8500a"), ("w2", "#1f5fa8"), ("intercept", "0.4"))
+    ):
+        axes.plot(np.arange(1, len(curves) + 1), curves[:, j], color=color, label=name)
+        values = [numbers[j] for numbers in PUBLISHED.values()]
+        axes.plot(published, values, "o", color=color, fillstyle="none")
+    axes.set(xlabel="step", title="OR gate (circles: published)")
+    axes.legend()
+    figure.savefig("or_gate.png", dpi=120)
+    print("Saved or_gate.png in this folder.")
 
 
 def main():
@@ -94,6 +118,7 @@ def main():
     )
     print(f"The two are {'equal, bit for bit' if same else 'NOT EQUAL'}.")
     print(f"Predictions for 00, 01, 10, 11: {by_fit.predict(X).tolist()}")
+    save_picture(steps)
 
 
 if __name__ == "__main__":

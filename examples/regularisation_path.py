@@ -12,12 +12,10 @@ the previous one.
 Expect a table with the number of nonzero coefficients for each alpha, which begins at 0 or
 1 and grows, though not at each step; the names of the first features to enter; the same
 zeros at alpha_max / 10 as LogisticRegression with a long run of saga; and the number of
-Newton steps with warm starts and from zero. `--picture` saves the path to
-regularisation_path.png, if matplotlib is installed. `benchmarks/path.py` of the repository
-compares the time of such paths with LogisticRegression.
+Newton steps with warm starts and from zero. The script saves a picture of the path as
+regularisation_path.png. `benchmarks/path.py` of the repository compares the time of such
+paths with LogisticRegression.
 """
-
-import argparse
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer
@@ -61,10 +59,14 @@ def saga(X, y, alpha):
 
 
 def save_picture(alphas, coefficients, names):
-    """Save the path; the six coefficients that become largest are coloured, others grey."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(8, 5))
+    """Save the path, the six largest coefficients in colours, and say where."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print("No picture: pip install 'sklearn_nn[plot]'")
+        return
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
     lines = axes.semilogx(alphas, coefficients, linewidth=1, color="0.75")
     largest = np.argsort(-np.max(np.abs(coefficients), axis=0))[:6]
     for i, j in enumerate(largest):
@@ -73,15 +75,12 @@ def save_picture(alphas, coefficients, names):
     axes.invert_xaxis()
     axes.set(xlabel="alpha", ylabel="coefficient", title="An l1 path, breast cancer data")
     axes.legend(fontsize="small", frameon=False)
-    figure.tight_layout()
     figure.savefig("regularisation_path.png", dpi=150)
+    print("Saved regularisation_path.png in this folder.")
 
 
 def main():
     """Print the path."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--picture", action="store_true")
-    arguments = parser.parse_args()
     data = load_breast_cancer()
     X, y = StandardScaler().fit_transform(data.data), data.target
     alphas = alphas_of(X, y)
@@ -98,8 +97,7 @@ def main():
     same = np.array_equal(coefficients[k] != 0, saga(X, y, alphas[k]) != 0)
     print(f"zeros at alpha {alphas[k]:.6f}: {'as' if same else 'DIFFER from'} saga's")
     print(f"Newton steps: {n_warm} with warm starts, {n_cold} from zero")
-    if arguments.picture:
-        save_picture(alphas, coefficients, data.feature_names)
+    save_picture(alphas, coefficients, data.feature_names)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ variable SCIPY_ARRAY_API=1 before scipy is imported.
 
 Expect the device (cpu, or cuda:0 with a GPU), "The same model" with the largest difference
 of coefficients, and a test accuracy of 97 %. Without PyTorch the script says what to
-install.
+install. The script saves a picture of both loss curves as train_on_torch.png.
 """
 
 import os
@@ -43,6 +43,23 @@ def largest_difference(tensors, arrays):
     return max(abs(tensor.cpu().numpy() - array).max() for tensor, array in pairs)
 
 
+def save_picture(curves):
+    """Save the loss curves of both models, and say where."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print("No picture: pip install 'sklearn_nn[plot]'")
+        return
+    figure = Figure(figsize=(6.5, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for (name, losses), style in zip(curves.items(), ("-", "--"), strict=True):
+        axes.semilogy(losses, style, label=name, linewidth=2)
+    axes.set(xlabel="epoch", ylabel="objective, nats per row")
+    axes.legend()
+    figure.savefig("train_on_torch.png", dpi=120)
+    print("Saved train_on_torch.png in this folder.")
+
+
 def main():
     """Train on arrays and on tensors, and compare."""
     if torch is None:
@@ -64,7 +81,11 @@ def main():
         f"difference of coefficients is {difference:.1e}."
     )
     print(f"Test accuracy: {100 * accuracy:.1f} %")
+    curves = {"arrays": on_arrays.loss_curve_, f"tensors, {device}": on_tensors.loss_curve_}
+    save_picture(curves)
 
 
 if __name__ == "__main__":
     main()
+
+# sphinx_gallery_thumbnail_path = '_static/thumb_train_on_torch.svg'
