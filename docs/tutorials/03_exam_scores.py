@@ -142,8 +142,10 @@ except ValueError as error:
 # %%
 # Put the scaler into a pipeline, so that rows to predict are scaled like the training rows.
 
+new = rng.uniform(30, 100, size=(1000, 2))
+admitted = rng.random(1000) < 1 / (1 + np.exp(-(new @ [0.2, 0.2] - 25)))
 pipeline = make_pipeline(StandardScaler(), SGDLogisticClassifier(learning_rate=0.5))
-print("training accuracy", pipeline.fit(X, y).score(X, y))
+print("accuracy on new applicants", pipeline.fit(X, y).score(new, admitted.astype(int)))
 
 # %%
 # **Next.** No line can separate some labels, such as

@@ -107,6 +107,13 @@ print(
 )
 
 # %%
+# Ten times less and ten times more are worse:
+
+losses = [network(learning_rate=k * display.suggestion).loss_ for k in (0.1, 1, 10)]
+print("final objectives:", np.round(losses, 3))
+assert min(losses) == losses[1]
+
+# %%
 # The suggestion takes the time of a few epochs, but it is a guess and not a search. The
 # docstring of :func:`~sklearn_nn.learning_rate_range_test` compares it with the best of
 # many rates on 36 problems.

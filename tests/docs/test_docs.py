@@ -79,6 +79,30 @@ def test_page_of_options_has_every_name(parameter):
     assert not missing, f"Add {missing} of {parameter} to docs/guide/options.rst."
 
 
+def test_gallery_lists_every_example():
+    index = (ROOT / "examples" / "index.rst").read_text(encoding="utf-8")
+    for script in ROOT.glob("examples/*.py"):
+        assert f"   ../examples/{script.name}\n" in index
+        assert f"   {script.stem}\n" in index  # in the navigation
+
+
+def test_guide_has_a_card_with_a_line_for_every_page():
+    guide = (DOCS / "user_guide.rst").read_text(encoding="utf-8")
+    cards = re.findall(r"grid-item-card:: .+\n +:link: (\S+)\n.*\n\n +(\S.*)", guide)
+    links = [link for link, _ in cards]
+    pages = [f"guide/{path.stem}" for path in DOCS.glob("guide/*.rst")]
+    tutorials = [
+        f"sphx_glr_auto_tutorials_{path.name}" for path in DOCS.glob("tutorials/*.py")
+    ]
+    assert sorted(links) == sorted([*pages, *tutorials])
+
+
+@pytest.mark.parametrize("page", [*PAGES, *SCRIPTS], ids=name_of)
+def test_no_score_of_the_rows_just_trained_on(page):
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"fit\((\w+), (\w+)\)\.score\(\1, \2\)", text)
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
 def test_script_begins_with_a_title(script):
     docstring = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))

@@ -1,8 +1,7 @@
-"""Pass arguments to the examples of the gallery, and collect the pictures they save.
+"""Run the examples for the gallery: arguments, order, and the pictures that they save.
 
-The examples are command-line scripts that save pictures on request. The gallery runs them
-without a command line, so that this module passes `--picture` or `--save` to scripts that
-have such an option.
+The examples are command-line scripts that save a picture in the current folder, under the
+name of the script.
 """
 
 import ast
@@ -46,8 +45,6 @@ class Arguments:
         script_vars["example_globals"]["__doc__"] = ast.get_docstring(ast.parse(source))
         if path.name in DATA:
             return ["--data", str(data_file(DATA[path.name]))]
-        if '"--save"' in source:
-            return ["--save", path.with_suffix(".gif").name]
         return ["--picture"] if '"--picture"' in source else []
 
     def __repr__(self):
@@ -56,6 +53,14 @@ class Arguments:
 
 
 arguments = Arguments()
+
+
+def as_listed(path):
+    """Return the position of a script in examples/index.rst, by which galleries sort."""
+    index = Path(__file__).parents[2] / "examples" / "index.rst"
+    names = re.findall(r"^   \S+/(\S+\.py)$", index.read_text(encoding="utf-8"), flags=re.M)
+    name = Path(path).name
+    return (names.index(name) if name in names else len(names)), name
 
 
 def saved_pictures(block, block_vars, gallery_conf):
