@@ -6,7 +6,7 @@ from sklearn import get_config
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-from .._engine.arrays import alike, detached, moved_to, numpy_dtype
+from .._engine.arrays import alike, check_sparse, detached, moved_to, numpy_dtype
 from .._engine.rows import view_of_rows, without_duplicates
 from .._engine.types import Dataset
 from . import array_api
@@ -25,6 +25,8 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
     is_known = not reset and is_plain(estimator, X, dtype)
     if is_known and are_plain_labels(y, len(X)) and np.isfinite(X).all():
         return X, y
+    check_sparse(X, "X")
+    check_sparse(y, "y")
     if not multilabel_allowed:
         check_one_column(y)
     y = array_api.on_host(y)
@@ -55,10 +57,12 @@ def validate_validation(estimator, X, y, rows):
     if stays_on_host:
         X = array_api.on_host(X)
     dtype = array_api.floats_of(X, rows)
+    check_sparse(X, "X")
     X = validate_data(estimator, detached(X), accept_sparse="csr", dtype=dtype, reset=False)
     if not stays_on_host:
         X = alike(rows, X.toarray() if issparse(X) else X)
     y = array_api.on_host(y)
+    check_sparse(y, "y")
     y = check_array(y, ensure_2d=False, dtype=None, accept_sparse=True, input_name="y_val")
     return X, plain_labels(y, warn=True)
 
@@ -137,6 +141,7 @@ def validate_rows(estimator, X, dtype, ensure_all_finite):
     """
     if not ensure_all_finite and is_plain(estimator, X, dtype):
         return X
+    check_sparse(X, "X")
     return validate_data(
         estimator,
         detached(X),

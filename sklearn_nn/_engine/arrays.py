@@ -27,6 +27,8 @@ TO_HOST = {
 }
 # Libraries that scipy.special supports; arrays of others are copied to the host for it.
 WITH_SPECIAL = ("numpy", "torch", "cupy")
+# Formats of sparse matrices with indices and pointers.
+COMPRESSED = ("csr", "csc")
 # Caches: the namespace of each array type, and the widest float of each namespace and
 # device. Finding them in each step would take as long as the step.
 NAMESPACES, WIDEST_FLOATS = {}, {}
@@ -200,6 +202,46 @@ def take_columns(X, index):
     if isinstance(X, np.ndarray):
         return X[:, index]
     return namespace(X).take(X, moved_to(X, index), axis=1)
+
+
+def check_sparse(X, name):
+    """Raise ValueError if X is a CSR or CSC matrix with indices out of range.
+
+    scipy checks them only in part, and compiled code follows them anywhere. Other values
+    pass.
+    """
+    if issparse(X) and X.format in COMPRESSED and len(X.shape) == 2:
+        check_compressed(X, name)
+
+
+def check_compressed(X, name):
+    """Raise ValueError unless X is a CSR or CSC matrix with indices in range."""
+    parts = (X.data, X.indices, X.indptr) if X.format in COMPRESSED else ()
+    valid = (
+        len(parts) == 3
+        and len(X.shape) == 2
+        and all(type(part) in (np.ndarray, np.memmap) and part.ndim == 1 for part in parts)
+        and all(part.dtype.kind == "i" and part.dtype.isnative for part in parts[1:])
+        and has_valid_indices(X)
+    )
+    if not valid:
+        raise ValueError(
+            f"{name} should be a CSR or CSC matrix of the shape {X.shape}, but its indices "
+            "or its pointers are out of range. Build it again from its entries."
+        )
+
+
+def has_valid_indices(X) -> bool:
+    """Return whether pointers of a CSR or CSC matrix increase and indices are in range."""
+    n_major, n_minor = X.shape if X.format == "csr" else X.shape[::-1]
+    indices, indptr = X.indices, X.indptr
+    if len(indptr) != n_major + 1 or len(indices) != len(X.data) or indptr[0] != 0:
+        return False
+    if indptr[-1] > len(indices) or (indptr[1:] < indptr[:-1]).any():
+        return False
+    # As unsigned, negative ones are larger than all others.
+    unsigned = indices.view(indices.dtype.str.replace("i", "u"))
+    return not len(indices) or int(unsigned.max()) < n_minor
 
 
 def largest_of_columns(X: Rows) -> Vector:

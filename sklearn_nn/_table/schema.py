@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 
+from .._engine.arrays import check_sparse
 from .._engine.rows import without_duplicates
 from . import columns
 from .columns import CATEGORIES, EMPTY, NUMBERS, Column
@@ -113,6 +114,7 @@ def readable(X):
     if not issparse(X) and np.asarray(X).dtype.kind in "OUS":
         # As objects, because an array of strings and numbers would have only strings.
         return check_array(np.asarray(X, dtype=object), dtype=None, ensure_all_finite=False)
+    check_sparse(X, "X")
     X = check_array(X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite="allow-nan")
     return without_duplicates(X)
 

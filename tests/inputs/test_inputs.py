@@ -2,12 +2,17 @@
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator
+from scipy.sparse import csc_matrix, csr_array, csr_matrix
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 
+from sklearn_nn import (
+    BackpropMLPClassifier,
+    BackpropMLPClassifierCV,
+    SGDLogisticClassifier,
+)
 from sklearn_nn._data import array_api, inputs, labels, sample_weights, split
 from sklearn_nn._data.labels import Encoding
 from sklearn_nn._data.sample_weights import WeightScale
@@ -463,3 +468,40 @@ def test_classes_of_one_row_are_trained_on():
 def test_split_ignores_classes_without_rows():
     training, validation, _ = parts_of([6, 0, 6], 0.5)
     assert len(training) == len(validation) == 6
+
+
+# Sparse matrices from files, whose structure scipy checks only in part.
+
+FORGED = [("indices", 0, 10**6), ("indices", 0, -1), ("indptr", 1, 10**6), ("indptr", 3, 0)]
+
+
+@pytest.mark.parametrize(("part", "place", "value"), FORGED)
+@pytest.mark.parametrize("form", [csr_matrix, csc_matrix, csr_array])
+@pytest.mark.parametrize(
+    "model",
+    [
+        SGDLogisticClassifier(),
+        BackpropMLPClassifier((2,), max_iter=1, tol=None),
+        BackpropMLPClassifierCV((2,), max_iter=1, cv=2),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_sparse_rows_with_indices_out_of_range_are_an_error(
+    model, form, part, place, value
+):
+    X, y = form(np.eye(6) + 1), np.arange(6) % 2
+    fitted = clone(model).fit(X, y)
+    getattr(X, part)[place] = value
+    for use in (clone(model).fit, fitted.fit, lambda X, y: fitted.predict(X)):
+        with pytest.raises(ValueError, match="X should be a CSR or CSC matrix"):
+            use(X, y)
+    if hasattr(model, "partial_fit"):
+        with pytest.raises(ValueError, match="X should be a CSR or CSC matrix"):
+            fitted.partial_fit(X, y)
+
+
+def test_sparse_labels_with_indices_out_of_range_are_an_error():
+    X, y = np.eye(6), csr_matrix(np.ones((6, 2), dtype=int))
+    y.indices[0] = 10**6
+    with pytest.raises(ValueError, match="y should be a CSR or CSC matrix"):
+        BackpropMLPClassifier((2,)).fit(X, y)
