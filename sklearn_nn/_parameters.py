@@ -4,6 +4,7 @@
 module is private; it was checked with scikit-learn 1.6 to 1.9.
 """
 
+import sys
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from inspect import signature
@@ -93,15 +94,13 @@ def check_booleans(estimator):
             )
 
 
-def check_class_weight(estimator):
+def check_class_weight(estimator_class, class_weight):
     """Raise InvalidParameterError unless a dict of class weights has finite values >= 0."""
-    class_weight = estimator.class_weight
-    if not isinstance(class_weight, dict):
-        return
     for weight in class_weight.values():
-        if not isinstance(weight, Real) or not 0 <= weight < np.inf:
+        is_valid = isinstance(weight, Real) and 0 <= weight < np.inf
+        if not is_valid or is_too_large(weight):
             raise InvalidParameterError(
-                f"The 'class_weight' parameter of {type(estimator).__name__} must hold "
+                f"The 'class_weight' parameter of {estimator_class.__name__} must hold "
                 f"finite numbers >= 0; got {class_weight!r}."
             )
 
@@ -116,6 +115,11 @@ def defaults_of(estimator_class) -> dict:
     """Return {name: default} of the constructor's parameters."""
     parameters = signature(estimator_class).parameters.values()
     return {parameter.name: parameter.default for parameter in parameters}
+
+
+def is_too_large(value) -> bool:
+    """Return whether a value is a whole number that no float can hold."""
+    return isinstance(value, Integral) and abs(int(value)) > sys.float_info.max
 
 
 @lru_cache(maxsize=1024, typed=True)
@@ -136,6 +140,11 @@ def check_value(estimator_class, name: str, value):
             raise
         names = " or ".join(map(repr, meant))
         raise InvalidParameterError(f"{error} Did you mean {names}?") from None
+    if is_too_large(value):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {estimator_class.__name__} must be at most "
+            f"{sys.float_info.max}; got a whole number with {value.bit_length()} bits."
+        )
 
 
 def names_like(value: str, constraints: list) -> list:
@@ -159,14 +168,20 @@ def names_like(value: str, constraints: list) -> list:
     return list(dict.fromkeys([*longer, *similar, *containing]))[:3]
 
 
+def check_parameter(estimator_class, name: str, value):
+    """Raise InvalidParameterError if a value, of any type, is not valid."""
+    is_immutable = type(value) in IMMUTABLE
+    check_one = check_value if is_immutable else check_value.__wrapped__
+    check_one(estimator_class, name, value)
+    if name == "class_weight" and isinstance(value, dict):
+        check_class_weight(estimator_class, value)
+
+
 def check_values(estimator):
     """Raise InvalidParameterError if the type or the range of a parameter is not valid."""
     for name, value in constructor_parameters(estimator):
-        is_immutable = type(value) in IMMUTABLE
-        check_one = check_value if is_immutable else check_value.__wrapped__
-        check_one(type(estimator), name, value)
+        check_parameter(type(estimator), name, value)
     check_booleans(estimator)
-    check_class_weight(estimator)
 
 
 def check(estimator):

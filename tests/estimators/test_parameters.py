@@ -298,13 +298,20 @@ def test_flag_may_be_a_bool(estimator_class, flag):
 
 
 @both
-@pytest.mark.parametrize("weight", [-1, nan, inf, "2", None, 1j], ids=repr)
+@pytest.mark.parametrize("weight", [-1, nan, inf, "2", None, 1j, 10**400], ids=str)
 def test_class_weight_must_be_finite_and_not_negative(estimator_class, weight):
     with pytest.raises(InvalidParameterError, match=r"'class_weight' .* finite numbers"):
-        _parameters.check_class_weight(estimator_class(class_weight={0: 1, 1: weight}))
+        _parameters.check_values(estimator_class(class_weight={0: 1, 1: weight}))
 
 
 @both
 @pytest.mark.parametrize("class_weight", [None, "balanced", {}, {0: 0, "a": 2.5}], ids=str)
 def test_valid_class_weight_is_accepted(estimator_class, class_weight):
-    _parameters.check_class_weight(estimator_class(class_weight=class_weight))
+    _parameters.check_values(estimator_class(class_weight=class_weight))
+
+
+@both
+@pytest.mark.parametrize("name", ["alpha", "max_iter", "batch_size", "tol"])
+def test_a_number_that_no_float_can_hold_is_an_error(estimator_class, name):
+    with pytest.raises(InvalidParameterError, match=f"'{name}' .* must be at most"):
+        _parameters.check_values(estimator_class(**{name: 10**400}))
