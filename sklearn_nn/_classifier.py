@@ -25,7 +25,7 @@ from ._monitoring.monitors import MonitorList
 from ._monitoring.printing import Printer
 from ._parameters import ClassSettings
 from ._predictor import Predictor, with_short_names
-from ._storage import persistence
+from ._storage import contents, persistence
 
 
 @contextmanager
@@ -203,8 +203,9 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         Raises
         ------
         ValueError
-            If the state is of another class or a newer format, is incomplete, or has other
-            layers than the parameters. The estimator stays unchanged.
+            If the state is of another class or a newer format, has other layers than the
+            parameters, or has an entry that is missing or not valid, which the error names.
+            The estimator stays unchanged.
         """
         persistence.restore(self, state)
         return self
@@ -219,4 +220,5 @@ class GradientClassifier(CallbackSupportMixin, Predictor):
         return persistence.to_pickle(super().__getstate__())
 
     def __setstate__(self, state):
-        super().__setstate__(persistence.from_pickle(state, type(self)))
+        check = contents.check_model
+        super().__setstate__(persistence.from_pickle(state, type(self), check))

@@ -1,6 +1,7 @@
 """The network that needs no tuning: a multilayer perceptron for each fold, for tables."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ from ._folds.splits import splits_of
 from ._mlp import BackpropMLPClassifier
 from ._monitoring.callbacks import CallbackSupportMixin, FoldTasks, with_callbacks
 from ._parameters import CONSTRAINTS, StrOptions
-from ._storage import persistence
+from ._storage import fold_contents, persistence
 from ._table.schema import readable
 from ._training import generator_of
 from ._version import CLASS_PAGE
@@ -423,8 +424,8 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         Raises
         ------
         ValueError
-            If the state is of another class or a newer format, or is incomplete. The
-            estimator stays unchanged.
+            If the state is of another class or a newer format, or has an entry that is
+            missing or not valid, which the error names. The estimator stays unchanged.
         """
         persistence.restore_folds(self, state, BackpropMLPClassifier)
         return self
@@ -433,7 +434,8 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         return persistence.to_pickle(super().__getstate__())
 
     def __setstate__(self, state):
-        super().__setstate__(persistence.from_pickle(state, type(self)))
+        check = partial(fold_contents.check_model, network_class=BackpropMLPClassifier)
+        super().__setstate__(persistence.from_pickle(state, type(self), check))
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return which metadata the methods and the splitter request.

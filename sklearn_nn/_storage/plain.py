@@ -19,9 +19,13 @@ from dataclasses import is_dataclass
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
-from .._engine.arrays import to_numpy
+from .._engine.arrays import check_compressed, to_numpy
+from .entries import naming, reason
 
+# Containers in containers; what the package stores has about 20 levels.
+DEEPEST = 60
 PLAIN = (type(None), bool, int, float, str)
+CONTAINERS = (dict, list, tuple)
 STRUCTURE = "structure"  # key of the JSON text in a flat dict of arrays
 
 
@@ -59,57 +63,113 @@ def plain(value, records, leaf=unchanged, name=""):
         arrays = (csr.data, csr.indices, csr.indptr)
         return {"csr": [part(a, i) for i, a in enumerate(arrays)], "shape": list(csr.shape)}
     if kind is dict:
+        # Names need not be unique: `to_arrays` makes them so.
         pairs = [[part(key, "keys"), part(item, key)] for key, item in value.items()]
         return {"dict": pairs}
     if kind.__module__.startswith("sklearn_nn."):
         raise TypeError(
-            f"{kind.__name__} cannot be stored; add it to RECORDS of persistence.py."
+            f"{kind.__name__} cannot be stored; add it to FIELDS of contents.py."
         )
     return leaf(value, name)
 
 
-def unknown_tag(tagged):
+def unknown_tag(tagged, name):
     """Raise ValueError for a dict with an unknown tag."""
-    raise ValueError(f"expected a known tag, got {sorted(tagged)}.")
+    raise ValueError(f"expected a known tag, got {sorted(tagged)}")
 
 
-def rebuilt(value, readers, leaf=unknown_tag):
+class MalformedError(ValueError):
+    """A part of a stored value is not as `plain` makes it; the message names the part."""
+
+
+def rebuilt(value, readers, leaf=unknown_tag, name=""):
     """Convert a plain value back.
 
-    `readers` is a dict of class name -> callable (**fields) -> record. Raise ValueError if
-    a record is unknown, lacks a field, or has an unknown one. `leaf` is a callable dict ->
-    value, for tags that only the caller knows.
+    `readers` is a dict of class name -> callable (**fields) -> record. Raise MalformedError
+    if a record is unknown, lacks a field, or has an unknown one, or for any other value
+    that is not plain. `leaf` is a callable (dict, name) -> value, for tags that only the
+    caller knows.
     """
+    try:
+        return rebuilt_part(value, readers, leaf, name)
+    except MalformedError:
+        raise
+    except Exception as error:
+        raise MalformedError(f"{name}: {reason(error)}") from error
 
-    def part(value):
-        return rebuilt(value, readers, leaf)
+
+def rebuilt_part(value, readers, leaf, name):
+    """Return the result of `rebuilt`, or raise any error."""
+
+    def part(value, key):
+        return rebuilt(value, readers, leaf, f"{name}.{key}" if name else str(key))
 
     if isinstance(value, list):
-        return [part(item) for item in value]
+        return [part(item, i) for i, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     if "record" in value:
-        fields = {key: part(field) for key, field in value["fields"].items()}
+        fields = {key: part(field, key) for key, field in value["fields"].items()}
         return record_of(value["record"], fields, readers)
     if "tuple" in value:
-        return tuple(part(item) for item in value["tuple"])
+        return tuple(part(item, i) for i, item in enumerate(value["tuple"]))
     if "dict" in value:
-        return {part(key): part(item) for key, item in value["dict"]}
+        keys = [part(key, "keys") for key, _ in value["dict"]]
+        pairs = zip(keys, value["dict"], strict=True)
+        return {key: part(item, key) for key, (_, item) in pairs}
     if "floats" in value:
-        return part(value["floats"]).tolist()
+        return part(value["floats"], "floats").tolist()
     if "csr" in value:
-        return csr_matrix(tuple(part(value["csr"])), shape=tuple(value["shape"]))
-    return leaf(value)
+        arrays = (part(array, i) for i, array in enumerate(value["csr"]))
+        return csr_of(*arrays, shape=tuple(value["shape"]))
+    return leaf(value, name)
+
+
+def csr_of(data, indices, indptr, shape):
+    """Return a CSR matrix, or raise ValueError if an index is out of range."""
+    for indices_or_pointers in (indices, indptr):
+        if indices_or_pointers.dtype.kind != "i":  # scipy would warn
+            raise ValueError(f"indices have the type {indices_or_pointers.dtype}")
+    matrix = csr_matrix((data, indices, indptr), shape=shape)
+    check_compressed(matrix, "it")
+    return matrix
+
+
+def check_nesting(value, is_tree=False):
+    """Raise ValueError if containers are nested deeper than code that recurses can follow.
+
+    A tree contains each of its containers once. So a short file cannot stand for a value
+    that takes all memory.
+    """
+    level, seen, n_seen = [value], set(), 0
+    for _ in range(DEEPEST):
+        parts = [part for container in level for part in parts_of(container)]
+        level = [part for part in parts if isinstance(part, CONTAINERS) and len(part)]
+        n_seen += len(level)
+        level = list({id(part): part for part in level if id(part) not in seen}.values())
+        seen.update(map(id, level))
+        if is_tree and n_seen > len(seen):
+            raise ValueError("it contains the same list or dict twice")
+        if not level:
+            return
+    raise ValueError(f"it is nested more than {DEEPEST} times")
+
+
+def parts_of(container):
+    """Return the parts of a container, keys of a dict too."""
+    if isinstance(container, dict):
+        return [*container.keys(), *container.values()]
+    return container if isinstance(container, CONTAINERS) else ()
 
 
 def record_of(name, fields, readers):
     """Return the record of this class name with the stored fields."""
     if name not in readers:
-        raise ValueError(f"{name} is not a record; expected one of {', '.join(readers)}.")
+        raise ValueError(f"{name} is not a record; expected one of {', '.join(readers)}")
     try:
         return readers[name](**fields)
     except TypeError as error:  # a missing or unknown field
-        raise ValueError(f"{name} was stored with other fields: {error}.") from error
+        raise ValueError(f"{name} was stored with other fields: {error}") from error
 
 
 def to_arrays(value, records, own):
@@ -124,10 +184,12 @@ def to_arrays(value, records, own):
 
     def stored(array, name):
         # Keeps the array alive, because only then its id is unique.
-        first_name, _ = names.setdefault(id(array), (name, array))
-        if first_name == name:
+        if id(array) not in names:
+            while name in arrays or name == STRUCTURE:  # that of another array
+                name += "_"
+            names[id(array)] = name, array
             arrays[name] = np.array(to_numpy(array))
-        return first_name
+        return names[id(array)][0]
 
     def leaf(value, name):
         own_names = [key for key, mine in own.items() if value is mine]
@@ -163,22 +225,29 @@ def from_arrays(arrays, readers, own):
     """
     copies = {}
 
-    def leaf(tagged):
+    def leaf(tagged, name):
         if "own" in tagged:
             # If there is none, a new object, which differs from all others.
             return own.get(tagged["own"], np.random.RandomState(0))
         if "objects" in tagged:
             objects = np.empty(len(tagged["objects"]), dtype=object)
-            objects[:] = rebuilt(tagged["objects"], readers, leaf)
+            objects[:] = rebuilt(tagged["objects"], readers, leaf, name)
             return objects.reshape(tagged["shape"])
         if "array" in tagged:
-            name = tagged["array"]
-            if name not in copies:  # an array that occurs twice is copied once
-                copies[name] = np.array(arrays[name])
-            return copies[name]
+            key = tagged["array"]
+            if key not in copies:  # an array that occurs twice is copied once
+                copies[key] = native(np.array(arrays[key]))
+            return copies[key]
         if "number" in tagged:
             return np.asarray(arrays[tagged["number"]])[()]
-        return unknown_tag(tagged)
+        return unknown_tag(tagged, name)
 
-    structure = json.loads(np.asarray(arrays[STRUCTURE]).item())
+    with naming(f"{STRUCTURE}: "):
+        structure = json.loads(np.asarray(arrays[STRUCTURE]).item())
+        check_nesting(structure)
     return rebuilt(structure, readers, leaf)
+
+
+def native(array):
+    """Return the array in the byte order of this machine."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

@@ -22,7 +22,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier
-from sklearn_nn._storage import persistence
+from sklearn_nn._storage import contents, fold_contents, persistence
 from sklearn_nn._storage.plain import plain, rebuilt
 
 CLASSES = (
@@ -386,10 +386,10 @@ THETA = "checkpoint.state.theta"
 MALFORMED = {
     "empty": (lambda state: {}, "it lacks 'origin'"),
     "no structure": (without("structure"), "it lacks 'structure'"),
-    "wrong origin": (with_array("origin", np.zeros(3)), "class 0.0"),
+    "wrong origin": (with_array("origin", np.zeros(3)), "origin should be strings"),
     "incomplete origin": (
         with_array("origin", np.array("1")),
-        "unpack|iterable|subscriptable",
+        "origin should be strings",
     ),
     "not a dict": (lambda state: None, "NoneType"),
     "no theta": (without(THETA), f"it lacks '{THETA}'"),
@@ -399,21 +399,30 @@ MALFORMED = {
     "structure is a number": (with_array("structure", np.array(b"3")), "int"),
     "short theta": (
         with_array(THETA, np.zeros(3)),
-        r"be \(35,\), but it has \(3,\)",
+        r"state\.theta should be of the shape \(35,\), but has \(3,\)",
     ),
-    "integer theta": (with_array(THETA, np.zeros(35, int)), "should be f, but it has i"),
-    "object theta": (with_array(THETA, np.zeros(35, object)), "should be f, but it has O"),
-    "wrong coefs": (with_array("fitted.coefs_.0", np.zeros((3, 4))), "same shapes"),
-    "too few classes": (with_array("fitted.classes_", np.arange(2)), "layer sizes"),
-    "too many classes": (with_array("fitted.classes_", np.arange(5)), "layer sizes"),
+    "integer theta": (
+        with_array(THETA, np.zeros(35, int)),
+        r"theta should be of the type float32 or .*, but has int64",
+    ),
+    "object theta": (
+        with_array(THETA, np.zeros(35, object)),
+        r"theta should be of the type float32 or .*, but has object",
+    ),
+    "wrong coefs": (
+        with_array("fitted.coefs_.0", np.zeros((3, 4))),
+        r"coefs_\.0 should be",
+    ),
+    "too few classes": (with_array("fitted.classes_", np.arange(2)), r"encoding\.classes"),
+    "too many classes": (with_array("fitted.classes_", np.arange(5)), r"encoding\.classes"),
     "invalid random state": (
         with_array("checkpoint.state.random_state.1", np.zeros(3)),
-        "625|624|state",
+        r"random_state\.1 should be of the shape \(624,\)",
     ),
     "no weight scale": (without_field("weight_scale"), "Checkpoint .*weight_scale"),
     "text for a record": (
         with_field("weight_scale", "x"),
-        "weight_scale should be WeightScale, but is 'x'",
+        "weight_scale should be of the class WeightScale, but is 'x'",
     ),
     "no history": (
         lambda state: edited(state, lambda parts: parts["history"].clear()),
@@ -421,14 +430,20 @@ MALFORMED = {
     ),
     "too few curves": (
         with_array("history", np.zeros((3, 2))),
-        r"curves should be \(4, 2\), but it has \(3, 2\)",
+        r"history should be of the shape \(4, 2\), but has \(3, 2\)",
     ),
-    "curves in 1D": (with_array("history", np.zeros(4)), r"curves should be \(4, 4\)"),
-    "curves are a number": (with_array("history", np.float64(1)), "curves"),
-    "curves of text": (with_array("history", np.full((4, 2), "a")), "dtype of the curves"),
-    "complex curves": (with_array("history", np.zeros((4, 2), complex)), "curves"),
-    "text for a dict": (with_field("parameters", "x"), "keys"),
-    "number for a text": (with_field("ended_by", 3), "ended_by should be str, but is 3"),
+    "curves in 1D": (
+        with_array("history", np.zeros(4)),
+        r"history should be of the shape \(4, 4\)",
+    ),
+    "curves are a number": (with_array("history", np.float64(1)), "history"),
+    "curves of text": (
+        with_array("history", np.full((4, 2), "a")),
+        "history should be of the type float64",
+    ),
+    "complex curves": (with_array("history", np.zeros((4, 2), complex)), "history"),
+    "text for a dict": (with_field("parameters", "x"), "parameters should be a dict"),
+    "number for a text": (with_field("ended_by", 3), "ended_by should be a str, but is 3"),
     "unknown field": (with_field("temperature"), "Checkpoint .*temperature"),
 }
 
@@ -462,7 +477,7 @@ def test_a_state_of_other_hidden_layers_is_an_error():
 def test_a_state_whose_memory_has_another_shape_is_an_error(name):
     state = trained(TRAININGS[name]).get_state()
     key = next(key for key in state if key.startswith("checkpoint.state.memory"))
-    with pytest.raises(ValueError, match="shapes of the memory"):
+    with pytest.raises(ValueError, match=r"memory\..* should be of the shape"):
         LOGISTIC().set_state({**state, key: np.zeros(7)})
 
 
@@ -473,7 +488,7 @@ def test_a_stream_of_another_dtype_is_an_error(dtype):
     state = model.get_state()
     keys = [key for key in state if key.startswith("checkpoint.state.memory")]
     changed = {key: state[key].astype(dtype) for key in keys}
-    with pytest.raises(ValueError, match="types of the memory's arrays"):
+    with pytest.raises(ValueError, match=r"memory\.centre should be of the type float64"):
         LOGISTIC().set_state({**state, **changed})
 
 
@@ -497,7 +512,7 @@ def test_set_state_validates_the_parameters():
 
 def test_partial_fit_validates_the_parameters_of_a_pickle():
     model = trained(TRAININGS["auto, stream"])
-    vars(model)["penalty"] = model._checkpoint.parameters["penalty"] = "zz"
+    vars(model)["penalty"] = "zz"
     loaded = pickle.loads(pickle.dumps(model))
     with pytest.raises(ValueError, match="'penalty' parameter"):
         by_partial_fit(loaded, *data_of(TRAININGS["auto, stream"]))
@@ -523,13 +538,13 @@ def test_the_error_for_a_newer_format_says_which_release_reads_it(monkeypatch):
 @pytest.fixture
 def later_release(monkeypatch):
     """Return a function that simulates a release with a new parameter and new fields."""
-    fields, defaults = zip(*persistence.Progress._field_defaults.items(), strict=True)
+    fields, defaults = zip(*contents.Progress._field_defaults.items(), strict=True)
     Progress = namedtuple("Progress", (*fields, "n_cooled"), defaults=(*defaults, 5))
 
     NOT_COOLED = Progress()
 
     @dataclass(frozen=True)
-    class TrainingState(persistence.TrainingState):
+    class TrainingState(contents.TrainingState):
         progress: Progress = NOT_COOLED
         temperature: float = 2.0
 
@@ -711,44 +726,26 @@ def test_a_state_with_other_activations_is_an_error(activations):
 
 
 @pytest.mark.parametrize("record", persistence.RECORDS)
-def test_every_field_of_a_record_has_types_that_can_be_checked(record):
-    assert persistence.kinds_of(record).keys() == record.__annotations__.keys()
+def test_every_field_of_a_record_has_a_kind(record):
+    kinds = {**contents.FIELDS, **fold_contents.FIELDS}[record]
+    assert kinds.keys() == record.__annotations__.keys()
 
 
-def test_memory_of_every_method_is_in_records():
+def test_memory_of_every_method_has_a_kind():
     memories = {
         type(trained(training)._checkpoint.state.memory) for training in TRAININGS.values()
     }
-    assert memories - {type(None)} == set(persistence.MEMORIES)
-    assert set(persistence.MEMORIES) < set(persistence.RECORDS)
-
-
-def test_field_types_are_checked_if_annotations_are_strings():
-    # They are strings under `from __future__ import annotations`.
-    @dataclass
-    class Cooling:
-        n_steps: "int"
-        name: "str | None" = None
-
-    persistence.check_kinds(Cooling(3), Cooling(np.int64(3), "fast"))
-    for wrong in (Cooling(0.5), Cooling(3, 4)):
-        with pytest.raises(ValueError, match="should be"):
-            persistence.check_kinds(wrong)
-
-
-def test_an_annotation_that_cannot_be_checked_is_an_error():
-    @dataclass
-    class Cooling:
-        steps: list[int]
-
-    with pytest.raises(TypeError, match="Cooling has a field of the type list"):
-        persistence.kinds_of(Cooling)
+    kinds = contents.FIELDS[contents.TrainingState]["memory"].kinds
+    assert memories - {type(None)} == set(kinds)
+    assert set(kinds) < set(persistence.RECORDS)
 
 
 def test_a_pickle_without_a_format_is_an_error():
     content = trained(TRAININGS["mlp, adam"]).__getstate__()
     del content[persistence.ORIGIN]
-    with pytest.raises(ValueError, match="not a pickle of BackpropMLPClassifier"):
+    with pytest.raises(
+        ValueError, match="not a valid pickle of BackpropMLPClassifier: it does not state"
+    ):
         MLP().__setstate__(content)
 
 

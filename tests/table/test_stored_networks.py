@@ -72,10 +72,13 @@ def edited(state, name, change):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fitted.encoders_.0.centre", "shape of centre"),
-        ("fitted.encoders_.1.levels.0", "number of codes"),
-        ("fitted.encoders_.0.bins.start", "number of starts of bins"),
-        ("network_2.fitted.coefs_.0", "does not fit BackpropMLPClassifier"),
+        ("fitted.encoders_.0.centre", r"encoders_\.0\.centre should be of the shape"),
+        ("fitted.encoders_.1.levels.0", r"encoders_\.1\.levels\.0 should be of the shape"),
+        (
+            "fitted.encoders_.0.bins.start",
+            r"encoders_\.0\.bins\.start should be of the shape",
+        ),
+        ("network_2.fitted.coefs_.0", r"network_2\..*coefs_\.0 should be of the shape"),
     ],
 )
 def test_an_edited_state_is_an_error_and_changes_nothing(fitted, name, message):
@@ -107,3 +110,10 @@ def test_the_state_of_another_class_is_an_error(fitted):
     model, _ = fitted
     with pytest.raises(ValueError, match=r"it is of the class BackpropMLPClassifier\."):
         BackpropMLPClassifierCV().set_state(model.estimators_[0].get_state())
+
+
+def test_a_huge_number_of_levels_takes_no_memory(fitted):
+    content = fitted[0].__getstate__()
+    content["encoders_"][0]["fields"]["n_levels"]["tuple"][0] = 2**50
+    with pytest.raises(ValueError, match=r"encoders_\.0\.levels\.0 should be \d+ levels"):
+        BackpropMLPClassifierCV().__setstate__(content)

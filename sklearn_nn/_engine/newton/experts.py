@@ -133,11 +133,16 @@ class Batch(NamedTuple):
     columns: Vector | None = None  # of CSR rows, those with values; None: all
 
 
-def empty_memory(n_features: int, n_outputs: int) -> StreamMemory:
-    """Return the StreamMemory before the first row."""
+def shape_of_precision(n_features: int, n_outputs: int) -> tuple:
+    """Return the shape of the precision of an expert: matrices, or a diagonal."""
     n = n_features + 1
     is_full = n_outputs * n * n <= MAX_PRECISION_NUMBERS
-    shape = (n_outputs, n, n) if is_full else (n, n_outputs)
+    return (n_outputs, n, n) if is_full else (n, n_outputs)
+
+
+def empty_memory(n_features: int, n_outputs: int) -> StreamMemory:
+    """Return the StreamMemory before the first row."""
+    n, shape = n_features + 1, shape_of_precision(n_features, n_outputs)
     n_experts = len(ROWS_REMEMBERED)
     return StreamMemory(
         centre=np.zeros((n_experts, n_features)),
