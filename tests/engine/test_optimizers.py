@@ -38,7 +38,8 @@ def thetas_of(optimizer, theta, gradient_of, learning_rate, n_steps, proximal=No
         for array in (theta, *slots):
             array.flags.writeable = False
         gradient = frozen(*gradient_of(theta))
-        theta, slots = optimizer.step(theta, slots, gradient, learning_rate, t, proximal)
+        rate = optimizer.corrected_rate(learning_rate, t)
+        theta, slots = optimizer.step(theta, slots, gradient, rate, proximal)
         thetas.append(theta)
     return thetas
 
@@ -136,7 +137,8 @@ def test_adam_with_decay_equals_algorithm_2():
     reached, slots = x, (m, v)
     for t in range(1, 21):
         gradient, moved = double(reached), penalty.decayed(reached, rate)
-        reached, slots = optimizer.step(moved, slots, gradient, rate, t, None)
+        corrected_rate = optimizer.corrected_rate(rate, t)
+        reached, slots = optimizer.step(moved, slots, gradient, corrected_rate, None)
         g = double(x)
         m = beta_1 * m + (1 - beta_1) * g
         v = beta_2 * v + (1 - beta_2) * g**2
@@ -208,7 +210,8 @@ def test_coordinates_are_independent(optimizer):
 def test_shape_and_dtype_are_preserved(optimizer, dtype, proximal):
     theta = frozen(1, -2, 3, dtype=dtype)
     slots = (frozen(0, 0, 0, dtype=dtype),) * optimizer.n_slots
-    theta, slots = optimizer.step(theta, slots, theta, 0.1, 1, proximal)
+    rate = optimizer.corrected_rate(0.1, 1)
+    theta, slots = optimizer.step(theta, slots, theta, rate, proximal)
     assert len(slots) == optimizer.n_slots
     for vector in (theta, *slots):
         assert (vector.shape, vector.dtype) == ((3,), dtype)
@@ -220,7 +223,7 @@ def test_arguments_are_not_written_to(optimizer, proximal):
     theta, gradient = np.array([1.0, -2.0]), np.array([0.5, 4.0])
     slots = tuple(np.array([0.25, 0.125]) for _ in range(optimizer.n_slots))
     before = [array.copy() for array in (theta, gradient, *slots)]
-    optimizer.step(theta, slots, gradient, 0.1, 2, proximal)
+    optimizer.step(theta, slots, gradient, 0.1, proximal)
     for array, copy in zip((theta, gradient, *slots), before, strict=True):
         np.testing.assert_array_equal(array, copy)
 

@@ -87,8 +87,10 @@ def test_l1_optimum_is_a_fixed_point(optimizer, learning_rate, name, l1_optimum)
     # The slots to which an optimizer converges if the gradient stays the same.
     proximal, slots = Penalty(l1=l1).proximal, (0 * g,) * optimizer.n_slots
     for t in range(1, MANY):
-        _, slots = optimizer.step(theta, slots, g, learning_rate, t, proximal)
-    moved, slots_after = optimizer.step(theta, slots, g, learning_rate, MANY, proximal)
+        rate = optimizer.corrected_rate(learning_rate, t)
+        _, slots = optimizer.step(theta, slots, g, rate, proximal)
+    rate = optimizer.corrected_rate(learning_rate, MANY)
+    moved, slots_after = optimizer.step(theta, slots, g, rate, proximal)
     # The optimum itself is known to 1e-14; Adam divides by gradients down to 2e-3.
     np.testing.assert_allclose(moved, theta, rtol=0, atol=1e-11)
     for before, after in zip(slots, slots_after, strict=True):

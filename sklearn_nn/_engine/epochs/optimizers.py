@@ -5,6 +5,9 @@ the step size by which a gradient moves each coordinate. A velocity includes the
 proximal step, as if it came from a gradient (an implicit subgradient of the l1 norm at the
 new point); Adam's moments leave it out. So a fixed point of the iteration is an optimum of
 the objective.
+
+The number of the step is not an argument of `step`: `corrected_rate` computes what depends
+on it before the step.
 """
 
 from dataclasses import dataclass
@@ -19,7 +22,11 @@ class SGD:
 
     n_slots = 0
 
-    def step(self, theta, slots, gradient, learning_rate, t, proximal):
+    def corrected_rate(self, learning_rate, t):
+        """Return the learning rate: nothing is corrected; see `Adam.corrected_rate`."""
+        return learning_rate
+
+    def step(self, theta, slots, gradient, learning_rate, proximal):
         """Return the new theta and slots; see `Adam.step` for the arguments."""
         theta = theta - learning_rate * gradient
         return (proximal(theta, learning_rate) if proximal else theta), slots
@@ -33,7 +40,11 @@ class Momentum:
 
     n_slots = 1
 
-    def step(self, theta, slots, gradient, learning_rate, t, proximal):
+    def corrected_rate(self, learning_rate, t):
+        """Return the learning rate: nothing is corrected; see `Adam.corrected_rate`."""
+        return learning_rate
+
+    def step(self, theta, slots, gradient, learning_rate, proximal):
         """Return the new theta and slots; see `Adam.step` for the arguments."""
         velocity = self.momentum * slots[0] - learning_rate * gradient
         moved = theta + velocity
@@ -58,7 +69,11 @@ class Nesterov:
 
     n_slots = 1
 
-    def step(self, theta, slots, gradient, learning_rate, t, proximal):
+    def corrected_rate(self, learning_rate, t):
+        """Return the learning rate: nothing is corrected; see `Adam.corrected_rate`."""
+        return learning_rate
+
+    def step(self, theta, slots, gradient, learning_rate, proximal):
         """Return the new theta and slots; see `Adam.step` for the arguments."""
         descent = learning_rate * gradient
         velocity = self.momentum * slots[0] - descent
@@ -86,7 +101,14 @@ class Adam:
 
     n_slots = 2
 
-    def step(self, theta, slots, gradient, learning_rate, t, proximal):
+    def corrected_rate(self, learning_rate, t):
+        """Return the learning rate (float) times the correction of both moments' bias.
+
+        `t` is the number of the step since the slots were zero, from 1.
+        """
+        return learning_rate * sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+
+    def step(self, theta, slots, gradient, learning_rate, proximal):
         """Return the new theta and slots.
 
         Parameters
@@ -94,19 +116,17 @@ class Adam:
         theta, gradient : array of shape (n_parameters,)
         slots : tuple of n_slots arrays of shape (n_parameters,)
             Zeros before the first step.
-        learning_rate : float
-        t : int
-            Number of this step since the slots were zero, from 1.
+        learning_rate : float, or array of one number in the dtype of theta
+            The result of `corrected_rate`.
         proximal : callable (theta, step_size) -> theta, or None
         """
         xp = namespace(theta)
         first = self.beta_1 * slots[0] + (1 - self.beta_1) * gradient
         second = self.beta_2 * slots[1] + (1 - self.beta_2) * gradient * gradient
-        rate = learning_rate * sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
         denominator = xp.sqrt(second) + self.epsilon
-        theta = theta - rate * first / denominator
+        theta = theta - learning_rate * first / denominator
         if proximal:
-            theta = proximal(theta, rate / denominator)
+            theta = proximal(theta, learning_rate / denominator)
         return theta, (first, second)
 
 

@@ -9,6 +9,10 @@ for each batch:
 """
 
 from dataclasses import replace
+from math import inf
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..arrays import Vector, moved_to, namespace, widened, widest_float
 from ..objective import dropout, network
@@ -17,6 +21,26 @@ from ..rows import batches
 from ..types import Dataset, TrainingState
 from .optimizers import clipped
 from .records import EpochMemory, EpochSettings
+
+
+class Iterate(NamedTuple):
+    """What a step changes."""
+
+    theta: Vector  # (n_parameters,)
+    slots: tuple  # of the optimizer
+    average: Any  # (n_parameters,) in the widest float, zeros at first; None: no average
+    total: Any  # sum of the objective before each step, times the rows of its batch
+
+
+class Scalars(NamedTuple):
+    """Numbers of a step that are known before it.
+
+    They are floats, or arrays of one number each in the dtype of theta, on its device.
+    """
+
+    learning_rate: Any
+    corrected_rate: Any  # the optimizer's; see optimizers.py
+    n_averaged: Any  # number of thetas in the average after the step; inf: not begun
 
 
 def run_epoch(
@@ -48,34 +72,75 @@ def run_epoch(
     objective : float
         Mean over the rows of the loss before each step, plus the penalty (nats).
     """
-    theta, memory = state.theta, state.memory
-    slots, t = memory.slots, memory.n_slot_updates
-    average, n_averaged = memory.average, memory.n_averaged
-    proximal, order = proximal_of(problem), moved_to(data.y, order)
-    sizes = problem.architecture.layer_sizes
-    # Stays on the device: reading a number would wait for all earlier steps.
-    total = 0.0
-    steps = zip(batches(data, order, settings.batch_size), learning_rates, strict=True)
-    for k, (batch, learning_rate) in enumerate(steps, start=1):
-        masks = dropout.masks(settings, sizes, state.step + k, batch.n_samples, theta)
-        objective, gradient = objective_and_gradient(problem, theta, batch, masks)
-        total += objective * batch.n_samples
-        gradient = clipped(gradient, settings.max_gradient_norm)
-        theta = decayed(problem, theta, learning_rate)
-        theta, slots = settings.optimizer.step(
-            theta, slots, gradient, learning_rate, t + k, proximal
+    order, sizes = moved_to(data.y, order), problem.architecture.layer_sizes
+    scalars = scalars_of(settings, state, learning_rates)
+    iterate = first_iterate(settings, state)
+    steps = zip(batches(data, order, settings.batch_size), scalars, strict=True)
+    for k, (batch, numbers) in enumerate(steps, start=1):
+        masks = dropout.masks(
+            settings, sizes, state.step + k, batch.n_samples, iterate.theta
         )
-        if settings.average_from and state.step + k >= settings.average_from:
-            n_averaged += 1
-            average = running_mean(average, theta, n_averaged)
-    state = replace(
-        state,
-        theta=theta,
-        step=state.step + len(learning_rates),
-        epoch=state.epoch + 1,
-        memory=EpochMemory(slots, t + len(learning_rates), average, n_averaged),
+        iterate = take_step(problem, settings, iterate, batch, numbers, masks)
+    return state_after(state, iterate, scalars), float(iterate.total / data.n_samples)
+
+
+def first_iterate(settings, state) -> Iterate:
+    """Return the Iterate at the start of an epoch."""
+    average = None
+    if settings.average_from:
+        before = state.memory.average
+        average = 0 * widened(state.theta) if before is None else before
+    # The total becomes an array on the device: reading a number in each step would wait for
+    # all earlier steps.
+    return Iterate(state.theta, state.memory.slots, average, total=0.0)
+
+
+def scalars_of(settings, state, learning_rates) -> list[Scalars]:
+    """Return the Scalars of each step of the epoch after `state`, in floats."""
+    memory, scalars = state.memory, []
+    n_averaged = memory.n_averaged
+    for k, learning_rate in enumerate(learning_rates, start=1):
+        is_averaged = settings.average_from and state.step + k >= settings.average_from
+        n_averaged += bool(is_averaged)
+        corrected = settings.optimizer.corrected_rate(
+            learning_rate, memory.n_slot_updates + k
+        )
+        n = float(n_averaged) if is_averaged else inf
+        scalars.append(Scalars(learning_rate, corrected, n))
+    return scalars
+
+
+def take_step(problem, settings, iterate, batch, numbers, masks=None) -> Iterate:
+    """Return the Iterate after a step on the rows of `batch`, with these Scalars."""
+    theta, slots, average, total = iterate
+    objective, gradient = objective_and_gradient(problem, theta, batch, masks)
+    total = total + objective * batch.n_samples
+    gradient = clipped(gradient, settings.max_gradient_norm)
+    theta = decayed(problem, theta, numbers.learning_rate)
+    theta, slots = settings.optimizer.step(
+        theta, slots, gradient, numbers.corrected_rate, proximal_of(problem)
     )
-    return state, float(total / data.n_samples)
+    if average is not None:
+        average = running_mean(average, theta, numbers.n_averaged)
+    return Iterate(theta, slots, average, total)
+
+
+def state_after(state, iterate, scalars) -> TrainingState:
+    """Return the state after the epoch with these Scalars, which began at `state`."""
+    memory, n_steps = state.memory, len(scalars)
+    n_averaged = memory.n_averaged + sum(numbers.n_averaged < inf for numbers in scalars)
+    average = iterate.average
+    if average is None or n_averaged == 0:
+        average = memory.average
+    return replace(
+        state,
+        theta=iterate.theta,
+        step=state.step + n_steps,
+        epoch=state.epoch + 1,
+        memory=EpochMemory(
+            iterate.slots, memory.n_slot_updates + n_steps, average, n_averaged
+        ),
+    )
 
 
 def objective_and_gradient(problem, theta, batch, masks=None):
@@ -128,7 +193,7 @@ def proximal_of(problem):
 
     def proximal(theta, step_size):
         xp = namespace(theta)
-        if not isinstance(step_size, float):
+        if np.ndim(step_size):  # one for each parameter
             step_size = step_size[:n_weights]
         shrunk = problem.penalty.proximal(theta[:n_weights], step_size)
         return xp.concat([shrunk, theta[n_weights:]])
@@ -140,6 +205,6 @@ def running_mean(mean, value, n):
     """Return the mean of n values from that of the first n - 1 and the n-th.
 
     In the widest float: in float32, rounding would lose the n-th value's share if n is
-    large.
+    large. An infinite n returns the mean as it is, unless a value is not finite.
     """
-    return widened(value) if n == 1 else mean + (value - mean) / n
+    return mean + (value - mean) / n
