@@ -25,6 +25,9 @@ TO_HOST = {
         array.to_device(namespace(array).Device("CPU_DEVICE"))
     ),
 }
+# How to take elements by their numbers >= 0, if not by `take` of the standard: that of
+# array-api-compat for PyTorch also allows negative ones, by three operations more.
+TAKE = {"torch": lambda array, index: array.index_select(0, index)}
 # Libraries that scipy.special supports; arrays of others are copied to the host for it.
 WITH_SPECIAL = ("numpy", "torch", "cupy")
 # Formats of sparse matrices with indices and pointers.
@@ -188,13 +191,14 @@ def take_rows(X, index):
 
 
 def take(array, index):
-    """Return the elements `index` (a slice or integers) along the first axis."""
+    """Return the elements `index` (a slice or integers >= 0) along the first axis."""
     if isinstance(index, slice) or isinstance(array, np.ndarray):
         return array[index, ...]
-    xp = namespace(array)
     if isinstance(index, np.ndarray):
         index = moved_to(array, index)
-    return xp.take(array, index, axis=0)
+    if library(array) in TAKE:
+        return TAKE[library(array)](array, index)
+    return namespace(array).take(array, index, axis=0)
 
 
 def take_columns(X, index):
