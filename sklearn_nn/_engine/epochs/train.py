@@ -12,8 +12,8 @@ Each step follows the gradient of J on a mini-batch of rows:
                                optimizers.py                              schedules.py
 
 This file prepares each epoch: it draws the order of the rows, computes the learning rates,
-runs the epoch (or several tiny ones) by compiled.py or reference.py, and checks that the
-numbers are finite. loop.py decides when to stop.
+runs the epoch (or several tiny ones) by compiled.py, cuda_graph.py or reference.py, and
+checks that the numbers are finite. loop.py decides when to stop.
 """
 
 from dataclasses import replace
@@ -24,7 +24,7 @@ from ..generators import generator_at
 from ..objective.problem import Problem
 from ..rows import lay_out
 from ..types import Dataset, TrainingRun, TrainingState
-from . import compiled, divergence, reference
+from . import compiled, cuda_graph, divergence, reference
 from .records import EpochMemory, EpochSettings, zero_slots
 from .schedules import Steps
 
@@ -43,7 +43,7 @@ def train_in_epochs(
     monitor=None,
 ) -> TrainingRun:
     """Train from a state with an EpochMemory, in memory; see `loop.run`."""
-    training = EpochTraining(problem, settings, data)
+    training = EpochTraining(problem, settings, data, n_epochs)
     return loop.run(training, state, n_epochs, validate, monitor)
 
 
@@ -64,8 +64,10 @@ def resumed_memory(memory, settings, theta, forgets_average, forgets_slots) -> E
 class EpochTraining:
     """Epochs on rows in memory, as the Training that `loop.run` drives."""
 
-    def __init__(self, problem, settings, data):
+    def __init__(self, problem, settings, data, n_epochs):
         data = lay_out(data, settings.batch_size)
+        graphs = cuda_graph.graphed_epochs(problem, settings, data, n_epochs)
+        self.graphs = graphs  # None: epochs run without
         self.problem, self.settings, self.data = problem, settings, data
         self.stopping_rule = settings.stopping_rule
         self.early_stopping = settings.early_stopping
@@ -96,7 +98,11 @@ class EpochTraining:
         self.n_drawn += n_epochs
         order = draw_order(settings, data, self.rng)
         rates = learning_rates(settings, state, data, n_epochs)
-        new, objectives = run_epochs(problem, settings, state, data, order, rates)
+        if self.graphs is None:
+            new, objectives = run_epochs(problem, settings, state, data, order, rates)
+        else:
+            new, objective = self.graphs.run_epoch(state, order, rates.tolist())
+            objectives = [objective]
         if n_epochs > 1 and not divergence.is_sound(new, objectives, self.limit):
             return self.advance(state, 1)
         n = n_batches(settings, data)

@@ -1,0 +1,96 @@
+"""Epochs in a CUDA graph, for tensors of PyTorch on a CUDA device.
+
+A step of a network of usual size is about sixty small operations, and a GPU computes most
+of them faster than Python starts them. PyTorch records the operations of one step; then
+one call replays all of them.
+"""
+
+import threading
+import warnings
+
+import numpy as np
+from scipy.sparse import issparse
+
+from ..arrays import library
+from . import static_steps
+from .static_steps import StaticSteps
+
+# The steps of a run must repay the recording: a step before it, and some 10 milliseconds.
+MIN_STEPS = 50
+# Only one recording may be under way in a process.
+RECORDING = threading.Lock()
+# The stream of recordings on each device: cuBLAS keeps a work space for each stream.
+STREAMS = {}
+
+
+class GraphedEpochs:
+    """Epochs whose steps are replayed; its memory is released with the object."""
+
+    def __init__(self, problem, settings, data, n_epochs):
+        self.static = StaticSteps(problem, settings, data)
+        n_full = n_epochs * self.static.n_full
+        self.full_step = replay_of(self.static, self.static.full_step, n_full)
+        n_last = n_epochs * (self.static.n_rest > 0)
+        self.last_step = replay_of(self.static, self.static.last_step, n_last)
+
+    def run_epoch(self, state, order, learning_rates):
+        """Return the result of `reference.run_epoch`."""
+        return static_steps.run_epoch(
+            self.static, self.full_step, self.last_step, state, order, learning_rates
+        )
+
+
+def graphed_epochs(problem, settings, data, n_epochs) -> GraphedEpochs | None:
+    """Return the GraphedEpochs of a run of `n_epochs`, or None if none can be or pays.
+
+    Masks of dropout come from the host, and cannot be recorded.
+    """
+    if not is_on_cuda(data.X) or any(settings.dropout):
+        return None
+    if n_epochs * max(1, data.n_samples // settings.batch_size) < MIN_STEPS:
+        return None
+    try:
+        return GraphedEpochs(problem, settings, data, n_epochs)
+    except RuntimeError as error:
+        warnings.warn(
+            "The training step could not be recorded as a CUDA graph. Training runs its "
+            f"operations one by one: the same result, but slower. PyTorch: {error}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+
+
+def is_on_cuda(X) -> bool:
+    """Return whether the rows are a tensor of PyTorch on a CUDA device."""
+    if isinstance(X, np.ndarray) or issparse(X) or library(X) != "torch":
+        return False
+    return X.device.type == "cuda"
+
+
+def replay_of(static, step, n_steps):
+    """Return a callable that replays `step`, or `step` itself if that does not pay.
+
+    The buffers of `static` change: a step is taken before the recording, in which libraries
+    allocate their work space.
+    """
+    if n_steps < MIN_STEPS:
+        return step
+    import torch
+
+    device = static.data.X.device
+    with RECORDING, torch.cuda.device(device):
+        if device not in STREAMS:
+            STREAMS[device] = torch.cuda.Stream()
+        stream = STREAMS[device]
+        stream.wait_stream(torch.cuda.current_stream())
+        # If the recording fails, PyTorch stays in its stream until this block ends.
+        with torch.cuda.stream(stream):
+            static.rewind()
+            step()
+            graph = torch.cuda.CUDAGraph()
+            # Other threads may use the device meanwhile.
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                step()
+        torch.cuda.current_stream().wait_stream(stream)
+    return graph.replay

@@ -1,0 +1,126 @@
+"""Steps that read and write the same arrays, so that one can be recorded and replayed.
+
+A step of reference.py takes arrays and returns new ones. Here it reads theta, slots,
+average and total from buffers, and its results are written there. The order of the rows and
+the Scalars of an epoch are on the device before its first step, and a counter on the device
+tells which batch is next. So all steps on full batches are the same operations on the same
+arrays. If the last batch is shorter, its step is another one.
+"""
+
+import numpy as np
+
+from ..arrays import alike, moved_to, namespace, take, widest_float
+from ..rows import copy_of_rows
+from ..types import Dataset
+from . import reference
+from .reference import Iterate, Scalars
+
+
+class StaticSteps:
+    """The buffers of epochs on `data`, and the steps on them, without dropout."""
+
+    def __init__(self, problem, settings, data: Dataset):
+        self.problem, self.settings, self.data = problem, settings, data
+        n = data.n_samples
+        self.batch_size = min(settings.batch_size, n)
+        self.n_full, self.n_rest = divmod(n, self.batch_size)
+        xp, X, n_batches = namespace(data.X), data.X, self.n_full + (self.n_rest > 0)
+        parameters, wide = (problem.architecture.n_parameters,), widest_float(X)
+
+        def zeros(shape, dtype):
+            return xp.zeros(shape, dtype=dtype, device=X.device)
+
+        self.iterate = Iterate(
+            theta=zeros(parameters, X.dtype),
+            slots=tuple(
+                zeros(parameters, X.dtype) for _ in range(settings.optimizer.n_slots)
+            ),
+            average=zeros(parameters, wide) if settings.average_from else None,
+            total=zeros((), wide),
+        )
+        # Not 0, by which steps before the first epoch would divide.
+        self.scalars = 1 + zeros((n_batches, len(Scalars._fields)), X.dtype)
+        self.order = xp.arange(n, dtype=xp.int64, device=X.device)
+        self.number = zeros((1,), xp.int64)  # of the next full batch
+
+    def load(self, iterate: Iterate, order, scalars: list[Scalars]):
+        """Begin an epoch: set the buffers, the order (None: that of the data), the Scalars.
+
+        Buffers that were used before are overwritten.
+        """
+        write(self.iterate, iterate)
+        if order is not None:
+            self.order[...] = moved_to(self.order, order)
+        self.scalars[...] = alike(self.scalars, np.asarray(scalars))
+        self.rewind()
+
+    def rewind(self):
+        """Return to the first full batch."""
+        self.number[...] = 0 * self.number
+
+    def full_step(self):
+        """Take the step on the next full batch."""
+        self.step(self.rows_of_next(), take(self.scalars, self.number)[0, ...])
+        self.number[...] = self.number + 1
+
+    def rows_of_next(self):
+        """Return the positions of the rows of the next full batch, or a slice of all."""
+        if self.batch_size == self.data.n_samples:
+            return slice(0, self.batch_size)
+        full = self.order[: self.n_full * self.batch_size]
+        table = namespace(full).reshape(full, (self.n_full, self.batch_size))
+        return take(table, self.number)[0, ...]
+
+    def last_step(self):
+        """Take the step on the last batch, of `n_rest` rows."""
+        rows = self.order[self.n_full * self.batch_size :]
+        self.step(rows, self.scalars[self.n_full, ...])
+
+    def step(self, rows, scalars):
+        """Take a step on these rows; `scalars` (3,) are its Scalars."""
+        numbers = Scalars(*(scalars[i, ...] for i in range(len(Scalars._fields))))
+        batch = copy_of_rows(self.data, rows)
+        after = reference.take_step(
+            self.problem, self.settings, self.iterate, batch, numbers
+        )
+        write(self.iterate, after)
+
+
+def arrays_of(iterate: Iterate) -> list:
+    """Return the arrays of an Iterate."""
+    theta, slots, average, total = iterate
+    return [theta, *slots, *([] if average is None else [average]), total]
+
+
+def write(buffers: Iterate, iterate: Iterate):
+    """Copy the arrays of an Iterate into those of `buffers` (OUT)."""
+    for buffer, array in zip(arrays_of(buffers), arrays_of(iterate), strict=True):
+        buffer[...] = array
+
+
+def run_epoch(static: StaticSteps, full_step, last_step, state, order, learning_rates):
+    """Return the result of `reference.run_epoch`, computed by these steps of `static`.
+
+    The arguments `full_step` and `last_step` are the methods of `static`, or replays of
+    them. Arrays of the new state are copies.
+    """
+    scalars = reference.scalars_of(static.settings, state, learning_rates)
+    static.load(reference.first_iterate(static.settings, state), order, scalars)
+    for _ in range(static.n_full):
+        full_step()
+    if static.n_rest:
+        last_step()
+    theta, slots, average, total = static.iterate
+    iterate = Iterate(
+        theta=copied(theta),
+        slots=tuple(map(copied, slots)),
+        average=None if average is None else copied(average),
+        total=total,
+    )
+    objective = float(total / static.data.n_samples)
+    return reference.state_after(state, iterate, scalars), objective
+
+
+def copied(array):
+    """Return a copy."""
+    return namespace(array).asarray(array, copy=True)
