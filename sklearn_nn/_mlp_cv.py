@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import _parameters
 from ._classifier import unchanged_on_error
-from ._engine.arrays import Matrix, Vector
+from ._data import array_api
+from ._engine.arrays import Matrix, Vector, moved_to, namespace
 from ._folds import calibration, networks
 from ._folds.data import split_params_of, training_data
 from ._folds.out_of_fold import out_of_fold
@@ -161,6 +162,11 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
     During training, the logits of all held-out rows are kept for each epoch: n_samples *
     n_outputs * `max_iter` * 4 bytes, where two classes have one output.
 
+    With scikit-learn's ``array_api_dispatch``, an array of numbers of another library, such
+    as PyTorch, stays on its device: rows are encoded there, and the networks train there,
+    one after the other. Fitted arrays and predictions are on the device, too. If some of
+    its columns are chosen as categorical, all this happens on the host.
+
     References
     ----------
     .. [1] D. Holzmueller, L. Grinsztajn and I. Steinwart, "Better by default: strong
@@ -306,17 +312,17 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
 
     def _set_fitted(self, data, folds):
         """Set the fitted attributes."""
-        self.classes_ = data.encoding.classes
+        self.classes_ = array_api.labels_at(data.like, data.encoding.classes)
         self.estimators_ = [fold.network for fold in folds]
         self.encoders_ = [fold.encoder for fold in folds]
         epochs = [network.best_epoch_ or network.n_iter_ for network in self.estimators_]
-        self.best_epochs_ = np.array(epochs)
+        self.best_epochs_ = moved_to(data.like, np.array(epochs))
         self.n_iter_ = max(network.n_iter_ for network in self.estimators_)
         result = out_of_fold(folds, data, self.calibrate)
         self.temperature_ = result.temperature
-        proba = np.full((data.n_samples, len(self.classes_)), np.nan)
+        proba = np.full((data.n_samples, len(data.encoding.classes)), np.nan)
         proba[slice(None) if data.kept is None else data.kept] = np.exp(result.log_proba)
-        self.oof_predict_proba_ = proba
+        self.oof_predict_proba_ = moved_to(data.like, proba)
         self.cv_log_loss_, self.cv_score_ = result.log_loss, result.accuracy
 
     def decision_function(self, X: Any) -> Matrix:
@@ -331,8 +337,8 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
             For two classes the log odds of `classes_[1]`.
         """
-        log_proba = self.predict_log_proba(X)
-        if len(self.classes_) == 2:
+        log_proba = self._log_proba(X, "decision_function")
+        if self.classes_.shape[0] == 2:
             return log_proba[:, 1] - log_proba[:, 0]
         return log_proba
 
@@ -347,8 +353,9 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         -------
         ndarray of shape (n_samples,)
         """
-        indices = np.argmax(self.predict_log_proba(X), axis=1)
-        return self.classes_[indices]
+        log_proba = self._log_proba(X, "predict")
+        indices = namespace(log_proba).argmax(log_proba, axis=1)
+        return array_api.labels_of(self.classes_, indices)
 
     def predict_proba(self, X: Any) -> Matrix:
         """Return the probability of each class, the mean over the networks.
@@ -362,7 +369,8 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`, in float64.
         """
-        return np.exp(self.predict_log_proba(X))
+        log_proba = self._log_proba(X, "predict_proba")
+        return namespace(log_proba).exp(log_proba)
 
     def predict_log_proba(self, X: Any) -> Matrix:
         """Return the logarithm of the probability of each class.
@@ -378,16 +386,21 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         ndarray of shape (n_samples, n_classes)
             In nats, in the order of `classes_`.
         """
+        return self._log_proba(X, "predict_log_proba")
+
+    def _log_proba(self, X, method):
+        """Return the result of `predict_log_proba`, called by this method of the user's."""
         check_is_fitted(self)
         X = readable(X)
+        array_api.check_same_place(self, X, self.oof_predict_proba_, method)
         validate_data(self, X, reset=False, skip_check_array=True)
         table = self.encoders_[0].schema.read(X)
         log_probas = []
         for encoder, network in zip(self.encoders_, self.estimators_, strict=True):
             logits = networks.logits_of(network, encoder.encode(table))
-            logits = calibration.class_logits(logits, len(self.classes_))
+            logits = calibration.class_logits(logits, self.classes_.shape[0])
             log_probas.append(calibration.log_proba_of(logits, self.temperature_))
-        return calibration.mean_log_proba(log_probas)
+        return moved_to(array_api.like(X), calibration.mean_log_proba(log_probas))
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Return the fitted model as arrays, to store it without pickle.
@@ -453,6 +466,7 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.array_api_support = True
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True

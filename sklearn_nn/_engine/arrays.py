@@ -248,6 +248,22 @@ def has_valid_indices(X) -> bool:
     return not len(indices) or int(unsigned.max()) < n_minor
 
 
+def cumulative_sum(array):
+    """Return the sums of the first 1, 2, ... elements of a vector."""
+    if isinstance(array, np.ndarray):  # np.cumulative_sum came with NumPy 2.1
+        return np.cumsum(array)
+    return namespace(array).cumulative_sum(array)
+
+
+def log_sum_exp(z, axis):
+    """Return log(sum(exp(z))) along an axis, which stays with length 1, for finite z."""
+    if isinstance(z, np.ndarray):
+        return special.logsumexp(z, axis=axis, keepdims=True)
+    xp = namespace(z)
+    largest = xp.max(z, axis=axis, keepdims=True)
+    return largest + xp.log(xp.sum(xp.exp(z - largest), axis=axis, keepdims=True))
+
+
 def largest_of_columns(X: Rows) -> Vector:
     """Return the largest absolute value of each column of X (n, p), as NumPy's float64."""
     if issparse(X):

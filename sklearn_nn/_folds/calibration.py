@@ -1,8 +1,11 @@
 """Probabilities from logits and a temperature, and the temperature of least log-loss."""
 
+from math import log
+
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
+
+from .._engine.arrays import log_sum_exp, namespace, widened
 
 # Bounds of log(temperature). Networks that need more have no information.
 BOUND = np.log(20.0)
@@ -15,7 +18,8 @@ def class_logits(logits, n_classes):
     """Return logits (n, n_classes), from one output, the log odds, if there are two."""
     if n_classes != 2:
         return logits
-    return np.concatenate([np.zeros_like(logits), logits], axis=1)
+    xp = namespace(logits)
+    return xp.concat([xp.zeros_like(logits), logits], axis=1)
 
 
 def log_proba_of(logits, temperature=1.0):
@@ -23,8 +27,8 @@ def log_proba_of(logits, temperature=1.0):
 
     The temperature divides the logits.
     """
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    return scaled - logsumexp(scaled, axis=1, keepdims=True)
+    scaled = widened(logits) / temperature
+    return scaled - log_sum_exp(scaled, axis=1)
 
 
 def row_losses(logits, labels, temperature=1.0):
@@ -64,5 +68,5 @@ def best_temperature(logits, labels, weight) -> float:
 
 def mean_log_proba(log_probas):
     """Return the logarithm of the mean probability of several networks."""
-    stacked = np.stack(log_probas)
-    return logsumexp(stacked, axis=0) - np.log(len(stacked))
+    stacked = namespace(log_probas[0]).stack(log_probas)
+    return log_sum_exp(stacked, axis=0)[0, ...] - log(len(log_probas))

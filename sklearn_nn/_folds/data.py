@@ -7,7 +7,7 @@ from sklearn import get_config
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from .._data import inputs, sample_weights
+from .._data import array_api, inputs, sample_weights
 from .._data.labels import Encoding, encoding_of
 from .._table.schema import Schema, Table, read_new, readable
 
@@ -25,6 +25,12 @@ class TrainingData(NamedTuple):
     weight: Any  # (n_rows,) sample times class weight, see `numbers_of_rows`; or None
     kept: Any  # (n_rows,) their numbers among the user's rows, None for all
     n_samples: int  # number of the user's rows
+    like: Any = array_api.NUMPY  # fitted attributes get its library and device
+
+    @property
+    def is_on_device(self) -> bool:
+        """Return whether the rows are an array of another library than NumPy."""
+        return array_api.is_foreign(self.table.numbers)
 
 
 def training_data(estimator, X, y, sample_weight) -> TrainingData:
@@ -58,6 +64,7 @@ def training_data(estimator, X, y, sample_weight) -> TrainingData:
         weight=weight,
         kept=kept,
         n_samples=n_samples,
+        like=array_api.like(X),
     )
 
 

@@ -63,7 +63,9 @@ def fit_folds(estimator, data: TrainingData, splits, seeds, tasks) -> list[Fold]
         return printers + ([] if tasks is None else [tasks.of_fold(k)])
 
     with one_blas_thread():
-        threads = Parallel(n_jobs=estimator.n_jobs, backend="threading")
+        # A device trains one network after the other: several would share it.
+        n_jobs = 1 if data.is_on_device else estimator.n_jobs
+        threads = Parallel(n_jobs=n_jobs, backend="threading")
         return threads(delayed(fit)(k) for k in range(len(splits)))
 
 

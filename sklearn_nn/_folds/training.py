@@ -8,6 +8,7 @@ import numpy as np
 from .. import _fitted, _training
 from .._data.labels import Encoding
 from .._data.validation import ValidationRows
+from .._engine.arrays import to_numpy
 from .._engine.epochs import prediction
 from .._engine.stopping import EndedBy
 from .._engine.types import Validation
@@ -18,7 +19,7 @@ from .calibration import class_logits, row_losses
 class Rows(NamedTuple):
     """Encoded rows of a fold."""
 
-    X: Any  # (n, n_columns) float32, dense or CSR
+    X: Any  # (n, n_columns) float32, dense or CSR; on the device of the table
     labels: Any  # (n,) class indices
     weight: Any  # (n,) sample times class weight, or None
 
@@ -41,7 +42,7 @@ class HeldOut:
         logits, _ = prediction.predict(
             layers, self.rows.X, architecture.activations, "logits"
         )
-        self.logits.append(logits)
+        self.logits.append(to_numpy(logits))
         losses = row_losses(self.logits_at(-1), self.rows.labels)
         self.losses.append(losses.astype(np.float32))
         loss = self.judged_mean(losses)

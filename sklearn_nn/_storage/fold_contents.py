@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from .._engine.arrays import to_numpy
 from .._table.bins import Bins
 from .._table.encoder import UNSEEN, TableEncoder
 from .._table.schema import Schema
@@ -22,6 +23,7 @@ from .entries import (
     Whole,
     check_array,
     check_entry,
+    is_array,
     naming,
     wrong,
 )
@@ -70,7 +72,7 @@ TEMPERATURE = Number(1e-3, 1e3)
 # The kind of each fitted attribute but the networks and their encoders.
 ATTRIBUTES = {
     "n_features_in_": Whole(1),
-    "classes_": Labels(),
+    "classes_": Anything(),
     "temperature_": TEMPERATURE,
     "n_iter_": Whole(),
     "cv_log_loss_": contents.ANY_NUMBER,
@@ -81,11 +83,18 @@ ATTRIBUTES = {
 
 
 def check_model(model, network_class):
-    """Raise ValueError unless all that a fitted model has learned is valid and fits."""
+    """Raise ValueError unless all that a fitted model has learned is valid and fits.
+
+    Labels, predictions and epochs may be arrays of another library, as coefficients may.
+    """
     attributes, known = vars(model), Known(FIELDS, {})
     if not {"estimators_", "encoders_", "temperature_"} & attributes.keys():
         return  # not fitted
     contents.check_attributes(model, ATTRIBUTES, known)
+    if not is_array(model.classes_):
+        raise wrong("classes_", "an array of labels", model.classes_)
+    classes = to_numpy(model.classes_)
+    Labels().check(classes, "classes_", known)
     networks, encoders = model.estimators_, model.encoders_
     if type(networks) is not list or not networks:
         raise wrong("estimators_", "a list of networks", networks)
@@ -100,15 +109,11 @@ def check_model(model, network_class):
         if network.n_features_in_ != n_columns:
             given = network.n_features_in_
             raise wrong(f"estimators_.{k}.n_features_in_", n_columns, given)
-        contents.check_classes(
-            network.classes_, model.classes_, f"estimators_.{k}.classes_"
-        )
+        contents.check_classes(network.classes_, classes, f"estimators_.{k}.classes_")
     contents.check_features(model, len(encoders[0].schema.names))
-    n, n_classes = len(model.oof_predict_proba_), len(model.classes_)
-    check_array(
-        model.oof_predict_proba_, "oof_predict_proba_", known, (n, n_classes), DOUBLE
-    )
-    shape = (len(networks),)
+    proba, shape = model.oof_predict_proba_, (len(networks),)
+    n_rows = proba.shape[0] if is_array(proba) and proba.ndim else 0
+    check_array(proba, "oof_predict_proba_", known, (n_rows, len(classes)), DOUBLE)
     check_array(model.best_epochs_, "best_epochs_", known, shape, WHOLE_NUMBERS)
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 
+from .._engine.arrays import moved_to, namespace, take_columns
+
 # On 14 tables, 4 bins were as good as 8, and take less time.
 MOST_BINS = 4
 # A bin has at least this weight of training rows.
@@ -98,7 +100,8 @@ def edges_of(values, labels, weight):
 def positions(numbers, bins: Bins):
     """Return where each number is in each bin of its column, (n_rows, n_bins) float32.
 
-    It is 0 below the bin, 1 above it, and linear between.
+    It is 0 below the bin, 1 above it, and linear between. The result is in the library and
+    on the device of `numbers`.
     """
-    distance = numbers[:, bins.column] - bins.start
-    return np.clip(distance / bins.width, 0, 1)
+    distance = take_columns(numbers, bins.column) - moved_to(numbers, bins.start)
+    return namespace(numbers).clip(distance / moved_to(numbers, bins.width), 0.0, 1.0)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, hstack, issparse
 
+from .._engine.arrays import as_type, moved_to, namespace, to_numpy, widened
 from .bins import Bins, bins_of, fit_bins, positions
 from .quantiles import centre_and_scale, stored_centre_and_scale
 from .schema import Schema, Table
@@ -80,7 +81,10 @@ class TableEncoder:
     def encoded_dense(self, table):
         """Return dense encoded rows."""
         numbers = self.encoded_numbers(table.numbers)
-        n_columns, start = self.n_columns_of_categories(), numbers.shape[1]
+        n_columns = self.n_columns_of_categories()
+        if not n_columns:
+            return numbers
+        start = numbers.shape[1]
         encoded = np.zeros((table.n_rows, start + sum(n_columns)), dtype=np.float32)
         encoded[:, :start] = numbers
         rows = np.arange(table.n_rows)
@@ -95,23 +99,31 @@ class TableEncoder:
         return encoded
 
     def encoded_numbers(self, numbers):
-        """Return the encoded numbers, indicators and bins (n_rows, n) of dense rows."""
-        n_numbers = len(self.centre)
-        start = n_numbers + int(self.has_indicator.sum())
-        n_columns = start + len(self.bins.column)
-        encoded = np.empty((len(numbers), n_columns), dtype=np.float32)
+        """Return the encoded numbers, indicators and bins (n_rows, n) of dense rows.
+
+        They are in the library and on the device of `numbers`.
+        """
+        xp, n_numbers = namespace(numbers), len(self.centre)
+        with_indicator = np.flatnonzero(self.has_indicator).tolist()
+        start = n_numbers + len(with_indicator)
+        encoded = xp.empty(
+            (numbers.shape[0], start + len(self.bins.column)),
+            dtype=xp.float32,
+            device=numbers.device,
+        )
         for j in range(n_numbers):  # by column, so that little memory is needed
-            encoded[:, j] = self.encoded_number(numbers[:, j], j)
-        encoded[:, n_numbers:start] = np.isnan(numbers[:, self.has_indicator])
+            encoded[:, j] = as_type(self.encoded_number(numbers[:, j], j), xp.float32)
+        for k, j in enumerate(with_indicator, start=n_numbers):
+            encoded[:, k] = as_type(xp.isnan(numbers[:, j]), xp.float32)
         encoded[:, start:] = positions(encoded, self.bins)
         return encoded
 
     def encoded_number(self, values, j):
         """Return the values of column j of the numbers, encoded."""
         if self.scale[j] == 0:
-            return np.zeros(len(values))
-        values = np.asarray(values, dtype=np.float64)
-        return clipped(values, self.scale[j], self.centre[j] / self.scale[j])
+            return namespace(values).zeros_like(values)
+        scale = float(self.scale[j])
+        return clipped(widened(values), scale, float(self.centre[j]) / scale)
 
     def encoded_mixed(self, table):
         """Return CSR encoded rows of dense numbers and categories."""
@@ -195,10 +207,12 @@ def distinct(names):
 
 def clipped(values, scale, shift=0.0):
     """Return z / sqrt(1 + (z / 3)^2) for z = values / scale - shift, 0 for NaN."""
+    xp = namespace(values)
     with np.errstate(over="ignore", invalid="ignore"):  # far beyond the clip
         z = values / scale - shift
-        z = np.where(np.isinf(z), np.sign(z), z / np.hypot(CLIP, z)) * CLIP
-    return np.where(np.isnan(values), 0.0, z)
+        length = xp.hypot(xp.full_like(z, CLIP), z)
+        z = xp.where(xp.isinf(z), xp.sign(z), z / length) * CLIP
+    return xp.where(xp.isnan(values), xp.zeros_like(z), z)
 
 
 def fit_encoder(schema: Schema, table: Table, labels, weight=None) -> TableEncoder:
@@ -229,21 +243,27 @@ def fit_encoder(schema: Schema, table: Table, labels, weight=None) -> TableEncod
 
 
 def with_bins(encoder: TableEncoder, table: Table, labels, weight) -> TableEncoder:
-    """Return the encoder with the bins of dense numbers."""
+    """Return the encoder with the bins of dense numbers, which are found on the host."""
     numbers = encoder.encoded_numbers(table.numbers)[:, : len(encoder.centre)]
-    bins = fit_bins(numbers, ~np.isnan(table.numbers), labels, weight)
+    is_missing = namespace(table.numbers).isnan(table.numbers)
+    bins = fit_bins(to_numpy(numbers), ~to_numpy(is_missing), labels, weight)
     return replace(encoder, bins=bins)
 
 
 def dense_centres(numbers, weight):
-    """Return medians, scales and numbers of missing values of the columns."""
-    n_columns = numbers.shape[1]
+    """Return medians, scales and numbers of missing values of the columns.
+
+    The rows may be on a device; the results are on the host.
+    """
+    n_rows, n_columns = numbers.shape
+    weight, isnan = moved_to(numbers, weight), namespace(numbers).isnan
     centre, scale, n_missing = np.zeros(n_columns), np.zeros(n_columns), []
     for j in range(n_columns):
-        present = ~np.isnan(numbers[:, j])
+        present = ~isnan(numbers[:, j])
+        values = numbers[:, j][present]
         of_present = None if weight is None else weight[present]
-        centre[j], scale[j] = centre_and_scale(numbers[present, j], of_present)
-        n_missing.append(len(present) - np.count_nonzero(present))
+        centre[j], scale[j] = centre_and_scale(values, of_present)
+        n_missing.append(n_rows - values.shape[0])
     return centre, scale, np.array(n_missing, dtype=int)
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .._engine.arrays import alike, cumulative_sum, namespace, take, to_numpy, widened
+
 # Sums of weights are equal up to rounding: a row at the boundary counts as reached.
 ROUNDING = 1e-9
 LARGEST = np.finfo(np.float64).max
@@ -13,15 +15,15 @@ def weighted_quantiles(values, weight, probabilities):
     Parameters
     ----------
     values : array of shape (n_values,)
-        Not empty.
+        Not empty, of any array library.
     weight : array of shape (n_values,), or None
         Positive; None is 1 each. An integer weight is a repetition of the value.
-    probabilities : array of shape (n_quantiles,)
+    probabilities : ndarray of shape (n_quantiles,)
         In [0, 1].
 
     Returns
     -------
-    array of shape (n_quantiles,)
+    ndarray of shape (n_quantiles,)
         In float64. If a probability falls between two values, their mean.
 
     Notes
@@ -30,17 +32,21 @@ def weighted_quantiles(values, weight, probabilities):
     Fan, "Sample quantiles in statistical packages", 1996), for which weights are
     repetitions. The default of `numpy.quantile` interpolates and has no weights.
     """
-    order = np.argsort(values, kind="stable")
-    values = np.asarray(values, dtype=np.float64)[order]
-    weight = np.ones(len(values)) if weight is None else weight[order]
+    xp = namespace(values)
+    order = xp.argsort(values, stable=True)
+    values = take(widened(values), order)
+    weight = xp.ones_like(values) if weight is None else take(widened(weight), order)
     # Share of the weight up to each value, from 0 to 1.
-    share = np.cumsum(weight, dtype=np.float64)
-    share /= share[-1]
-    last = len(values) - 1
-    lower = np.searchsorted(share, probabilities - ROUNDING)
-    upper = np.searchsorted(share, probabilities + ROUNDING, side="right")
+    share = cumulative_sum(weight)
+    share = share / share[-1]
+    last = share.shape[0] - 1
+    lower = xp.searchsorted(share, alike(share, probabilities - ROUNDING))
+    upper = xp.searchsorted(share, alike(share, probabilities + ROUNDING), side="right")
+    lower, upper = (
+        to_numpy(take(values, xp.minimum(found, last))) for found in (lower, upper)
+    )
     # Half of each, because the sum of two large values may overflow.
-    return values[np.minimum(lower, last)] / 2 + values[np.minimum(upper, last)] / 2
+    return lower / 2 + upper / 2
 
 
 def centre_and_scale(values, weight):
@@ -50,7 +56,7 @@ def centre_and_scale(values, weight):
     a constant column. (RealMLP's robust scale: Holzmueller, Grinsztajn and Steinwart,
     "Better by default", NeurIPS 2024, https://arxiv.org/abs/2407.04491)
     """
-    if len(values) == 0:
+    if values.shape[0] == 0:
         return 0.0, 0.0
     probabilities = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
     lowest, first, median, third, highest = weighted_quantiles(

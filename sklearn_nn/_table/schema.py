@@ -7,12 +7,12 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 
-from .._engine.arrays import check_sparse
+from .._data import array_api
+from .._engine.arrays import check_sparse, detached, take, to_numpy
 from .._engine.rows import without_duplicates
 from . import columns
 from .columns import CATEGORIES, EMPTY, NUMBERS, Column
 
-FLOATS = (np.float64, np.float32)
 # Names of the types of categories, for messages.
 TYPE_NAMES = {str: "strings", bool: "booleans", float: "numbers"}
 
@@ -20,8 +20,8 @@ TYPE_NAMES = {str: "strings", bool: "booleans", float: "numbers"}
 class Table(NamedTuple):
     """Rows of a table as numbers and codes."""
 
-    numbers: Any  # (n_rows, n_numbers), dense or CSR, NaN is missing
-    codes: Any  # (n_rows, n_categorical) integers: see `Schema.vocabularies`
+    numbers: Any  # (n_rows, n_numbers), dense or CSR, NaN is missing; on the device of X
+    codes: Any  # (n_rows, n_categorical) integers, ndarray: see `Schema.vocabularies`
 
     @property
     def n_rows(self) -> int:
@@ -32,7 +32,8 @@ class Table(NamedTuple):
         """Return the rows with these indices, or all for None."""
         if rows is None:
             return self
-        return Table(self.numbers[rows], self.codes[rows])
+        numbers = self.numbers[rows] if issparse(self.numbers) else take(self.numbers, rows)
+        return Table(numbers, self.codes[rows])
 
 
 @dataclass(frozen=True)
@@ -111,23 +112,26 @@ def readable(X):
                 "minimum of 1 is required."
             )
         return X
-    if not issparse(X) and np.asarray(X).dtype.kind in "OUS":
+    X = detached(X)
+    has_numbers = issparse(X) or array_api.is_foreign(X)
+    if not has_numbers and np.asarray(X).dtype.kind in "OUS":
         # As objects, because an array of strings and numbers would have only strings.
         return check_array(np.asarray(X, dtype=object), dtype=None, ensure_all_finite=False)
     check_sparse(X, "X")
-    X = check_array(X, accept_sparse="csr", dtype=FLOATS, ensure_all_finite="allow-nan")
+    dtype = array_api.floats_of(X)
+    X = check_array(X, accept_sparse="csr", dtype=dtype, ensure_all_finite="allow-nan")
     return without_duplicates(X)
 
 
 def is_numeric_array(X):
-    """Return whether X is CSR or a dense array of numbers."""
-    return issparse(X) or (isinstance(X, np.ndarray) and X.dtype != object)
+    """Return whether X, the result of `readable`, is CSR or a dense array of numbers."""
+    return not columns.is_frame(X) and X.dtype != object
 
 
 def all_columns(X) -> list[Column]:
     """Return the columns of a frame or a dense array."""
     if is_numeric_array(X):
-        X = X.toarray() if issparse(X) else X
+        X = X.toarray() if issparse(X) else to_numpy(X)
         return [
             columns.number_column(f"number {j}", X[:, j].astype(np.float64))
             for j in range(X.shape[1])

@@ -26,7 +26,8 @@ FLOORS = [
     {"_fitted", "_predictor", "_training"},
     {"_storage"},
     {"_methods", "_monitoring"},
-    {"_data", "_parameters", "_table", "_version"},
+    {"_table"},
+    {"_data", "_parameters", "_version"},
     {"_engine"},
     {"_kernels"},
 ]
