@@ -42,11 +42,10 @@ class Iterates:
         if not self.is_inside and self.recorder.begin_epoch():
             raise StoppedByMonitorError
         self.is_inside = True
+        theta = alike(self.start.theta, theta.copy())  # scipy changes its own array
         with np.errstate(**QUIET):  # train_with_lbfgs checks for divergence
-            objective, gradient = objective_and_gradient(
-                self.problem, alike(self.start.theta, theta), self.batch
-            )
-        self.latest = (theta.copy(), float(objective))
+            objective, gradient = objective_and_gradient(self.problem, theta, self.batch)
+        self.latest = (theta, float(objective))
         if self.objective is None:
             self.objective = self.latest[1]
         return self.latest[1], to_numpy(gradient).astype(np.float64)
@@ -54,7 +53,6 @@ class Iterates:
     def accept(self, theta):
         """Record the latest evaluation as an iteration; scipy calls this after each."""
         theta, objective = self.latest
-        theta = alike(self.start.theta, theta)
         validation, state = self.recorder.validation(theta), self.recorder.state
         state = replace(
             state,
