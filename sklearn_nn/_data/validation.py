@@ -2,15 +2,24 @@
 
 from contextlib import contextmanager
 from inspect import signature
-from math import isnan
+from math import isnan, log, log1p
 from numbers import Real
 from typing import Any, NamedTuple
 
-from sklearn.metrics import accuracy_score, check_scoring
+import numpy as np
+from sklearn.metrics import check_scoring
 from sklearn.utils.validation import check_consistent_length
 
-from .._engine.arrays import Rows, moved_to, namespace, to_numpy, widened
+from .._engine.arrays import (
+    Rows,
+    moved_to,
+    namespace,
+    numpy_dtype,
+    to_numpy,
+    widened,
+)
 from .._engine.epochs import prediction
+from .._engine.objective.losses import LOSSES
 from .._engine.rows import copy_of_rows
 from .._engine.types import Dataset, Validation
 from . import array_api, inputs, sample_weights
@@ -122,12 +131,16 @@ class Validator:
     def loss(self, logits):
         """Return the mean loss over the rows, in nats per sample."""
         values, _ = self.problem.loss.value_and_gradient(logits, self.data.y)
-        values, weight = widened(values), self.data.sample_weight
-        xp = namespace(values)
-        if weight is None:
-            return float(xp.mean(values))
-        weight = widened(weight)
-        return float(xp.sum(values * weight) / xp.sum(weight))
+        return mean_of(values, self.data.sample_weight)
+
+
+def mean_of(values, weight):
+    """Return the mean of one value per row as a float, computed where they are."""
+    xp, values = namespace(values), widened(values)
+    if weight is None:
+        return float(xp.mean(values))
+    weight = widened(weight)
+    return float(xp.sum(values * weight) / xp.sum(weight))
 
 
 def validator(problem, data, encoding, scoring, model_at):
@@ -136,19 +149,63 @@ def validator(problem, data, encoding, scoring, model_at):
     `data` are the validation rows, with labels and weights on the host. `scoring` is that
     of the estimators, but not None. `model_at` is a callable theta -> fitted estimator.
     """
-    targets, weight = encoding.targets(data.y), data.sample_weight
-    if weight is not None and callable(scoring):
-        check_takes_weights(scoring)
+    rows, targets = inputs.beside_rows(data), encoding.targets(data.y)
+    is_on_device = array_api.is_foreign(data.X)
+    if scoring == "loss":
+        score = minus_loss
+    elif scoring == "accuracy":
+        score = accuracy_on(rows, moved_to(rows.y, targets), encoding)
+    elif scoring == "neg_log_loss" and is_on_device and not encoding.multilabel:
+        score = minus_log_loss_on(rows, encoding)
+    else:
+        score = scorer_on(data, encoding.labels(targets), scoring, model_at)
+    return Validator(problem, rows, score)
+
+
+def minus_loss(theta, logits, loss):
+    """Return the score of scoring='loss'."""
+    return -loss
+
+
+def accuracy_on(rows, targets, encoding):
+    """Return the accuracy on these rows, as a function of theta, logits and loss.
+
+    It takes less time than scikit-learn's scorer, and is computed on the device.
+    """
 
     def accuracy(theta, logits, loss):
-        decided = to_numpy(encoding.decide(logits))
-        return accuracy_score(targets, decided, sample_weight=weight)
+        is_right = encoding.decide(logits) == targets
+        if is_right.ndim == 2:
+            is_right = namespace(is_right).all(is_right, axis=1)
+        return mean_of(is_right, rows.sample_weight)
 
-    def minus_loss(theta, logits, loss):
-        return -loss
+    return accuracy
 
-    # Few of scikit-learn's metrics support other array libraries: scorers get ndarrays.
-    X, labels = array_api.on_host(data.X), encoding.labels(targets)
+
+def minus_log_loss_on(rows, encoding):
+    """Return scikit-learn's 'neg_log_loss' on rows of a device, as `accuracy_on`.
+
+    Its probabilities are at least eps and at most 1 - eps of their dtype.
+    """
+    value_and_gradient = LOSSES["log_loss", encoding.out_activation].value_and_gradient
+
+    def minus_log_loss(theta, logits, loss):
+        eps = float(np.finfo(numpy_dtype(logits)).eps)
+        values, _ = value_and_gradient(logits, rows.y)
+        values = namespace(values).clip(widened(values), -log1p(-eps), -log(eps))
+        return -mean_of(values, rows.sample_weight)
+
+    return minus_log_loss
+
+
+def scorer_on(data, labels, scoring, model_at):
+    """Return the score of another scorer, as `accuracy_on`.
+
+    Few of scikit-learn's metrics support other array libraries: scorers get ndarrays.
+    """
+    X, weight = array_api.on_host(data.X), data.sample_weight
+    if weight is not None and callable(scoring):
+        check_takes_weights(scoring)
     weights = {} if weight is None else {"sample_weight": weight}
 
     def scored(theta, logits, loss):
@@ -156,8 +213,4 @@ def validator(problem, data, encoding, scoring, model_at):
         scorer = check_scoring(model, scoring)
         return checked_score(scorer(model, X, labels, **weights), scoring)
 
-    data = inputs.beside_rows(data)
-    if scoring == "loss":
-        return Validator(problem, data, minus_loss)
-    # Without a fitted estimator, accuracy takes less time.
-    return Validator(problem, data, accuracy if scoring == "accuracy" else scored)
+    return scored

@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from optimizers import every_optimizer
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.metrics import get_scorer
 
 from sklearn_nn import (
     BackpropMLPClassifier,
@@ -21,8 +22,9 @@ from sklearn_nn import (
     learning_rate_range_test,
     to_onnx,
 )
+from sklearn_nn._data import array_api, validation
 from sklearn_nn._engine import arrays
-from sklearn_nn._engine.epochs import reference
+from sklearn_nn._engine.epochs import prediction, reference
 from sklearn_nn._engine.epochs.optimizers import SGD
 from sklearn_nn._engine.epochs.records import EpochMemory, EpochSettings
 from sklearn_nn._engine.epochs.schedules import SCHEDULES
@@ -199,6 +201,21 @@ def test_predictions_equal_those_of_numpy(at, name, kind, method):
     assert_allclose(predicted, expected, rtol=1e-11, atol=1e-11)
 
 
+@every_method
+@pytest.mark.parametrize("name", ["sgd", "network"])
+def test_rows_are_predicted_in_parts(at, name, method, monkeypatch):
+    model, (X, y, _) = clone(MODELS[name]), rows_of()
+    expected = getattr(clone(model).fit(X, y), method)(X)
+    model.fit(at(X), at(y))
+    # 40 rows, 7 at a time: the last part has 5.
+    width = 6 if name == "network" else 3
+    monkeypatch.setattr(prediction, "NUMBERS_AT_ONCE", 7 * width)
+    n_parts = len(prediction.parts_of(at(X), model._layers()))
+    assert n_parts == 6
+    predicted = arrays.to_numpy(getattr(model, method)(at(X)))
+    assert_allclose(predicted, expected, rtol=1e-11, atol=1e-11)
+
+
 @every_model_and_kind("sgd", "auto", "network")
 def test_score_equals_that_of_numpy(at, name, kind):
     model, (X, y, _) = clone(MODELS[name]), rows_of(kind)
@@ -272,6 +289,51 @@ def test_validation_rows_are_scored_as_with_numpy(at, scoring, solver):
         assert_allclose(getattr(model, curve), getattr(expected, curve), rtol=1e-10)
 
 
+@pytest.mark.parametrize("kind", ["two", "three"])
+@pytest.mark.parametrize("is_weighted", [True, False])
+@either_dtype
+def test_log_loss_of_validation_rows_is_that_of_the_scorer(at, kind, is_weighted, dtype):
+    # With rows so far from the boundary, probabilities are clipped.
+    X, y, weight = rows_of(kind, dtype)
+    X = 20 * X
+    weight = weight if is_weighted else None
+    model = network(scoring="neg_log_loss", learning_rate_init=0.3)
+    model.fit(at(X), at(y), X_val=at(X), y_val=at(y), sample_weight_val=weight)
+    scorer = get_scorer("neg_log_loss")
+    on_host = network().set_state(model.get_state())
+    weights = {} if weight is None else {"sample_weight": weight}
+    # log_loss computes logarithms of probabilities near 1 in the dtype of X.
+    bound = 10 * float(np.finfo(dtype).eps)
+    expected = scorer(on_host, X, y, **weights)
+    assert model.validation_scores_[-1] == pytest.approx(expected, rel=bound, abs=bound)
+
+
+# Not the log-loss of multilabel y, which scikit-learn's scorer defines otherwise.
+@pytest.mark.parametrize(
+    ("scoring", "kind"),
+    [
+        *[(scoring, kind) for scoring in ("loss", "accuracy") for kind in KINDS],
+        *[("neg_log_loss", kind) for kind in ("two", "three")],
+    ],
+)
+def test_usual_scores_copy_neither_rows_nor_logits_to_the_host(
+    at, scoring, kind, monkeypatch
+):
+    X, y, _ = rows_of(kind)
+    shapes, to_numpy = [], arrays.to_numpy
+
+    def recorded(array):
+        if not isinstance(array, np.ndarray):
+            shapes.append(tuple(array.shape))
+        return to_numpy(array)
+
+    X_val, y_val, X, y = at(X[:11]), y[:11], at(X), at(y)
+    for module in (arrays, array_api, validation):
+        monkeypatch.setattr(module, "to_numpy", recorded)
+    network(scoring=scoring).fit(X, y, X_val=X_val, y_val=y_val)
+    assert not [shape for shape in shapes if shape[:1] == (11,)]
+
+
 def test_validation_rows_of_auto_may_be_of_any_library(at):
     X, y, _ = rows_of()
     expected = SGDLogisticClassifier(random_state=0).fit(X, y, X_val=X, y_val=y)
@@ -295,8 +357,8 @@ def test_validation_rows_of_numpy_are_moved_to_the_rows(at, kind):
 def test_rows_and_validation_rows_may_mix_sparse_and_dense(at):
     X, y, _ = rows_of()
     expected = network().fit(X, y, X_val=X, y_val=y).validation_loss_curve_
-    for rows, validation in ((at(X), csr_array(X)), (csr_array(X), at(X))):
-        model = network().fit(rows, y, X_val=validation, y_val=y)
+    for rows, X_val in ((at(X), csr_array(X)), (csr_array(X), at(X))):
+        model = network().fit(rows, y, X_val=X_val, y_val=y)
         assert_allclose(model.validation_loss_curve_, expected, rtol=1e-10)
 
 
