@@ -68,6 +68,7 @@ def assert_same_epochs(
     is_subset=False,
     optimizer=ADAM,
     memory=(),
+    sizes=SIZES,
     **settings,
 ):
     """Assert that two epochs of static steps equal the reference to rounding.
@@ -75,7 +76,7 @@ def assert_same_epochs(
     The second one resumes from the result of the first. In float32, the Scalars of static
     steps are rounded: 100 eps are some ten steps of some ten rounding errors.
     """
-    architecture = network_of(SIZES, activation, fit_intercept)
+    architecture = network_of(sizes, activation, fit_intercept)
     problem = make_problem(architecture=architecture, loss=LOSSES[loss], penalty=penalty)
     settings = make_settings(optimizer=optimizer, **settings)
     data = data_of(at, loss, dtype, is_weighted, is_subset)
@@ -169,6 +170,21 @@ def test_a_given_average_is_continued_or_kept(at, average_from):
     n = network_of(SIZES, "relu").n_parameters
     memory = {"average": at(np.linspace(-1, 1, n)), "n_averaged": 6}
     assert_same_epochs(at, average_from=average_from, memory=memory)
+
+
+@pytest.mark.parametrize("rates", [(0.5, 0.2), (0.0, 0.9), (0.3, 0.0), (0.0, 0.0)])
+@pytest.mark.parametrize("batch_size", [3, 7])
+@either_dtype
+def test_epochs_are_equal_with_dropout(at, rates, batch_size, dtype):
+    assert_same_epochs(
+        at,
+        dtype,
+        sizes=(P, 9, 4, 3),
+        is_ordered=batch_size < N,
+        batch_size=batch_size,
+        dropout=rates,
+        dropout_key=2**100 + 12345,
+    )
 
 
 def test_epochs_are_equal_without_intercepts(at):

@@ -17,6 +17,9 @@ from .static_steps import StaticSteps
 
 # The steps of a run must repay the recording: a step before it, and some 10 milliseconds.
 MIN_STEPS = 50
+# The masks of dropout of an epoch are on the device at once, if they have at most this many
+# bytes: one for each row and hidden unit.
+LARGEST_MASKS = 2**29
 # Only one recording may be under way in a process.
 RECORDING = threading.Lock()
 # The stream of recordings on each device: cuBLAS keeps a work space for each stream.
@@ -41,11 +44,11 @@ class GraphedEpochs:
 
 
 def graphed_epochs(problem, settings, data, n_epochs) -> GraphedEpochs | None:
-    """Return the GraphedEpochs of a run of `n_epochs`, or None if none can be or pays.
-
-    Masks of dropout come from the host, and cannot be recorded.
-    """
-    if not is_on_cuda(data.X) or any(settings.dropout):
+    """Return the GraphedEpochs of a run of `n_epochs`, or None if none can be or pays."""
+    if not is_on_cuda(data.X):
+        return None
+    n_units = sum(problem.architecture.layer_sizes[1:-1]) if any(settings.dropout) else 0
+    if data.n_samples * n_units > LARGEST_MASKS:
         return None
     if n_epochs * max(1, data.n_samples // settings.batch_size) < MIN_STEPS:
         return None

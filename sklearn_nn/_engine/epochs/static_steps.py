@@ -1,15 +1,16 @@
 """Steps that read and write the same arrays, so that one can be recorded and replayed.
 
 A step of reference.py takes arrays and returns new ones. Here it reads theta, slots,
-average and total from buffers, and its results are written there. The order of the rows and
-the Scalars of an epoch are on the device before its first step, and a counter on the device
-tells which batch is next. So all steps on full batches are the same operations on the same
-arrays. If the last batch is shorter, its step is another one.
+average and total from buffers, and its results are written there. The order of the rows,
+the Scalars and the masks of dropout of an epoch are on the device before its first step,
+and a counter on the device tells which batch is next. So all steps on full batches are the
+same operations on the same arrays. If the last batch is shorter, its step is another one.
 """
 
 import numpy as np
 
-from ..arrays import alike, moved_to, namespace, take, widest_float
+from ..arrays import alike, as_type, moved_to, namespace, take, widest_float
+from ..objective import dropout
 from ..rows import copy_of_rows
 from ..types import Dataset
 from . import reference
@@ -17,7 +18,7 @@ from .reference import Iterate, Scalars
 
 
 class StaticSteps:
-    """The buffers of epochs on `data`, and the steps on them, without dropout."""
+    """The buffers of epochs on `data`, and the steps on them."""
 
     def __init__(self, problem, settings, data: Dataset):
         self.problem, self.settings, self.data = problem, settings, data
@@ -42,12 +43,17 @@ class StaticSteps:
         self.scalars = 1 + zeros((n_batches, len(Scalars._fields)), X.dtype)
         self.order = xp.arange(n, dtype=xp.int64, device=X.device)
         self.number = zeros((1,), xp.int64)  # of the next full batch
+        self.first = zeros((1,), xp.int64)
+        self.masks = Masks(problem, settings, self.n_full, self.batch_size, X)
+        self.last_masks = Masks(problem, settings, 1, self.n_rest, X)
 
-    def load(self, iterate: Iterate, order, scalars: list[Scalars]):
-        """Begin an epoch: set the buffers, the order (None: that of the data), the Scalars.
+    def load(self, step, iterate: Iterate, order, scalars: list[Scalars]):
+        """Begin an epoch after `step` steps: set all buffers, order, Scalars and masks.
 
-        Buffers that were used before are overwritten.
+        None as order is that of the data.
         """
+        self.masks.load(step + 1)
+        self.last_masks.load(step + 1 + self.n_full)
         write(self.iterate, iterate)
         if order is not None:
             self.order[...] = moved_to(self.order, order)
@@ -60,7 +66,8 @@ class StaticSteps:
 
     def full_step(self):
         """Take the step on the next full batch."""
-        self.step(self.rows_of_next(), take(self.scalars, self.number)[0, ...])
+        rows, masks = self.rows_of_next(), self.masks.of_batch(self.number)
+        self.step(rows, take(self.scalars, self.number)[0, ...], masks)
         self.number[...] = self.number + 1
 
     def rows_of_next(self):
@@ -74,16 +81,55 @@ class StaticSteps:
     def last_step(self):
         """Take the step on the last batch, of `n_rest` rows."""
         rows = self.order[self.n_full * self.batch_size :]
-        self.step(rows, self.scalars[self.n_full, ...])
+        masks = self.last_masks.of_batch(self.first)
+        self.step(rows, self.scalars[self.n_full, ...], masks)
 
-    def step(self, rows, scalars):
+    def step(self, rows, scalars, masks):
         """Take a step on these rows; `scalars` (3,) are its Scalars."""
         numbers = Scalars(*(scalars[i, ...] for i in range(len(Scalars._fields))))
         batch = copy_of_rows(self.data, rows)
         after = reference.take_step(
-            self.problem, self.settings, self.iterate, batch, numbers
+            self.problem, self.settings, self.iterate, batch, numbers, masks
         )
         write(self.iterate, after)
+
+
+class Masks:
+    """The masks of dropout of an epoch's batches of one size."""
+
+    def __init__(self, problem, settings, n_batches, n_rows, like):
+        self.key, self.rates = settings.dropout_key, settings.dropout
+        self.dtype = like.dtype
+        xp, widths = namespace(like), problem.architecture.layer_sizes[1:-1]
+        # Which units of each layer are kept: a byte each. Without rates there is no mask.
+        self.kept = [
+            xp.zeros((n_batches, n_rows, width), dtype=xp.bool, device=like.device)
+            if rate
+            else None
+            for rate, width in zip(self.rates, widths, strict=False)
+        ]
+
+    def load(self, step):
+        """Draw the masks of the steps from this number on, counted from 1."""
+        for layer, (kept, rate) in enumerate(zip(self.kept, self.rates, strict=True)):
+            if kept is None or 0 in kept.shape:
+                continue
+            drawn = [
+                dropout.kept_units(self.key, step + k, layer, rate, kept.shape[1:])
+                for k in range(kept.shape[0])
+            ]
+            kept[...] = moved_to(kept, np.stack(drawn))
+
+    def of_batch(self, number):
+        """Return the masks of the batch of this number (1,); see `dropout.masks`."""
+        if not self.kept:
+            return None
+        return [
+            None
+            if kept is None
+            else as_type(take(kept, number)[0, ...], self.dtype) * (1 / (1 - rate))
+            for kept, rate in zip(self.kept, self.rates, strict=True)
+        ]
 
 
 def arrays_of(iterate: Iterate) -> list:
@@ -105,7 +151,8 @@ def run_epoch(static: StaticSteps, full_step, last_step, state, order, learning_
     them. Arrays of the new state are copies.
     """
     scalars = reference.scalars_of(static.settings, state, learning_rates)
-    static.load(reference.first_iterate(static.settings, state), order, scalars)
+    iterate = reference.first_iterate(static.settings, state)
+    static.load(state.step, iterate, order, scalars)
     for _ in range(static.n_full):
         full_step()
     if static.n_rest:

@@ -53,9 +53,14 @@ def masks(settings, layer_sizes, step, n_rows, like):
 
 def mask(key, step, layer, rate, shape):
     """Return the mask of one layer, of this shape (n_rows, n_units), in float64."""
+    return np.where(kept_units(key, step, layer, rate, shape), 1 / (1 - rate), 0.0)
+
+
+def kept_units(key, step, layer, rate, shape):
+    """Return which units a mask of this shape keeps, as booleans."""
     numbers = uniform_numbers(key, step, layer, shape[0] * shape[1])
     is_kept = numbers >= np.uint32(min(round(rate * 2**32), 2**32 - 1))
-    return np.where(is_kept, 1 / (1 - rate), 0.0).reshape(shape)
+    return is_kept.reshape(shape)
 
 
 def uniform_numbers(key, step, layer, n):
