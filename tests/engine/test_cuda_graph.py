@@ -96,6 +96,25 @@ def test_models_of_static_steps_equal_those_of_the_reference(name, recorded, mon
     assert_same_models(model, clone(MODELS[name]).fit(X, y, weight))
 
 
+@pytest.mark.parametrize("name", ["adam", "dropout", "no_shuffle"])
+def test_partial_fits_of_static_steps_equal_one_fit_bit_for_bit(name, recorded):
+    X, y, weight = rows_of(n_samples=450)
+    whole, pieces = clone(MODELS[name]).set_params(max_iter=4), clone(MODELS[name])
+    whole.fit(X, y, weight)
+    for _ in range(4):
+        pieces.partial_fit(X, y, classes=[0, 1, 2], sample_weight=weight)
+    assert len(recorded) == 10
+    assert all(map(torch.equal, pieces.coefs_, whole.coefs_))
+    assert pieces.loss_curve_ == whole.loss_curve_
+
+
+def test_a_run_resumes_with_the_order_that_was_drawn_ahead(recorded):
+    X, y, _ = rows_of()
+    whole = network(max_iter=80).fit(X, y)
+    first = network(max_iter=40, warm_start=True).fit(X, y)
+    assert all(map(torch.equal, first.fit(X, y).coefs_, whole.coefs_))
+
+
 def test_all_steps_of_the_run_count(recorded):
     X, y, _ = rows_of()
     network(max_iter=40).fit(X, y)

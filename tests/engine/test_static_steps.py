@@ -88,7 +88,7 @@ def assert_same_epochs(
     for seed in range(2):
         order = np.random.RandomState(seed).permutation(N) if is_ordered else None
         state, objective = static_steps.run_epoch(
-            static, static.full_step, static.last_step, state, order, rates
+            static, (static.full_step, static.last_step), state, order, rates
         )
         expected, expected_objective = reference.run_epoch(
             problem, settings, expected, data, order, rates
@@ -203,7 +203,7 @@ def test_arrays_of_a_state_do_not_change_in_the_next_epoch(at):
 
     def after(state):
         return static_steps.run_epoch(
-            static, static.full_step, static.last_step, state, None, [0.1] * 3
+            static, (static.full_step, static.last_step), state, None, [0.1] * 3
         )[0]
 
     def arrays(state):

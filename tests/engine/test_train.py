@@ -48,6 +48,17 @@ def make_state(settings, dtype=np.float64):
     return TrainingState(theta, random_state, memory=memory)
 
 
+def test_orders_drawn_ahead_are_the_same_orders():
+    settings, data, state = make_settings(), make_data(), make_state(make_settings())
+    plain, other = (training.Orders(settings, data, state.random_state) for _ in range(2))
+    for n_ahead in (0, 1, 2, 0, 1):
+        for _ in range(n_ahead):
+            other.draw_ahead()
+        for one, another in zip(plain.random_state(), other.random_state(), strict=True):
+            np.testing.assert_array_equal(one, another)
+        np.testing.assert_array_equal(plain.draw(), other.draw())
+
+
 def train(settings, state, data, n_epochs, **kwargs):
     """Train from the given state."""
     return training.train_in_epochs(

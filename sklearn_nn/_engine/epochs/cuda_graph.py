@@ -36,10 +36,11 @@ class GraphedEpochs:
         n_last = n_epochs * (self.static.n_rest > 0)
         self.last_step = replay_of(self.static, self.static.last_step, n_last)
 
-    def run_epoch(self, state, order, learning_rates):
-        """Return the result of `reference.run_epoch`."""
+    def run_epoch(self, state, order, learning_rates, meanwhile=None):
+        """Return the result of `reference.run_epoch`; see `static_steps.run_epoch`."""
+        steps = self.full_step, self.last_step
         return static_steps.run_epoch(
-            self.static, self.full_step, self.last_step, state, order, learning_rates
+            self.static, steps, state, order, learning_rates, meanwhile
         )
 
 
@@ -57,7 +58,8 @@ def graphed_epochs(problem, settings, data, n_epochs) -> GraphedEpochs | None:
     except RuntimeError as error:
         warnings.warn(
             "The training step could not be recorded as a CUDA graph. Training runs its "
-            f"operations one by one: the same result, but slower. PyTorch: {error}",
+            "operations one by one: the same result, but slower. PyTorch: "
+            + str(error).split("\n")[0],
             RuntimeWarning,
             stacklevel=2,
         )

@@ -144,12 +144,13 @@ def write(buffers: Iterate, iterate: Iterate):
         buffer[...] = array
 
 
-def run_epoch(static: StaticSteps, full_step, last_step, state, order, learning_rates):
-    """Return the result of `reference.run_epoch`, computed by these steps of `static`.
+def run_epoch(static: StaticSteps, steps, state, order, learning_rates, meanwhile=None):
+    """Return the result of `reference.run_epoch`; arrays of the new state are copies.
 
-    The arguments `full_step` and `last_step` are the methods of `static`, or replays of
-    them. Arrays of the new state are copies.
+    `steps` are the methods `full_step` and `last_step` of `static`, or replays of them.
+    `meanwhile` is called while the device computes.
     """
+    full_step, last_step = steps
     scalars = reference.scalars_of(static.settings, state, learning_rates)
     iterate = reference.first_iterate(static.settings, state)
     static.load(state.step, iterate, order, scalars)
@@ -157,6 +158,8 @@ def run_epoch(static: StaticSteps, full_step, last_step, state, order, learning_
         full_step()
     if static.n_rest:
         last_step()
+    if meanwhile is not None:
+        meanwhile()
     theta, slots, average, total = static.iterate
     iterate = Iterate(
         theta=copied(theta),

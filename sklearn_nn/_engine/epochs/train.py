@@ -74,13 +74,14 @@ class EpochTraining:
         self.null_loss = problem.null_loss
         self.limit = divergence.DIVERGED * self.null_loss
         self.epochs_per_call = epochs_per_call(problem, settings, data)
+        self.n_epochs = n_epochs
         self.start, self.completed = None, None  # TrainingStates
-        self.rng, self.n_drawn = None, 0  # of orders, if they are drawn
+        self.orders, self.n_drawn = None, 0
 
     def begin(self, state):
         """Set the generator of orders to the state's."""
         self.start = state
-        self.rng = generator_of_orders(self.settings, self.data, state.random_state)
+        self.orders = Orders(self.settings, self.data, state.random_state)
         self.n_drawn = 0
 
     def reason_to_end(self, state):
@@ -96,12 +97,18 @@ class EpochTraining:
         problem, settings, data = self.problem, self.settings, self.data
         n_epochs = min(n_most, self.epochs_per_call)
         self.n_drawn += n_epochs
-        order = draw_order(settings, data, self.rng)
+        order = self.orders.draw()
         rates = learning_rates(settings, state, data, n_epochs)
         if self.graphs is None:
             new, objectives = run_epochs(problem, settings, state, data, order, rates)
         else:
-            new, objective = self.graphs.run_epoch(state, order, rates.tolist())
+            is_last = state.epoch + 1 == self.start.epoch + self.n_epochs
+            new, objective = self.graphs.run_epoch(
+                state,
+                order,
+                rates.tolist(),
+                meanwhile=None if is_last else self.orders.draw_ahead,
+            )
             objectives = [objective]
         if n_epochs > 1 and not divergence.is_sound(new, objectives, self.limit):
             return self.advance(state, 1)
@@ -115,7 +122,7 @@ class EpochTraining:
 
         Reading it takes as long as an epoch of few rows.
         """
-        if self.rng is None or state is self.completed:
+        if not draws_order(self.settings, self.data) or state is self.completed:
             return state
         n_epochs = state.epoch - self.start.epoch
         if n_epochs < self.n_drawn:
@@ -123,8 +130,8 @@ class EpochTraining:
             self.begin(self.start)
             while self.n_drawn < n_epochs:
                 self.n_drawn += 1
-                draw_order(self.settings, self.data, self.rng)
-        self.completed = replace(state, random_state=self.rng.get_state())
+                self.orders.draw()
+        self.completed = replace(state, random_state=self.orders.random_state())
         return self.completed
 
     def finish(self, state, curves):
@@ -132,6 +139,32 @@ class EpochTraining:
         rate = curves.learning_rates[-1]
         divergence.check_end(self.problem, state, self.data, self.limit, rate)
         return curves.objectives[-1], None
+
+
+class Orders:
+    """The orders of the rows in coming epochs, one after the other."""
+
+    def __init__(self, settings, data, random_state):
+        self.settings, self.data = settings, data
+        self.rng = generator_of_orders(settings, data, random_state)
+        self.ahead = None  # the next order, and the generator's state before it
+
+    def draw(self):
+        """Return the order of the next epoch; see `draw_order`."""
+        if self.ahead is None:
+            return draw_order(self.settings, self.data, self.rng)
+        (order, _), self.ahead = self.ahead, None
+        return order
+
+    def draw_ahead(self):
+        """Draw the next order already: of a million rows it takes as long as an epoch."""
+        if self.rng is not None and self.ahead is None:
+            before = self.rng.get_state()
+            self.ahead = draw_order(self.settings, self.data, self.rng), before
+
+    def random_state(self):
+        """Return the generator's state after the last order that `draw` returned."""
+        return self.rng.get_state() if self.ahead is None else self.ahead[1]
 
 
 def run_epochs(problem, settings, state, data, order, rates):
