@@ -389,7 +389,7 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         return self._log_proba(X, "predict_log_proba")
 
     def _log_proba(self, X, method):
-        """Return the result of `predict_log_proba`, called by this method of the user's."""
+        """Return the result of `predict_log_proba`; the user called `method`."""
         check_is_fitted(self)
         X = readable(X)
         array_api.check_same_place(self, X, self.oof_predict_proba_, method)

@@ -167,21 +167,21 @@ def graph_of_folds(estimator, rows):
         names = table.add_columns(graph, schema, rows[0])
     numbers = table.add_numbers(graph, schema, names)
     codes = table.add_codes(graph, schema, names)
-    n_classes, probas = len(estimator.classes_), []
+    classes, probas = to_numpy(estimator.classes_), []
     pairs = zip(estimator.encoders_, estimator.estimators_, strict=True)
     for k, (encoder, network) in enumerate(pairs):
         graph.scope = f"network {k}: "
         encoded = table.add_encoded(graph, encoder, numbers, codes)
         logits = add_logits(graph, encoded, network)
         probas.append(
-            table.add_probabilities_of(graph, logits, n_classes, estimator.temperature_)
+            table.add_probabilities_of(graph, logits, len(classes), estimator.temperature_)
         )
     graph.scope = "mean: "
     n_networks = graph.constant("n_networks", np.array(float(len(probas))))
     mean = graph.add("Div", graph.add("Sum", *probas), n_networks)
     index = graph.add("ArgMax", mean, axis=1, keepdims=0)
-    classes = graph.constant("classes", onnx_labels(estimator.classes_))
-    graph.add("Gather", classes, index, output="label")
+    labels = graph.constant("classes", onnx_labels(classes))
+    graph.add("Gather", labels, index, output="label")
     graph.add("Cast", mean, to=np.float32, output="probabilities")
     return graph
 

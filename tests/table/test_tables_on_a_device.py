@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
-from sklearn_nn import BackpropMLPClassifierCV
+from sklearn_nn import BackpropMLPClassifierCV, to_onnx
 from sklearn_nn._engine import arrays
 from sklearn_nn._table.encoder import fit_encoder
 from sklearn_nn._table.quantiles import weighted_quantiles
@@ -153,6 +153,13 @@ def test_pickled_and_stored_models_predict_the_same(at):
     assert all(type(array) is np.ndarray for array in state.values())
     on_host = model_of().set_state(state)
     assert_allclose(on_host.predict_proba(X), expected, rtol=0, atol=1e-5)
+
+
+def test_onnx_graph_equals_that_of_the_numpy_model(at):
+    pytest.importorskip("onnx")
+    X, y, _ = rows_of()
+    graphs = [to_onnx(model_of().fit(place(X), place(y))) for place in (at, np.asarray)]
+    assert len({str(graph.graph.node) for graph in graphs}) == 1
 
 
 def test_infinite_values_are_an_error(at):
