@@ -19,7 +19,6 @@ from ._engine.objective.penalties import PENALTIES
 from ._engine.types import Architecture, Layer
 from ._monitoring.callbacks import with_callbacks
 from ._parameters import CONSTRAINTS, ClassSettings, Interval, StrOptions
-from ._predictor import with_short_names
 
 
 def dense(coef):
@@ -27,7 +26,6 @@ def dense(coef):
     return coef.toarray() if issparse(coef) else array_api.own(coef)
 
 
-@with_short_names
 class SGDLogisticClassifier(GradientClassifier):
     """Logistic regression, binary or softmax, without tuning or by gradient descent.
 

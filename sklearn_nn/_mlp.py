@@ -21,7 +21,6 @@ from ._engine.types import Architecture, Layer
 from ._methods import method_of
 from ._monitoring.callbacks import with_callbacks
 from ._parameters import CONSTRAINTS, ClassSettings, Interval, StrOptions
-from ._predictor import with_short_names
 
 # Other names of activations.
 SYNONYMS = {"swish": "silu"}
@@ -37,7 +36,6 @@ def has_partial_fit(estimator):
     return True
 
 
-@with_short_names
 class BackpropMLPClassifier(GradientClassifier):
     """Multilayer perceptron, trained by backpropagation.
 
