@@ -104,12 +104,12 @@ def xgboost(seed, frame):
     )
 
 
-def pytabkit(name):
+def pytabkit(name, **parameters):
     """Return the function (seed, frame) -> classifier of this name in pytabkit."""
 
     def make(seed, frame):
         classifier = getattr(import_module("pytabkit"), name)
-        return classifier(random_state=seed, device="cpu", n_threads=1)
+        return classifier(random_state=seed, device="cpu", n_threads=1, **parameters)
 
     return make
 
@@ -125,6 +125,7 @@ PEERS = {
     "LightGBM": (lightgbm, "lightgbm"),
     "XGBoost": (xgboost, "xgboost"),
     "RealMLP_TD_S": (pytabkit("RealMLP_TD_S_Classifier"), "pytabkit"),
+    "RealMLP_TD_S, 5 folds": (pytabkit("RealMLP_TD_S_Classifier", n_cv=5), "pytabkit"),
     "TabM": (pytabkit("TabM_D_Classifier"), "pytabkit"),
 }
 
