@@ -9,6 +9,7 @@ from ._logistic import SGDLogisticClassifier
 from ._mlp import BackpropMLPClassifier
 from ._mlp_cv import BackpropMLPClassifierCV
 from ._onnx.export import to_onnx
+from ._onnx.registration import register_onnx_converters
 from ._show_versions import show_versions
 from ._version import __version__ as __version__
 
@@ -21,6 +22,7 @@ __all__ = [
     "WeightsDisplay",
     "check_gradient",
     "learning_rate_range_test",
+    "register_onnx_converters",
     "show_versions",
     "to_onnx",
 ]

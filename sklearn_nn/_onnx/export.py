@@ -66,6 +66,11 @@ def to_onnx(estimator: BaseEstimator, X: Any = None):
         If a numeric label is not an integer of 64 bits, a column has the name of an output,
         or skl2onnx cannot convert a step.
 
+    See Also
+    --------
+    register_onnx_converters : For estimators of scikit-learn that contain these, such as a
+        VotingClassifier.
+
     Notes
     -----
     The graph casts X to the dtype of the model, usually float64; a model trained on float32
@@ -118,28 +123,30 @@ def exportable(estimator):
     raise TypeError(
         "to_onnx needs a fitted SGDLogisticClassifier, BackpropMLPClassifier or "
         "BackpropMLPClassifierCV, or a Pipeline or a fitted search that ends in one; got "
-        f"{type(estimator).__name__}. Convert estimators of other packages with skl2onnx."
+        f"{type(estimator).__name__}. Convert estimators of other packages with skl2onnx, "
+        "which knows those of this one after register_onnx_converters()."
     )
 
 
-def check_is_installed(package):
-    """Raise ImportError unless the package can be imported."""
+def check_is_installed(package, caller="to_onnx"):
+    """Raise ImportError unless the package, which `caller` needs, can be imported."""
     try:
         importlib.import_module(package)
     except ImportError as error:
         raise ImportError(
-            f"to_onnx needs {package}: pip install 'sklearn_nn[onnx]'."
+            f"{caller} needs {package}: pip install 'sklearn_nn[onnx]'."
         ) from error
 
 
-def graph_of(estimator, rows=None):
+def graph_of(estimator, rows=None, out=np.float32, raw_scores=False):
     """Return the Graph from the inputs to 'label' and 'probabilities'.
 
     `rows` are name and dtype of the only input, the output of other steps; None for the
-    inputs of the estimator alone.
+    inputs of the estimator alone. The probabilities are of dtype `out`; with `raw_scores`,
+    they are the values of `decision_function` instead, in two columns for two classes.
     """
     if isinstance(estimator, BackpropMLPClassifierCV):
-        return graph_of_folds(estimator, rows)
+        return graph_of_folds(estimator, rows, out, raw_scores)
     encoding = estimator._checkpoint.encoding
     layers = layers_of(estimator)
     graph = Graph(np.result_type(layers[0].weight, np.float32))
@@ -149,11 +156,12 @@ def graph_of(estimator, rows=None):
     a = name if graph.dtype == dtype else graph.add("Cast", name, to=graph.dtype)
     logits = add_logits(graph, a, estimator)
     add_label(graph, logits, encoding)
-    add_probabilities(graph, logits, encoding)
+    scores = (add_raw_scores if raw_scores else add_probabilities)(graph, logits, encoding)
+    graph.add("Cast", scores, to=out, output="probabilities")
     return graph
 
 
-def graph_of_folds(estimator, rows):
+def graph_of_folds(estimator, rows, out, raw_scores):
     """Return the Graph of networks for a table, the mean of their probabilities."""
     graph = Graph(np.float32)
     schema = estimator.encoders_[0].schema
@@ -182,7 +190,8 @@ def graph_of_folds(estimator, rows):
     index = graph.add("ArgMax", mean, axis=1, keepdims=0)
     labels = graph.constant("classes", onnx_labels(classes))
     graph.add("Gather", labels, index, output="label")
-    graph.add("Cast", mean, to=np.float32, output="probabilities")
+    scores = table.add_log_odds(graph, mean, len(classes)) if raw_scores else mean
+    graph.add("Cast", scores, to=out, output="probabilities")
     return graph
 
 
@@ -231,16 +240,27 @@ def onnx_labels(classes):
     return integers
 
 
+def label_output(estimator):
+    """Return the labels in a type of ONNX, and [number of columns] of 'label' or []."""
+    labels = onnx_labels(to_numpy(estimator.classes_))  # multilabel: column numbers
+    is_multilabel = hasattr(estimator, "_checkpoint") and (
+        estimator._checkpoint.encoding.multilabel
+    )
+    return labels, [len(labels)] if is_multilabel else []
+
+
 def add_probabilities(graph, logits, encoding):
-    """Add the output 'probabilities', as `predict_proba` computes it from logits."""
+    """Add what `predict_proba` computes from logits; return its name."""
     if encoding.out_activation == "softmax":
-        proba = graph.add("Softmax", logits, axis=1)
-    elif encoding.multilabel:
-        proba = graph.add("Sigmoid", logits)
-    else:
-        both = graph.add("Concat", graph.add("Neg", logits), logits, axis=1)
-        proba = graph.add("Sigmoid", both)
-    graph.add("Cast", proba, to=np.float32, output="probabilities")
+        return graph.add("Softmax", logits, axis=1)
+    return graph.add("Sigmoid", add_raw_scores(graph, logits, encoding))
+
+
+def add_raw_scores(graph, logits, encoding):
+    """Add a logit for each class (N, n_classes), of both for two; return their name."""
+    if encoding.out_activation == "softmax" or encoding.multilabel:
+        return logits
+    return graph.add("Concat", graph.add("Neg", logits), logits, axis=1)
 
 
 def to_model_proto(graph, estimator):
@@ -252,11 +272,7 @@ def to_model_proto(graph, estimator):
         return helper.make_tensor_value_info(name, kind, ["N", *columns])
 
     nodes, constants = onnx_parts(graph)
-    labels = onnx_labels(to_numpy(estimator.classes_))  # multilabel: column numbers
-    is_multilabel = hasattr(estimator, "_checkpoint") and (
-        estimator._checkpoint.encoding.multilabel
-    )
-    label_columns = [len(labels)] if is_multilabel else []
+    labels, label_columns = label_output(estimator)
     domains = {DOMAINS[node[0]] for node in graph.nodes if node[0] in DOMAINS}
     model = helper.make_model(
         helper.make_graph(

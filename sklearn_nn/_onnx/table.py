@@ -161,3 +161,12 @@ def add_probabilities_of(graph, logits, n_classes, temperature):
         logits = graph.add("Concat", graph.add("Sub", logits, logits), logits, axis=1)
     divisor = graph.constant("temperature", np.array(temperature))
     return graph.add("Softmax", graph.add("Div", logits, divisor), axis=1)
+
+
+def add_log_odds(graph, proba, n_classes):
+    """Add the logarithm of probabilities, for two classes their log odds of each."""
+    log_proba = graph.add("Log", proba)
+    if n_classes != 2:
+        return log_proba
+    swap = graph.constant("swap", np.array([[1.0, -1.0], [-1.0, 1.0]]))
+    return graph.add("MatMul", log_proba, swap)

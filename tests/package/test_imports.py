@@ -90,6 +90,7 @@ OPTIONAL = {
     "_display.pyplot": {"matplotlib"},
     "_onnx.export": {"onnx"},
     "_onnx.graph": {"onnx"},
+    "_onnx.registration": {"onnx", "skl2onnx"},
     "_onnx.steps": {"onnx", "skl2onnx"},
     "dask": {"dask", "distributed"},
     "dask._blocks": {"dask"},
