@@ -658,7 +658,8 @@ def test_epoch_reads_only_one_number_from_the_device(at, monkeypatch):
         return real_float(self)
 
     for method in ("__bool__", "__int__", "__index__"):
-        monkeypatch.setattr(kind, method, read)
+        if hasattr(kind, method):  # CuPy's have no __index__
+            monkeypatch.setattr(kind, method, read)
     monkeypatch.setattr(kind, "__float__", counted)
     epoch_of(at, penalty=PENALTIES["elasticnet"](0.01, 0.5), max_gradient_norm=1.0)
     assert len(n_read) == 1

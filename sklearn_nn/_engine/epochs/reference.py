@@ -206,5 +206,10 @@ def running_mean(mean, value, n):
 
     In the widest float: in float32, rounding would lose the n-th value's share if n is
     large. An infinite n returns the mean as it is, unless a value is not finite.
+
+    PyTorch on a GPU multiplies by the reciprocal of a Python number, but divides by an
+    array, which n is in a replayed step: both must give the same bits.
     """
+    if isinstance(n, float) and not isinstance(mean, np.ndarray):
+        n = namespace(mean).full((), n, dtype=mean.dtype, device=mean.device)
     return mean + (value - mean) / n
