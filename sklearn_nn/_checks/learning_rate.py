@@ -20,8 +20,6 @@ SMOOTHING = 0.9
 DIVERGED = 4.0
 # The suggestion is the rate of the lowest loss divided by this, as in fastai.
 DIVISOR = 10.0
-
-
 # Lines of a report, without those about the lowest loss.
 ROWS_OF_REPORT = 9
 

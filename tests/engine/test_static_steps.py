@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from devices import DEVICES, arrays_at
 from networks import network_of, random_theta
 from optimizers import every_optimizer
 from small_problems import make_problem, make_settings
@@ -24,15 +25,10 @@ ELASTIC_NET = PENALTIES["elasticnet"](0.1, 0.5)
 either_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
-@pytest.fixture(params=["numpy", "array_api_strict", "torch"])
+@pytest.fixture(params=["numpy", *DEVICES])
 def at(request):
-    """Return a function ndarray -> array of a library, on a separate device if it has one.
-
-    Arrays of array-api-strict that stay on the host raise errors.
-    """
-    xp = pytest.importorskip(request.param)
-    device = xp.Device("device1") if request.param == "array_api_strict" else "cpu"
-    return lambda array: xp.asarray(array, device=device)
+    """Return a function ndarray -> array of NumPy, or of another library on a device."""
+    return np.asarray if request.param == "numpy" else arrays_at(request.param)
 
 
 def data_of(at, loss, dtype, is_weighted=True, is_subset=False):
@@ -217,7 +213,7 @@ def test_arrays_of_a_state_do_not_change_in_the_next_epoch(at):
         assert np.max(np.abs(to_numpy(new) - expected)) > 0
 
 
-@pytest.mark.parametrize("at", ["array_api_strict", "torch"], indirect=True)
+@pytest.mark.parametrize("at", ["array_api_strict:device1", "torch:cpu"], indirect=True)
 def test_a_step_reads_no_number_of_the_device(at, monkeypatch):
     kind = type(at(np.zeros(1)))
     problem = make_problem(

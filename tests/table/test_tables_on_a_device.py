@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
+from devices import DEVICES, arrays_at
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
@@ -15,8 +16,6 @@ from sklearn_nn._table.encoder import fit_encoder
 from sklearn_nn._table.quantiles import weighted_quantiles
 from sklearn_nn._table.schema import read_new
 
-# With a separate device of array-api-strict, arrays that stay on the host raise errors.
-DEVICES = {"array_api_strict": "device1", "torch": "cpu"}
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
 
@@ -30,11 +29,7 @@ def dispatch():
 @pytest.fixture(params=DEVICES)
 def at(request):
     """Return a function ndarray -> array of another library, on a separate device."""
-    xp = pytest.importorskip(request.param)
-    device = DEVICES[request.param]
-    if request.param == "array_api_strict":
-        device = xp.Device(device)
-    return lambda array: xp.asarray(np.asarray(array), device=device)
+    return arrays_at(request.param)
 
 
 def rows_of(n_classes=3, dtype=np.float64):

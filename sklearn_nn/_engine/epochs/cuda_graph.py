@@ -1,7 +1,7 @@
 """Epochs in a CUDA graph, for tensors of PyTorch on a CUDA device.
 
-A step of a network of usual size is about sixty small operations, and a GPU computes most
-of them faster than Python starts them. PyTorch records the operations of one step; then
+A step of a network of usual size is dozens of small operations, and a GPU computes most of
+them faster than Python starts them. PyTorch records the operations of one step; then
 one call replays all of them.
 """
 
