@@ -22,7 +22,7 @@ from ._folds.out_of_fold import out_of_fold
 from ._folds.splits import splits_of
 from ._mlp import BackpropMLPClassifier
 from ._monitoring.callbacks import CallbackSupportMixin, FoldTasks, with_callbacks
-from ._parameters import CONSTRAINTS, StrOptions
+from ._parameters import CONSTRAINTS, Interval, StrOptions
 from ._storage import fold_contents, persistence
 from ._table.schema import readable
 from ._training import generator_of
@@ -33,11 +33,11 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
     """Networks for a table as it is, one for each fold of a cross-validation.
 
     Takes data frames or arrays with numbers of any scale, categories, and missing values,
-    and needs no tuning. For each fold it encodes the columns, trains a
-    BackpropMLPClassifier for a whole cycle of learning rates, and keeps the epoch of least
-    log-loss on the held-out rows [1]_. Probabilities are means over the networks, whose
-    logits are divided by a temperature that out-of-fold predictions choose. `cv_log_loss_`
-    and `cv_score_` say what to expect on new rows, without a test set.
+    and needs no tuning. For each fold it encodes the columns, adds the votes of randomised
+    trees, trains a BackpropMLPClassifier for a whole cycle of learning rates, and keeps the
+    epoch of least log-loss on the held-out rows [1]_. Probabilities are means over the
+    networks, whose logits are divided by a temperature that out-of-fold predictions choose.
+    `cv_log_loss_` and `cv_score_` say what to expect on new rows, without a test set.
 
     Parameters
     ----------
@@ -69,12 +69,16 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
     learning_rate_init : float, default=0.005
         Peak of the cycle of learning rates ('one_cycle' [4]_), > 0.
 
-    max_iter : int, default=80
+    max_iter : int, default=40
         Number of epochs of the cycle.
 
     batch_size : int or {'auto', 'full'}, default='auto'
         Rows per step. 'auto' is a sixteenth of the training rows, at least 16 and at most
         256; 'full' is all.
+
+    n_trees : int, default=100
+        Number of randomised trees of each fold, >= 0, whose votes its network reads beside
+        the columns; see Notes. With 0 there are none, and the model is continuous.
 
     cv : int, splitter, iterable or None, default=5
         How to divide the rows into folds, with a network each. None is 5:
@@ -154,6 +158,13 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
     0 below the bin, 1 above it, and linear between [5]_. Tables with more than 100 columns
     of numbers, and sparse ones, have no bins. Categories are one-hot. See `encoders_`.
 
+    A network learns slowly that several columns must be beyond thresholds at once, and
+    trees find it. So the last columns are the shares of the votes of `n_trees` randomised
+    trees [6]_ for each class. On a training row only those trees vote whose bootstrap
+    sample left it out, so that the network learns how far votes on new rows can be trusted
+    (stacked generalization [7]_). With `groups`, samples are drawn by group. Sparse tables
+    have no votes. For categories with more than 50 levels, trees see only the numbers.
+
     `cv_log_loss_` and `cv_score_` are those of single networks. The mean of all networks,
     which predicts, is usually a little better.
 
@@ -180,6 +191,10 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
        using large learning rates", 2018, https://arxiv.org/abs/1708.07120
     .. [5] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical features
        in tabular deep learning", NeurIPS 2022, https://arxiv.org/abs/2203.05556
+    .. [6] P. Geurts, D. Ernst and L. Wehenkel, "Extremely randomized trees", Machine
+       Learning 63, 2006, https://doi.org/10.1007/s10994-006-6226-1
+    .. [7] D. Wolpert, "Stacked generalization", Neural Networks 5, 1992,
+       https://doi.org/10.1016/S0893-6080(05)80023-1
 
     Examples
     --------
@@ -201,6 +216,7 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
             name: CONSTRAINTS[name]
             for name in ("alpha", "learning_rate_init", "max_iter", "batch_size")
         },
+        "n_trees": [Interval(Integral, 0, None, closed="left")],
         "cv": ["cv_object"],
         "calibrate": ["boolean"],
         "categorical_features": [StrOptions({"from_dtype"}), "array-like", None],
@@ -218,8 +234,9 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         dropout: float | Sequence[float] = 0.15,
         alpha: float = 0.02,
         learning_rate_init: float = 0.005,
-        max_iter: int = 80,
+        max_iter: int = 40,
         batch_size: int | str = "auto",
+        n_trees: int = 100,
         cv: Any = 5,
         calibrate: bool = True,
         categorical_features: str | ArrayLike | None = "from_dtype",
@@ -235,6 +252,7 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
         self.batch_size = batch_size
+        self.n_trees = n_trees
         self.cv = cv
         self.calibrate = calibrate
         self.categorical_features = categorical_features
@@ -296,6 +314,7 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         with unchanged_on_error(self):
             data = training_data(self, X, y, sample_weight)
             params = split_params_of(self, params, sample_weight, data)
+            data = data._replace(groups=params.get("groups"))
             rng = generator_of(self)
             splits = splits_of(self.cv, data, params, seed=rng.randint(2**31 - 1))
             seeds = rng.randint(2**31 - 1, size=len(splits))

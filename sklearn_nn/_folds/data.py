@@ -25,6 +25,7 @@ class TrainingData(NamedTuple):
     weight: Any  # (n_rows,) sample times class weight, see `numbers_of_rows`; or None
     kept: Any  # (n_rows,) their numbers among the user's rows, None for all
     n_samples: int  # number of the user's rows
+    groups: Any = None  # (n_rows,), or None
     like: Any = array_api.NUMPY  # fitted attributes get its library and device
 
     @property

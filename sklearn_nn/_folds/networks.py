@@ -2,13 +2,14 @@
 
 from typing import NamedTuple
 
+import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._engine.threads import one_blas_thread
 from .._mlp import BackpropMLPClassifier
 from .._monitoring.monitors import MonitorList
 from .._monitoring.printing import Printer
-from .._table.encoder import TableEncoder, fit_encoder
+from .._table.encoder import TableEncoder, fit_encoder, with_forest
 from .data import TrainingData
 from .splits import Split
 from .training import HeldOut, Rows, train_fold
@@ -71,23 +72,18 @@ def fit_folds(estimator, data: TrainingData, splits, seeds, tasks) -> list[Fold]
 
 def fit_fold(estimator, data: TrainingData, split: Split, seed, monitors) -> Fold:
     """Return the fitted Fold of this split."""
-    encoder = fit_encoder(
-        data.schema,
-        data.table.take(split.training),
-        data.labels[split.training],
-        None if data.weight is None else data.weight[split.training],
-    )
+    encoder, votes = encoder_of(estimator, data, split.training, seed)
 
-    def rows_of(numbers):
+    def rows_of(numbers, votes=None):
         weight = None if data.weight is None else data.weight[numbers]
-        encoded = encoder.encode(data.table.take(numbers))
+        encoded = encoder.encode(data.table.take(numbers), votes)
         return Rows(encoded, data.labels[numbers], weight)
 
     n_classes = len(data.encoding.classes)
     held_out = HeldOut(rows_of(split.held_out), split.is_judged, n_classes)
     network = network_of(estimator, seed, len(split.training))
     monitor = MonitorList(monitors) if monitors else None
-    training = rows_of(split.training)
+    training = rows_of(split.training, votes)
     train_fold(network, data.encoding, training, held_out, monitor)
     if monitor is not None:
         monitor.end()
@@ -95,6 +91,30 @@ def fit_fold(estimator, data: TrainingData, split: Split, seed, monitors) -> Fol
     if errors:
         raise errors[0]
     return Fold(split, encoder, network, held_out)
+
+
+def encoder_of(estimator, data: TrainingData, training, seed):
+    """Return the encoder of these training rows, and votes on them for `encode`."""
+    table, labels = data.table.take(training), data.labels[training]
+    weight = None if data.weight is None else data.weight[training]
+    encoder = fit_encoder(data.schema, table, labels, weight)
+    if estimator.n_trees == 0:
+        return encoder, None
+    units = None
+    if data.groups is not None:
+        units = np.unique(data.groups[training], return_inverse=True)[1]
+    of_classes = np.bincount(labels, weight, minlength=len(data.encoding.classes))
+    shares = (of_classes / of_classes.sum()).astype(np.float32)
+    return with_forest(
+        encoder,
+        table,
+        labels,
+        shares,
+        n_trees=estimator.n_trees,
+        seed=seed,
+        weight=weight,
+        units=units,
+    )
 
 
 def logits_of(network, X):

@@ -122,6 +122,20 @@ cdef extern from "kernels.h" nogil:
     int available_kernels(int is_double, const c_kernels **found) noexcept
 
 
+cdef extern from "forest.h" nogil:
+    struct c_forest "forest":
+        int64_t n_trees, n_classes
+        const int *root
+        const int *column
+        const int *left
+        const int *right
+        const int *vote
+        const float *threshold
+
+    void c_count_votes "count_votes"(
+        const c_forest *, int64_t, int64_t, const float *, int *) noexcept
+
+
 # The names of Python's registries and functions, to the numbers of kernels.h. Python trains
 # on reference.py if a name is missing here.
 ACTIVATIONS = {
@@ -429,3 +443,25 @@ def learn(
     if failed:
         raise MemoryError("Not enough memory for the arrays of one batch of rows.")
     return chunk.objective
+
+
+def count_votes(
+    root, column, threshold, left, right, vote,  # IN     arrays of a Forest
+    X,       # IN     (n_rows, n_columns) float32 in C order
+    counts,  # IN-OUT (n_rows, n_classes) int32
+):
+    """Add the votes of all trees to `counts`."""
+    cdef c_forest forest
+    cdef int64_t n_rows = X.shape[0], n_columns = X.shape[1]
+    cdef const float *c_X = <const float *> address(X)
+    cdef int *c_counts = <int *> address(counts)
+    forest.n_trees = root.shape[0]
+    forest.n_classes = counts.shape[1]
+    forest.root = <const int *> address(root)
+    forest.column = <const int *> address(column)
+    forest.left = <const int *> address(left)
+    forest.right = <const int *> address(right)
+    forest.vote = <const int *> address(vote)
+    forest.threshold = <const float *> address(threshold)
+    with nogil:
+        c_count_votes(&forest, n_rows, n_columns, c_X, c_counts)

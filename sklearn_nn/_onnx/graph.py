@@ -12,7 +12,7 @@ import numpy as np
 # Of 2022; onnxruntime reads them since 1.12.
 OPSET, IR_VERSION = 17, 8
 # Operators of other domains, and the version of the domain.
-DOMAINS = {"LabelEncoder": "ai.onnx.ml"}
+DOMAINS = dict.fromkeys(("LabelEncoder", "TreeEnsembleRegressor"), "ai.onnx.ml")
 ML_OPSET = 3
 
 

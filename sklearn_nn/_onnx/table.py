@@ -7,6 +7,7 @@ networks in float32, and averages their probabilities in float64.
 import numpy as np
 
 from .._table.encoder import CLIP
+from .._table.forest import SCALE
 
 # z^2 must not overflow; such a z is far beyond the clip.
 LARGEST = 1e100
@@ -100,9 +101,43 @@ def add_code(graph, name, vocabulary):
 def add_encoded(graph, encoder, numbers, codes):
     """Add the encoded rows (N, n_columns) in float32; return their name."""
     parts = [] if numbers is None else add_encoded_numbers(graph, encoder, numbers)
+    of_numbers = len(parts)
     for k, code in enumerate(codes):
         parts.append(add_encoded_category(graph, encoder, k, code))
+    if len(encoder.forest.root):
+        seen = parts[:of_numbers] if encoder.is_mixed else parts
+        seen = graph.add("Concat", *seen, axis=1)
+        parts.append(add_votes(graph, encoder.forest, seen))
     return graph.add("Concat", *parts, axis=1)
+
+
+def add_votes(graph, forest, seen):
+    """Add the votes of the forest on the columns that it sees; return their name."""
+    n_nodes, n_classes = len(forest.column), len(forest.shares)
+    own, size = np.arange(n_nodes), np.diff([*forest.root, n_nodes])
+    tree = np.repeat(np.arange(len(size)), size)
+    first = np.repeat(forest.root, size)  # nodes are numbered from 0 in each tree
+    is_leaf = forest.left == own
+    counts = graph.add(
+        "TreeEnsembleRegressor",
+        seen,
+        n_targets=n_classes,
+        nodes_treeids=tree.tolist(),
+        nodes_nodeids=(own - first).tolist(),
+        nodes_featureids=forest.column.tolist(),
+        nodes_modes=np.where(is_leaf, "LEAF", "BRANCH_LEQ").tolist(),
+        nodes_values=forest.threshold.tolist(),
+        nodes_truenodeids=np.where(is_leaf, 0, forest.left - first).tolist(),
+        nodes_falsenodeids=np.where(is_leaf, 0, forest.right - first).tolist(),
+        target_treeids=tree[is_leaf].tolist(),
+        target_nodeids=(own - first)[is_leaf].tolist(),
+        target_ids=forest.vote[is_leaf].tolist(),
+        target_weights=np.ones(is_leaf.sum()).tolist(),
+    )
+    n_trees = graph.constant("n_trees", np.float32(len(forest.root)))
+    shares = graph.constant("shares", forest.shares)
+    difference = graph.add("Sub", graph.add("Div", counts, n_trees), shares)
+    return graph.add("Mul", difference, graph.constant("of_votes", np.float32(SCALE)))
 
 
 def add_encoded_numbers(graph, encoder, numbers):

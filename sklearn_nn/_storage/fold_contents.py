@@ -8,6 +8,7 @@ import numpy as np
 from .._engine.arrays import to_numpy
 from .._table.bins import Bins
 from .._table.encoder import UNSEEN, TableEncoder
+from .._table.forest import Forest
 from .._table.schema import Schema
 from . import contents
 from .entries import (
@@ -31,6 +32,7 @@ from .entries import (
 ANY_LENGTH = range(2**31)
 BOOLEAN, SINGLE = (np.dtype(np.bool_),), (np.dtype(np.float32),)
 WHOLE_NUMBERS = (np.dtype(np.int32), np.dtype(np.int64))
+NODES = Array(("n_nodes",), (np.dtype(np.int32),))  # see `check_forest`
 
 
 class Vocabulary:
@@ -54,11 +56,21 @@ FIELDS = {
         "levels": Each(Anything(), "n_categorical"),  # see `check_encoder`
         "n_levels": Each(Whole(), "n_categorical"),
         "has_rare": Each(Flag(), "n_categorical"),
+        "forest": Forest,
     },
     Bins: {  # see `check_bins`
         "column": Array(("n_bins",), WHOLE_NUMBERS),
         "start": Array(("n_bins",), SINGLE),
         "width": Array(("n_bins",), SINGLE),
+    },
+    Forest: {
+        "shares": Array(("n_votes",), SINGLE),
+        "root": Array(("n_trees",), (np.dtype(np.int32),)),
+        "column": NODES,
+        "threshold": Array(("n_nodes",), SINGLE),
+        "left": NODES,
+        "right": NODES,
+        "vote": NODES,
     },
     Schema: {
         "names": Each(Text(), ANY_LENGTH),
@@ -101,7 +113,7 @@ def check_model(model, network_class):
     if type(encoders) is not list or len(encoders) != len(networks):
         raise wrong("encoders_", f"a list of {len(networks)} encoders", encoders)
     for k, (encoder, network) in enumerate(zip(encoders, networks, strict=True)):
-        check_encoder(encoder, f"encoders_.{k}")
+        check_encoder(encoder, f"encoders_.{k}", len(classes))
         if encoder.schema != encoders[0].schema:
             raise wrong(f"encoders_.{k}.schema", "that of encoders_.0", encoder.schema)
         check_fold(network, f"estimators_.{k}", network_class)
@@ -127,7 +139,7 @@ def check_fold(network, name, network_class):
         raise wrong(f"{name}.checkpoint.encoding.multilabel", False, True)
 
 
-def check_encoder(encoder, name):
+def check_encoder(encoder, name, n_classes):
     """Raise ValueError unless the value is an encoder whose parts fit."""
     known = Known(FIELDS, {})
     if type(encoder) is not TableEncoder or type(encoder.schema) is not Schema:
@@ -141,11 +153,14 @@ def check_encoder(encoder, name):
     if len(schema.vocabularies) != n_categorical:
         given = schema.vocabularies
         raise wrong(f"{name}.schema.vocabularies", f"of length {n_categorical}", given)
-    n_bins = np.size(getattr(encoder.bins, "column", ()))
+    forest = encoder.forest
     sizes = {
         "n_numbers": len(schema.numeric),
-        "n_bins": n_bins,
+        "n_bins": np.size(getattr(encoder.bins, "column", ())),
         "n_categorical": n_categorical,
+        "n_votes": n_classes if np.size(getattr(forest, "root", ())) else 0,
+        "n_trees": np.size(getattr(forest, "root", ())),
+        "n_nodes": np.size(getattr(forest, "column", ())),
     }
     check_entry(TableEncoder, encoder, name, replace(known, sizes=sizes))
     check_bins(encoder.bins, f"{name}.bins", len(schema.numeric))
@@ -160,6 +175,25 @@ def check_encoder(encoder, name):
         all_occur = len(used) == n_levels and used == list(range(len(used)))
         if not all_occur or levels[-1] != of_unseen:
             raise wrong(f"{name}.levels.{k}", f"{n_levels} levels", levels)
+    check_forest(forest, f"{name}.forest", encoder.n_seen_columns())
+
+
+def check_forest(forest, name, n_columns):
+    """Raise ValueError unless each row reaches a leaf of each tree, which votes."""
+    own = np.arange(len(forest.column))
+    for key, numbers, end in (
+        ("root", forest.root, len(own)),
+        ("column", forest.column, n_columns),
+        ("vote", forest.vote, len(forest.shares)),
+        ("left", forest.left, len(own)),
+        ("right", forest.right, len(own)),
+    ):
+        if len(numbers) and not (numbers.min() >= 0 and numbers.max() < end):
+            raise wrong(f"{name}.{key}", f"integers from 0 to {end - 1}", numbers)
+    is_leaf = (forest.left == own) & (forest.right == own)
+    # Children after their parents: no path has an end otherwise.
+    if not (is_leaf | ((forest.left > own) & (forest.right > own))).all():
+        raise wrong(name, "trees with children after their parents", forest)
 
 
 def check_bins(bins, name, n_numbers):

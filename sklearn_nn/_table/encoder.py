@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix, hstack, issparse
 
 from .._engine.arrays import as_type, moved_to, namespace, to_numpy, widened
 from .bins import Bins, bins_of, fit_bins, positions
+from .forest import NO_FOREST, Forest, fit_forest, votes_of
 from .quantiles import centre_and_scale, stored_centre_and_scale
 from .schema import Schema, Table
 
@@ -36,8 +37,9 @@ class TableEncoder:
     number has a column for each of its bins, too, if the table has few numbers. Categories
     are one-hot, and share a column if they are rare; a missing value is a category. A
     category that the training rows did not have is encoded as a rare one, or as zeros if
-    none was rare. Two levels are one column of -1 and 1. Sparse rows are scaled, but not
-    shifted.
+    none was rare. Two levels are one column of -1 and 1. The last columns are the votes of
+    a forest, one for each class. Sparse rows are scaled, but not shifted, and have no
+    votes.
     """
 
     schema: Schema
@@ -50,6 +52,7 @@ class TableEncoder:
     levels: tuple
     n_levels: tuple  # of each categorical column
     has_rare: tuple  # of each: whether its last level is that of rare categories
+    forest: Forest = NO_FOREST
 
     def transform(self, X):
         """Return a user's rows encoded.
@@ -66,30 +69,57 @@ class TableEncoder:
         """
         return self.encode(self.schema.read(X))
 
-    def encode(self, table: Table):
-        """Return the rows of a Table encoded, (n_rows, n_columns) float32, dense or CSR."""
+    def encode(self, table: Table, votes=None):
+        """Return the rows of a Table encoded, (n_rows, n_columns) float32, dense or CSR.
+
+        `votes` (n_rows, n_classes) stand for those of the forest. None: the forest votes.
+        """
         if issparse(table.numbers):
             return self.encoded_sparse(table.numbers)
-        if max(self.n_columns_of_categories(), default=0) <= MOST_DENSE_COLUMNS:
-            return self.encoded_dense(table)
-        return self.encoded_mixed(table)
+        seen = self.seen_by_forest(table)
+        if votes is None:
+            votes = self.votes(seen)
+        if self.is_mixed:
+            return self.encoded_mixed(seen, table.codes, votes)
+        return namespace(seen).concat([seen, moved_to(seen, votes)], axis=1)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Return whether the encoded rows of a dense table are sparse."""
+        return max(self.n_columns_of_categories(), default=0) > MOST_DENSE_COLUMNS
+
+    def seen_by_forest(self, table):
+        """Return the dense encoded columns: numbers, and categories if not too many."""
+        numbers = self.encoded_numbers(table.numbers)
+        if not self.n_levels or self.is_mixed:
+            return numbers
+        return np.concatenate([numbers, self.encoded_categories(table.codes)], axis=1)
+
+    def votes(self, seen):
+        """Return the forest's votes on the columns that it sees; none without trees."""
+        return votes_of(seen, self.forest) if len(self.forest.root) else seen[:, :0]
 
     def n_columns_of_categories(self) -> list[int]:
         """Return the number of encoded columns of each categorical column."""
         return [1 if n <= 2 else n for n in self.n_levels]
 
-    def encoded_dense(self, table):
-        """Return dense encoded rows."""
-        numbers = self.encoded_numbers(table.numbers)
-        n_columns = self.n_columns_of_categories()
-        if not n_columns:
-            return numbers
-        start = numbers.shape[1]
-        encoded = np.zeros((table.n_rows, start + sum(n_columns)), dtype=np.float32)
-        encoded[:, :start] = numbers
-        rows = np.arange(table.n_rows)
+    def n_columns_of_numbers(self) -> int:
+        """Return the number of encoded columns of numbers: with indicators and bins."""
+        n_indicators = int(np.count_nonzero(self.has_indicator))
+        return len(self.centre) + n_indicators + len(self.bins.column)
+
+    def n_seen_columns(self) -> int:
+        """Return the number of columns of `seen_by_forest`."""
+        n_of_categories = 0 if self.is_mixed else sum(self.n_columns_of_categories())
+        return self.n_columns_of_numbers() + n_of_categories
+
+    def encoded_categories(self, codes):
+        """Return the encoded columns of the codes (n_rows, n_categorical)."""
+        n_columns, start = self.n_columns_of_categories(), 0
+        encoded = np.zeros((len(codes), sum(n_columns)), dtype=np.float32)
+        rows = np.arange(len(codes))
         for j, n in enumerate(n_columns):
-            level = self.levels[j][table.codes[:, j]]
+            level = self.levels[j][codes[:, j]]
             seen = level != UNSEEN
             if n == 1:
                 encoded[seen, start] = 2 * level[seen] - 1
@@ -105,12 +135,9 @@ class TableEncoder:
         """
         xp, n_numbers = namespace(numbers), len(self.centre)
         with_indicator = np.flatnonzero(self.has_indicator).tolist()
+        shape = numbers.shape[0], self.n_columns_of_numbers()
+        encoded = xp.empty(shape, dtype=xp.float32, device=numbers.device)
         start = n_numbers + len(with_indicator)
-        encoded = xp.empty(
-            (numbers.shape[0], start + len(self.bins.column)),
-            dtype=xp.float32,
-            device=numbers.device,
-        )
         for j in range(n_numbers):  # by column, so that little memory is needed
             encoded[:, j] = as_type(self.encoded_number(numbers[:, j], j), xp.float32)
         for k, j in enumerate(with_indicator, start=n_numbers):
@@ -125,24 +152,26 @@ class TableEncoder:
         scale = float(self.scale[j])
         return clipped(widened(values), scale, float(self.centre[j]) / scale)
 
-    def encoded_mixed(self, table):
-        """Return CSR encoded rows of dense numbers and categories."""
-        numbers = self.encoded_numbers(table.numbers)
-        n_columns, start = self.n_columns_of_categories(), numbers.shape[1]
-        n_entries = start + len(n_columns)
+    def encoded_mixed(self, numbers, codes, votes):
+        """Return CSR encoded rows of encoded numbers, codes and votes."""
+        n_rows, start = numbers.shape
+        n_columns = self.n_columns_of_categories()
         # Each row has the same number of entries, in the order of columns.
-        columns = np.empty((table.n_rows, n_entries), dtype=np.int32)
-        values = np.empty((table.n_rows, n_entries), dtype=np.float32)
+        n_entries = start + len(n_columns) + votes.shape[1]
+        columns = np.empty((n_rows, n_entries), dtype=np.int32)
+        values = np.empty((n_rows, n_entries), dtype=np.float32)
         columns[:, :start], values[:, :start] = np.arange(start), numbers
         width = start
         for j, n in enumerate(n_columns):
-            level = self.levels[j][table.codes[:, j]]
+            level = self.levels[j][codes[:, j]]
             seen = level != UNSEEN
             columns[:, start + j] = width + (np.where(seen, level, 0) if n > 1 else 0)
             values[:, start + j] = seen * (1 if n > 1 else 2 * level - 1)
             width += n
-        ends = np.arange(table.n_rows + 1, dtype=np.int32) * n_entries
-        shape = (table.n_rows, width)
+        end = start + len(n_columns)
+        columns[:, end:], values[:, end:] = width + np.arange(votes.shape[1]), votes
+        ends = np.arange(n_rows + 1, dtype=np.int32) * n_entries
+        shape = (n_rows, width + votes.shape[1])
         return csr_matrix((values.ravel(), columns.ravel(), ends), shape=shape)
 
     def encoded_sparse(self, numbers):
@@ -171,9 +200,10 @@ class TableEncoder:
         Returns
         -------
         ndarray of str
-            'age', 'age_missing', 'age_bin_0', 'city_Paris', 'city_missing', 'city_other'. A
-            column with two levels has the name of its second one. If a name is already
-            taken (by a category 'missing', say), '_2' is added, or the next number.
+            'age', 'age_missing', 'age_bin_0', 'city_Paris', 'city_missing', 'city_other',
+            'votes_0'. A column with two levels has the name of its second one. If a name
+            is already taken (by a category 'missing', say), '_2' is added, or the next
+            number.
         """
         names = [self.schema.names[j] for j in self.schema.numeric]
         with_indicator = np.flatnonzero(self.has_indicator)
@@ -185,6 +215,7 @@ class TableEncoder:
             levels = self.names_of_levels(k)
             levels = levels if len(levels) > 2 else levels[-1:]
             names += [f"{self.schema.names[j]}_{level}" for level in levels]
+        names += [f"votes_{k}" for k in range(len(self.forest.shares))]
         return np.array(distinct(names), dtype=object)
 
     def names_of_levels(self, k):
@@ -248,6 +279,27 @@ def with_bins(encoder: TableEncoder, table: Table, labels, weight) -> TableEncod
     is_missing = namespace(table.numbers).isnan(table.numbers)
     bins = fit_bins(to_numpy(numbers), ~to_numpy(is_missing), labels, weight)
     return replace(encoder, bins=bins)
+
+
+def with_forest(encoder: TableEncoder, table: Table, labels, shares, **options):
+    """Return the encoder with a forest, and the votes on its training rows, or None.
+
+    `shares` (n_classes,) float32 are those of the classes, and `options` further arguments
+    of `fit_forest`. Trees see no bins and no constant columns, which would tell them
+    nothing new. They are fitted on the host. Sparse rows, and categories alone that are
+    many, have no forest.
+    """
+    if issparse(table.numbers):
+        return encoder, None
+    seen = to_numpy(encoder.seen_by_forest(table))
+    end = encoder.n_columns_of_numbers()
+    varies = seen.max(axis=0) > seen.min(axis=0)
+    varies[end - len(encoder.bins.column) : end] = False
+    columns = np.flatnonzero(varies)
+    if len(columns) == 0:
+        return encoder, None
+    forest, votes = fit_forest(seen, columns, labels, shares, **options)
+    return replace(encoder, forest=forest), votes
 
 
 def dense_centres(numbers, weight):

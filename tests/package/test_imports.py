@@ -69,6 +69,7 @@ IMPORTING_SKLEARN = {
     "_parameters",
     "_predictor",
     "_table.bins",
+    "_table.forest",
     "_table.schema",
     "_training",
 }

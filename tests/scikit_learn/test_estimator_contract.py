@@ -64,7 +64,8 @@ def test_weights_are_repetitions_for_the_network_for_tables_in_full_batches(
 
     monkeypatch.setattr(estimator_checks, "assert_allclose_dense_sparse", equal_to_rounding)
     name = f"check_sample_weight_equivalence_on_{storage}_data"
-    estimator = BackpropMLPClassifierCV((8,), batch_size="full", dropout=0.0, max_iter=3)
+    options = {"batch_size": "full", "dropout": 0.0, "n_trees": 0, "max_iter": 3}
+    estimator = BackpropMLPClassifierCV((8,), **options)
     getattr(estimator_checks, name)("BackpropMLPClassifierCV", estimator)
 
 

@@ -97,6 +97,40 @@ def test_bins_of_no_width_are_an_error(fitted):
         clone(model).set_state(state)
 
 
+def put(value):
+    """Return a function that sets the last entry of an array to this value."""
+
+    def change(array):
+        array = array.copy()
+        array[-1] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "message"),
+    [
+        ("root", put(10**6), r"forest\.root should be integers from 0 to \d+"),
+        ("column", put(-1), r"forest\.column should be integers from 0"),
+        ("vote", put(2), r"forest\.vote should be integers from 0 to 1,"),
+        ("right", put(0), "children after their parents"),
+        ("left", lambda array: array[::-1], "children after their parents"),
+        ("threshold", put(np.nan), r"forest\.threshold should be"),
+        ("vote", lambda array: array.astype(np.int64), r"forest\.vote should be"),
+        ("shares", lambda array: array[:1], r"forest\.shares should be of the shape"),
+    ],
+)
+def test_trees_that_could_read_elsewhere_or_never_end_are_an_error(
+    fitted, part, change, message
+):
+    model, _ = fitted
+    name = f"fitted.encoders_.0.forest.{part}"
+    state = edited(model.get_state(), name, change)
+    with pytest.raises(ValueError, match=message):
+        clone(model).set_state(state)
+
+
 def test_an_incomplete_state_is_an_error(fitted):
     model, _ = fitted
     for name in ("structure", "origin", "fitted.encoders_.0.centre", "network_0.structure"):

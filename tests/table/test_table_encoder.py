@@ -121,7 +121,8 @@ def test_many_categories_make_the_rows_sparse():
     assert not issparse(fitted(frame_of(few))[1])
     # The same numbers as in dense rows.
     table = encoder.schema.read(frame_of(values, **other))
-    np.testing.assert_array_equal(encoded.toarray(), encoder.encoded_dense(table))
+    parts = encoder.encoded_numbers(table.numbers), encoder.encoded_categories(table.codes)
+    np.testing.assert_array_equal(encoded.toarray(), np.hstack(parts))
 
 
 def test_memory_of_sparse_rows_is_at_most_three_times_their_size():

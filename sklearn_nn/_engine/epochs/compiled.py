@@ -482,3 +482,16 @@ def learn(memory, lengths, batch):
         batch.penalty.l2,
     )
     return memory, objective
+
+
+def supports_votes(X):
+    """Return whether the kernels can count the votes of trees on these rows."""
+    return kernels is not None and isinstance(X, np.ndarray)
+
+
+def count_votes(X, forest):
+    """Return the result of `forest.count_votes`."""
+    counts = np.zeros((len(X), len(forest.shares)), dtype=np.int32)
+    nodes = (np.ascontiguousarray(array) for array in forest[1:])
+    kernels.count_votes(*nodes, np.ascontiguousarray(X), counts)
+    return counts
