@@ -160,12 +160,18 @@ def save_plot(found, models, names, n_splits, path):
     figure, axis = plt.subplots(figsize=(7, 4.4), layout="constrained")
     losses = {m: ratio(found, m, names, n_splits, "log_loss") for m in models}
     times = {m: array_of(found, m, names, n_splits, "seconds").mean() for m in models}
-    for k, model in enumerate(sorted(models, key=losses.get)):
+    for model in models:
         seconds, (loss, error) = times[model], losses[model]
         colour = "C0" if model == OURS else "0.4"
         axis.errorbar(seconds, loss, error, fmt="o", color=colour)
-        # Names of neighbours are on different sides, that of the fastest inside the axes.
-        on_the_right = k % 2 == 0 or seconds == min(times.values())
+        # Of two neighbours, the name of the slower one is on the right; that of the fastest
+        # of all is inside the axes.
+        neighbour = min(
+            (other for other in models if other != model),
+            key=lambda other, loss=loss: abs(losses[other][0] - loss),
+            default=model,
+        )
+        on_the_right = seconds > times[neighbour] or seconds == min(times.values())
         offset, side = ((7, -3), "left") if on_the_right else ((-7, -3), "right")
         where = {"xytext": offset, "textcoords": "offset points", "ha": side}
         axis.annotate(model, (seconds, loss), **where)
