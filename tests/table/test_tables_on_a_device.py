@@ -43,8 +43,8 @@ def rows_of(n_classes=3, dtype=np.float64):
 
 def model_of(**parameters):
     """Return a small model."""
-    few = {"hidden_layer_sizes": (6,), "max_iter": 5, "cv": 3, "random_state": 0}
-    return BackpropMLPClassifierCV(**{**few, **parameters})
+    few = {"max_iter": 5, "n_trees": 5, "cv": 3, "random_state": 0, **parameters}
+    return BackpropMLPClassifierCV((6,), **few)
 
 
 def assert_same_models(model, expected):
