@@ -134,6 +134,15 @@ def test_no_step_is_recorded_in_a_short_run(recorded):
     assert not recorded
 
 
+# 8 rows, 5 * 6 + 6 * 4 + 4 * 3 weights, 3 products.
+@pytest.mark.parametrize(("most", "n_recorded"), [(1584, 2), (1583, 0)])
+def test_steps_of_large_products_are_not_recorded(most, n_recorded, recorded, monkeypatch):
+    monkeypatch.setattr(cuda_graph, "MOST_MULTIPLICATIONS", most)
+    X, y, _ = rows_of()
+    network().fit(X, y)
+    assert len(recorded) == n_recorded
+
+
 def test_a_rare_step_is_not_recorded():
     # The last step of each of 40 epochs.
     def step():

@@ -16,7 +16,13 @@ from . import static_steps
 from .static_steps import StaticSteps
 
 # The steps of a run must repay the recording: a step before it, and some 10 milliseconds.
+# A replay saves the time in which the GPU waits for Python to start operations: up to
+# a millisecond per step.
 MIN_STEPS = 50
+# Python starts the operations of a step with more multiplications than this while the GPU
+# computes matrix products, which takes an H200 four milliseconds in float32. So a replay
+# saves nothing, and would only keep memory.
+MOST_MULTIPLICATIONS = 1e11
 # The masks of dropout of an epoch are on the device at once, if they have at most this many
 # bytes: one for each row and hidden unit.
 LARGEST_MASKS = 2**29
@@ -46,12 +52,7 @@ class GraphedEpochs:
 
 def graphed_epochs(problem, settings, data, n_epochs) -> GraphedEpochs | None:
     """Return the GraphedEpochs of a run of `n_epochs`, or None if none can be or pays."""
-    if not is_on_cuda(data.X):
-        return None
-    n_units = sum(problem.architecture.layer_sizes[1:-1]) if any(settings.dropout) else 0
-    if data.n_samples * n_units > LARGEST_MASKS:
-        return None
-    if n_epochs * max(1, data.n_samples // settings.batch_size) < MIN_STEPS:
+    if not is_on_cuda(data.X) or not pays(problem, settings, data.n_samples, n_epochs):
         return None
     try:
         return GraphedEpochs(problem, settings, data, n_epochs)
@@ -64,6 +65,20 @@ def graphed_epochs(problem, settings, data, n_epochs) -> GraphedEpochs | None:
             stacklevel=2,
         )
         return None
+
+
+def pays(problem, settings, n_samples, n_epochs) -> bool:
+    """Return whether replays repay the recording, and the masks of dropout fit."""
+    architecture = problem.architecture
+    n_units = sum(architecture.layer_sizes[1:-1]) if any(settings.dropout) else 0
+    batch_size = min(settings.batch_size, n_samples)
+    # Three products per layer: forward, and backward to its weights and to its input.
+    multiplications = 3 * batch_size * architecture.n_weights
+    return (
+        n_epochs * (n_samples // batch_size) >= MIN_STEPS
+        and multiplications <= MOST_MULTIPLICATIONS
+        and n_samples * n_units <= LARGEST_MASKS
+    )
 
 
 def is_on_cuda(X) -> bool:
