@@ -1,5 +1,7 @@
 """Functions of arrays, in any array library."""
 
+from functools import wraps
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,27 @@ TO_HOST = {
 # How to take elements by their numbers >= 0, if not by `take` of the standard: that of
 # array-api-compat for PyTorch also allows negative ones, by three operations more.
 TAKE = {"torch": lambda array, index: array.index_select(0, index)}
+# How to compute in one pass over the memory, by one kernel on a GPU, where functions of the
+# standard need several: by the library, and the name of a function of this file.
+ONE_PASS = {
+    "torch": {
+        "affine": lambda intercept, X, weight: intercept.addmm(X, weight),
+        "log1pexp": lambda z: z.logaddexp(z.new_zeros(())),
+        "log_softmax": lambda z: z.log_softmax(1),
+        "minus_quotient": lambda array, n, d: array.addcdiv(n, d, value=-1),
+        "moving_mean": lambda mean, value, beta: mean.lerp(value, 1 - beta),
+        "plus_multiple": lambda array, factor, other: array.add(other, alpha=factor),
+        "plus_product": lambda array, factor, x, y: array.addcmul(x, y, value=factor),
+        "positive_part": lambda z: z.relu(),
+        "sigmoid": lambda z: z.sigmoid(),
+        "softmax": lambda z: z.softmax(-1),
+        "sums_of_groups": lambda array: torch_sums_of_groups(array),
+        "times_mask": lambda array, kept: array * kept,
+    }
+}
+# Rows of a group that PyTorch sums in float32, and the numbers of an array from which their
+# copy in float64 takes longer than the start of another kernel.
+ROWS_OF_GROUP, MANY_NUMBERS = 32, 2**18
 # Libraries that scipy.special supports; arrays of others are copied to the host for it.
 WITH_SPECIAL = ("numpy", "torch", "cupy")
 # Formats of sparse matrices with indices and pointers.
@@ -163,6 +186,95 @@ def widened(array):
     return as_type(array, widest_float(array))
 
 
+def in_one_pass(function):
+    """Let ONE_PASS compute a function of arrays if the first one's library is there."""
+    name = function.__name__
+
+    @wraps(function)
+    def of_library(array, *others):
+        if isinstance(array, np.ndarray):
+            return function(array, *others)
+        own = ONE_PASS.get(library(array), {}).get(name, function)
+        return own(array, *others)
+
+    return of_library
+
+
+@in_one_pass
+def affine(intercept, X, weight):
+    """Return X @ weight + intercept, for X (n, fan_in) and weight (fan_in, fan_out)."""
+    return X @ weight + intercept
+
+
+@in_one_pass
+def plus_multiple(array, factor, other):
+    """Return array + factor * other, for a number that is not on the device."""
+    return array + factor * other
+
+
+@in_one_pass
+def plus_product(array, factor, x, y):
+    """Return array + factor * x * y, for a number that is not on the device."""
+    return array + factor * x * y
+
+
+@in_one_pass
+def minus_quotient(array, numerator, denominator):
+    """Return array - numerator / denominator; numbers only for NumPy."""
+    return array - numerator / denominator
+
+
+@in_one_pass
+def moving_mean(mean, value, beta):
+    """Return beta * mean + (1 - beta) * value."""
+    return beta * mean + (1 - beta) * value
+
+
+@in_one_pass
+def positive_part(z):
+    """Return max(z, 0)."""
+    return namespace(z).maximum(z, zero_like(z))
+
+
+@in_one_pass
+def times_mask(array, kept):
+    """Return the array times booleans of its shape."""
+    return array * as_type(kept, array.dtype)
+
+
+def zero_like(array):
+    """Return 0 in the dtype and on the device of `array`, as an array without axes."""
+    return namespace(array).zeros((), dtype=array.dtype, device=array.device)
+
+
+def sum_over_rows(array):
+    """Return the sums of the columns of `array` (n, k), in its dtype.
+
+    They are added in the widest float, because a float32 sum over many rows loses digits.
+    """
+    xp, groups = namespace(array), sums_of_groups(array)
+    return as_type(xp.sum(groups, axis=0, dtype=widest_float(array)), array.dtype)
+
+
+@in_one_pass
+def sums_of_groups(array):
+    """Return the rows of `array` (n, k), or sums of a few rows each."""
+    return array
+
+
+def torch_sums_of_groups(array):
+    """Return the sums of up to ROWS_OF_GROUP rows each of a large float32 array (n, k).
+
+    PyTorch copies an array to sum it in float64, which moves five times the bytes of a sum
+    in float32. Over so few rows, that sum rounds no more than the products before it.
+    """
+    n_rows, n_columns = array.shape
+    size = gcd(n_rows, ROWS_OF_GROUP)
+    if array.dtype == widest_float(array) or array.numel() < MANY_NUMBERS or size == 1:
+        return array
+    return array.reshape(n_rows // size, size, n_columns).sum(1)
+
+
 def is_finite(array):
     """Return whether all numbers of `array` are finite."""
     xp = namespace(array)
@@ -274,6 +386,7 @@ def largest_of_columns(X: Rows) -> Vector:
     return to_numpy(xp.max(xp.abs(X), axis=0)).astype(np.float64)
 
 
+@in_one_pass
 def sigmoid(z):
     """Return 1 / (1 + exp(-z)) without overflow, accurate in both tails.
 
@@ -292,6 +405,7 @@ def sigmoid(z):
     return xp.where(z >= 0, xp.ones_like(e), e) / (1 + e)
 
 
+@in_one_pass
 def log1pexp(z):
     """Return log(1 + exp(z)) without overflow.
 
@@ -316,7 +430,7 @@ def log1pexp(z):
     https://cran.r-project.org/package=Rmpfr
     """
     xp = namespace(z)
-    return xp.maximum(z, xp.zeros_like(z)) + xp.log1p(xp.exp(-xp.abs(z)))
+    return positive_part(z) + xp.log1p(xp.exp(-xp.abs(z)))
 
 
 def normal_cdf(z):
@@ -339,6 +453,7 @@ def normal_cdf(z):
     return moved_to(z, special.ndtr(to_numpy(z)))
 
 
+@in_one_pass
 def log_softmax(z):
     """Return log(softmax(z)) for z (n, n_classes), finite even if the softmax is 0."""
     xp = namespace(z)
@@ -347,6 +462,7 @@ def log_softmax(z):
     return z - xp.log(xp.sum(xp.exp(z), axis=1, keepdims=True))
 
 
+@in_one_pass
 def softmax(z):
     """Return exp(z_k) / sum_j exp(z_j) along the last axis of z (n, n_classes)."""
     xp = namespace(z)

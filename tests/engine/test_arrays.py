@@ -13,6 +13,7 @@ from sklearn_nn._engine.arrays import (
     namespace,
     sigmoid,
     softmax,
+    sum_over_rows,
     take_rows,
 )
 
@@ -207,6 +208,62 @@ def test_array_api_arrays_need_no_package(monkeypatch):
     monkeypatch.setattr(arrays, "array_api_compat", None)
     monkeypatch.setattr(arrays, "NAMESPACES", {})
     assert namespace(strict.zeros(1)) is strict
+
+
+# Functions that another library computes in one pass.
+
+
+def arguments_of(name, dtype):
+    """Return the arguments of a function with an entry in ONE_PASS, as ndarrays."""
+    rng = np.random.RandomState(0)
+    x, y, z = rng.normal(size=(3, 64, 8)).astype(dtype)
+    return {
+        "affine": (x[0], x, z[:8]),
+        "minus_quotient": (x, y, np.abs(z) + 1),
+        "moving_mean": (x, y, 0.9),
+        "plus_multiple": (x, 0.3, y),
+        "plus_product": (x, 0.3, y, z),
+        "sums_of_groups": (x,),
+        "times_mask": (x, y > 0),
+    }.get(name, (20 * x,))
+
+
+@pytest.mark.parametrize("name", arrays.ONE_PASS["torch"])
+@either_dtype
+def test_one_pass_equals_the_functions_of_the_standard(name, dtype):
+    torch = pytest.importorskip("torch")
+    given = arguments_of(name, dtype)
+    tensors = [torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in given]
+    function = getattr(arrays, name)
+    expected, computed = function(*given), function(*tensors)
+    assert computed.dtype == tensors[0].dtype
+    # Sums and products of at most eight numbers up to 5; logits are up to 70.
+    bound = 100 * np.finfo(dtype).eps
+    np.testing.assert_allclose(computed.numpy(), expected, rtol=bound, atol=bound)
+
+
+@pytest.mark.parametrize("n_rows", [96, 97, 100, 1])
+@pytest.mark.parametrize("library", ["numpy", "torch", "array_api_strict"])
+def test_sums_over_rows_lose_no_digits(library, n_rows, monkeypatch):
+    xp = pytest.importorskip(library)
+    monkeypatch.setattr(arrays, "MANY_NUMBERS", 0)
+    values = np.random.RandomState(0).uniform(size=(n_rows, 3)).astype(np.float32)
+    total = sum_over_rows(xp.asarray(values))
+    assert total.dtype == xp.float32
+    # Of a group of up to 32 rows: numbers up to 32 are rounded 31 times at most.
+    exact = values.astype(np.float64).sum(axis=0)
+    bound = 32 * np.finfo(np.float32).eps
+    np.testing.assert_allclose(arrays.to_numpy(total), exact, rtol=bound)
+
+
+def test_sums_over_many_rows_are_as_exact_as_in_float64():
+    torch = pytest.importorskip("torch")
+    values = np.random.RandomState(0).uniform(size=(2**17, 4)).astype(np.float32)
+    exact = values.astype(np.float64).sum(axis=0)
+    # Errors of the groups are random, and their sum is rounded once.
+    bound = 2 * np.finfo(np.float32).eps
+    total = sum_over_rows(torch.from_numpy(values)).numpy()
+    np.testing.assert_allclose(total, exact, rtol=bound)
 
 
 # Rows.

@@ -13,7 +13,14 @@ on it before the step.
 from dataclasses import dataclass
 from math import sqrt
 
-from ..arrays import as_type, namespace, widened
+from ..arrays import (
+    as_type,
+    minus_quotient,
+    moving_mean,
+    namespace,
+    plus_product,
+    widened,
+)
 
 
 @dataclass(frozen=True)
@@ -121,10 +128,11 @@ class Adam:
         proximal : callable (theta, step_size) -> theta, or None
         """
         xp = namespace(theta)
-        first = self.beta_1 * slots[0] + (1 - self.beta_1) * gradient
-        second = self.beta_2 * slots[1] + (1 - self.beta_2) * gradient * gradient
+        first = moving_mean(slots[0], gradient, self.beta_1)
+        second = self.beta_2 * slots[1]
+        second = plus_product(second, 1 - self.beta_2, gradient, gradient)
         denominator = xp.sqrt(second) + self.epsilon
-        theta = theta - learning_rate * first / denominator
+        theta = minus_quotient(theta, learning_rate * first, denominator)
         if proximal:
             theta = proximal(theta, learning_rate / denominator)
         return theta, (first, second)
@@ -145,7 +153,7 @@ def clipped(gradient, max_norm):
         return gradient
     # In the widest float: no square of a float32 overflows, and the sum loses few digits.
     xp, wide = namespace(gradient), widened(gradient)
-    norm = xp.sqrt(xp.sum(wide * wide))
+    norm = xp.sqrt(wide @ wide)
     # Computed on the device: reading a number would make the host wait for it.
     is_longer = (norm > max_norm) & xp.isfinite(norm)
     limit = xp.full_like(norm, max_norm)

@@ -14,7 +14,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import Vector, moved_to, namespace, widened, widest_float
+from ..arrays import (
+    Vector,
+    alike,
+    minus_quotient,
+    moved_to,
+    namespace,
+    plus_multiple,
+    widened,
+    widest_float,
+    zero_like,
+)
 from ..objective import dropout, network
 from ..objective.problem import Problem
 from ..rows import batches
@@ -75,7 +85,8 @@ def run_epoch(
     order, sizes = moved_to(data.y, order), problem.architecture.layer_sizes
     scalars = scalars_of(settings, state, learning_rates)
     iterate = first_iterate(settings, state)
-    steps = zip(batches(data, order, settings.batch_size), scalars, strict=True)
+    numbers_of_steps = on_device(scalars, iterate.theta)
+    steps = zip(batches(data, order, settings.batch_size), numbers_of_steps, strict=True)
     for k, (batch, numbers) in enumerate(steps, start=1):
         masks = dropout.masks(
             settings, sizes, state.step + k, batch.n_samples, iterate.theta
@@ -90,9 +101,9 @@ def first_iterate(settings, state) -> Iterate:
     if settings.average_from:
         before = state.memory.average
         average = 0 * widened(state.theta) if before is None else before
-    # The total becomes an array on the device: reading a number in each step would wait for
-    # all earlier steps.
-    return Iterate(state.theta, state.memory.slots, average, total=0.0)
+    # An array on the device: reading a number would wait for all earlier steps.
+    total = widened(zero_like(state.theta))
+    return Iterate(state.theta, state.memory.slots, average, total)
 
 
 def scalars_of(settings, state, learning_rates) -> list[Scalars]:
@@ -110,11 +121,28 @@ def scalars_of(settings, state, learning_rates) -> list[Scalars]:
     return scalars
 
 
+def on_device(scalars: list[Scalars], theta) -> list[Scalars]:
+    """Return the Scalars as arrays on the device of `theta`, which are moved at once.
+
+    For NumPy, they stay floats. A GPU may round otherwise with a Python number than with an
+    array, which they are in a replayed step: both must give the same bits.
+    """
+    if isinstance(theta, np.ndarray):
+        return scalars
+    table = alike(theta, np.asarray(scalars))
+    return [scalars_in(table[k, ...]) for k in range(len(scalars))]
+
+
+def scalars_in(row) -> Scalars:
+    """Return the Scalars in an array (3,)."""
+    return Scalars(*(row[k, ...] for k in range(len(Scalars._fields))))
+
+
 def take_step(problem, settings, iterate, batch, numbers, masks=None) -> Iterate:
     """Return the Iterate after a step on the rows of `batch`, with these Scalars."""
     theta, slots, average, total = iterate
     objective, gradient = objective_and_gradient(problem, theta, batch, masks)
-    total = total + objective * batch.n_samples
+    total = plus_multiple(total, batch.n_samples, objective)
     gradient = clipped(gradient, settings.max_gradient_norm)
     theta = decayed(problem, theta, numbers.learning_rate)
     theta, slots = settings.optimizer.step(
@@ -206,10 +234,5 @@ def running_mean(mean, value, n):
 
     In the widest float: in float32, rounding would lose the n-th value's share if n is
     large. An infinite n returns the mean as it is, unless a value is not finite.
-
-    PyTorch on a GPU multiplies by the reciprocal of a Python number, but divides by an
-    array, which n is in a replayed step: both must give the same bits.
     """
-    if isinstance(n, float) and not isinstance(mean, np.ndarray):
-        n = namespace(mean).full((), n, dtype=mean.dtype, device=mean.device)
-    return mean + (value - mean) / n
+    return minus_quotient(mean, mean - value, n)

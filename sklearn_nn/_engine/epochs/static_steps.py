@@ -9,7 +9,7 @@ same operations on the same arrays. If the last batch is shorter, its step is an
 
 import numpy as np
 
-from ..arrays import alike, as_type, moved_to, namespace, take, widest_float
+from ..arrays import alike, moved_to, namespace, take, widest_float, zero_like
 from ..objective import dropout
 from ..rows import copy_of_rows
 from ..types import Dataset
@@ -68,7 +68,7 @@ class StaticSteps:
         """Take the step on the next full batch."""
         rows, masks = self.rows_of_next(), self.masks.of_batch(self.number)
         self.step(rows, take(self.scalars, self.number)[0, ...], masks)
-        self.number[...] = self.number + 1
+        self.number += 1
 
     def rows_of_next(self):
         """Return the positions of the rows of the next full batch, or a slice of all."""
@@ -86,7 +86,7 @@ class StaticSteps:
 
     def step(self, rows, scalars, masks):
         """Take a step on these rows; `scalars` (3,) are its Scalars."""
-        numbers = Scalars(*(scalars[i, ...] for i in range(len(Scalars._fields))))
+        numbers = reference.scalars_in(scalars)
         batch = copy_of_rows(self.data, rows)
         after = reference.take_step(
             self.problem, self.settings, self.iterate, batch, numbers, masks
@@ -99,7 +99,6 @@ class Masks:
 
     def __init__(self, problem, settings, n_batches, n_rows, like):
         self.key, self.rates = settings.dropout_key, settings.dropout
-        self.dtype = like.dtype
         xp, widths = namespace(like), problem.architecture.layer_sizes[1:-1]
         # Which units of each layer are kept: a byte each. Without rates there is no mask.
         self.kept = [
@@ -108,6 +107,8 @@ class Masks:
             else None
             for rate, width in zip(self.rates, widths, strict=False)
         ]
+        self.zero = zero_like(like)
+        self.values = [self.zero + 1 / (1 - rate) for rate in self.rates]  # of those kept
 
     def load(self, step):
         """Draw the masks of the steps from this number on, counted from 1."""
@@ -124,11 +125,10 @@ class Masks:
         """Return the masks of the batch of this number (1,); see `dropout.masks`."""
         if not self.kept:
             return None
+        where = namespace(self.zero).where
         return [
-            None
-            if kept is None
-            else as_type(take(kept, number)[0, ...], self.dtype) * (1 / (1 - rate))
-            for kept, rate in zip(self.kept, self.rates, strict=True)
+            None if kept is None else where(take(kept, number)[0, ...], value, self.zero)
+            for kept, value in zip(self.kept, self.values, strict=True)
         ]
 
 

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from math import pi, sqrt
 from typing import NamedTuple
 
-from ..arrays import as_type, log1pexp, namespace, normal_cdf, sigmoid
+from ..arrays import (
+    log1pexp,
+    namespace,
+    normal_cdf,
+    positive_part,
+    sigmoid,
+    times_mask,
+    zero_like,
+)
 
 # Slope of 'leaky_relu' below 0, of Maas et al., and the default of other libraries.
 LEAK = 0.01
@@ -30,8 +38,7 @@ def tanh(z):
 
 def relu(z):
     """Return max(z, 0) (Nair and Hinton 2010)."""
-    xp = namespace(z)
-    return xp.maximum(z, xp.zeros((), dtype=z.dtype, device=z.device))
+    return positive_part(z)
 
 
 def leaky_relu(z):
@@ -43,7 +50,7 @@ def elu(z):
     """Return z, or exp(z) - 1 below 0 (Clevert, Unterthiner and Hochreiter 2016)."""
     xp = namespace(z)
     # `where` computes both branches, and the one not taken must not overflow.
-    return xp.where(z > 0, z, xp.expm1(xp.minimum(z, xp.zeros_like(z))))
+    return xp.where(z > 0, z, xp.expm1(xp.minimum(z, zero_like(z))))
 
 
 def silu(z):
@@ -73,13 +80,12 @@ def multiply_tanh_derivative(delta, a):
 
 def multiply_relu_derivative(delta, a):
     """f' = 1 if a > 0, else 0; at the kink 0, as in MLPClassifier."""
-    return delta * as_type(a > 0, delta.dtype)
+    return times_mask(delta, a > 0)
 
 
 def multiply_leaky_relu_derivative(delta, a):
     """f' = 1 if a > 0, else 0.01; at the kink 0.01."""
-    xp = namespace(a)
-    return delta * xp.where(a > 0, xp.ones_like(a), LEAK * xp.ones_like(a))
+    return namespace(a).where(a > 0, delta, LEAK * delta)
 
 
 def multiply_softplus_derivative(delta, a):
@@ -89,8 +95,7 @@ def multiply_softplus_derivative(delta, a):
 
 def multiply_elu_derivative(delta, a):
     """f' = exp(z) = a + 1 if a < 0, else 1."""
-    xp = namespace(a)
-    return delta * (1 + xp.minimum(a, xp.zeros_like(a)))
+    return delta * (1 + namespace(a).minimum(a, zero_like(a)))
 
 
 def multiply_silu_derivative(delta, z):

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ..arrays import Matrix, Rows, as_type, namespace, widest_float
+from ..arrays import Matrix, Rows, affine, sum_over_rows
 from ..types import Layer
 from .activations import ACTIVATIONS
 
@@ -26,12 +26,12 @@ def forward(layers: list[Layer], X: Rows, activations: tuple, masks=None) -> Cac
     hidden = zip(layers[:-1], activations, masks, strict=True)
     for (weight, intercept), name, mask in hidden:
         function, _, saves_input = ACTIVATIONS[name]
-        z = inputs[-1] @ weight + intercept
+        z = affine(intercept, inputs[-1], weight)
         a = function(z)
         inputs.append(a if mask is None else a * mask)
         saved.append(z if saves_input else a)
     weight, intercept = layers[-1]
-    return Cache(inputs, saved, masks, inputs[-1] @ weight + intercept)
+    return Cache(inputs, saved, masks, affine(intercept, inputs[-1], weight))
 
 
 def backward(
@@ -47,16 +47,12 @@ def backward(
     D. Rumelhart, G. Hinton and R. Williams, "Learning representations by
     back-propagating errors", Nature 323, 1986.
     """
-    xp = namespace(delta)
     gradients = []
     for number in reversed(range(len(layers))):
         layer, layer_input = layers[number], cache.inputs[number]
         # dJ/dW_l = a_{l-1}^T @ delta_l                      (fan_in_l, fan_out_l)
         # dJ/db_l = sum over samples of delta_l              (fan_out_l,)
-        # In float64, because a float32 sum over many rows loses digits.
-        over_rows = xp.sum(delta, axis=0, dtype=widest_float(delta))
-        over_rows = as_type(over_rows, delta.dtype)
-        gradients.append(Layer(layer_input.T @ delta, over_rows))
+        gradients.append(Layer(layer_input.T @ delta, sum_over_rows(delta)))
         if number:
             # delta_{l-1} = (delta_l @ W_l^T) * mask * f'(z_{l-1})  (n_samples, fan_in_l)
             saved, mask = cache.saved[number - 1], cache.masks[number - 1]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..arrays import Vector, namespace, widened
+from ..arrays import Vector, namespace, plus_multiple, widened
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class Penalty:
         """Return the penalty of `weights` (n_weights,), a number on their device."""
         xp, value = namespace(weights), 0.0
         if self.l2 or self.decay:
-            value += 0.5 * (self.l2 + self.decay) * widened(weights @ weights)
+            value = 0.5 * (self.l2 + self.decay) * widened(weights @ weights)
         if self.l1:
-            value += self.l1 * widened(xp.sum(xp.abs(weights)))
+            value = value + self.l1 * widened(xp.sum(xp.abs(weights)))
         return value
 
     def add_gradient(self, gradient, weight):
         """Return `gradient` plus l2 * weight, that of the smooth part."""
-        return gradient + self.l2 * weight if self.l2 else gradient
+        return plus_multiple(gradient, self.l2, weight) if self.l2 else gradient
 
     def decayed(self, weights, learning_rate):
         """Return weights (n_weights,) times 1 - learning_rate * decay.
