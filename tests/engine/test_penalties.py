@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_nn._engine.objective.penalties import PENALTIES, Penalty
+from sklearn_nn._engine.objective.penalties import PENALTIES, Penalty, soft_threshold
 
 ALPHA, L1_RATIO = 0.5, 0.2
 WEIGHTS = np.array([3.0, -4.0, 0.0])
@@ -123,6 +123,17 @@ def test_proximal_step_accepts_a_step_size_for_each_coordinate():
     steps.flags.writeable = False
     moved = Penalty(l1=1.0).proximal(np.array([3.0, -3.0, 3.0]), steps)
     assert moved.tolist() == [3, -1, 0]
+
+
+@either_dtype
+def test_soft_threshold_equals_its_formula_in_every_bit(dtype):
+    rng, edges = np.random.RandomState(0), [0, -0.0, 0.5, -0.5, 1e30, -1e30, 1e-40]
+    x = np.append(rng.normal(size=1000), edges).astype(dtype)
+    for threshold in (0.0, 0.5, rng.uniform(0, 1, x.shape).astype(dtype)):
+        expected = np.sign(x) * np.maximum(np.abs(x) - threshold, 0)
+        np.testing.assert_array_equal(soft_threshold(x, threshold), expected)
+        # Values that become 0 are 0, not -0.
+        assert not np.any(np.signbit(soft_threshold(x, threshold)) & (expected == 0))
 
 
 @every_penalty

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..arrays import Vector, namespace, plus_multiple, widened
+from ..arrays import Vector, namespace, plus_multiple, positive_part, widened
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,8 @@ class Penalty:
 
 def soft_threshold(x, threshold):
     """Return x moved towards 0 by `threshold`, stopping at 0."""
-    xp = namespace(x)
-    excess = xp.abs(x) - threshold
-    return xp.sign(x) * xp.maximum(excess, xp.zeros_like(excess))
+    # Without sign(x): that of array-api-compat for CuPy reads a number of the device.
+    return positive_part(x - threshold) - positive_part(-x - threshold)
 
 
 PENALTIES = {
