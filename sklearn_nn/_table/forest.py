@@ -106,10 +106,10 @@ def fit_forest(X, columns, labels, shares, n_trees, seed, weight=None, units=Non
         left_out = np.flatnonzero(n_times == 0)
         leaves = tree.tree_.apply(used[left_out])
         counts[left_out, voted[leaves]] += 1
-        trees.append((tree.tree_, voted))
+        trees.append(nodes_of(tree.tree_, voted, columns))
     n_votes = counts.sum(axis=1, keepdims=True)
     votes = columns_of(counts, np.maximum(n_votes, 1).astype(np.float32), shares)
-    return joined(trees, columns, shares), votes * (n_votes > 0)
+    return joined(trees, shares), votes * (n_votes > 0)
 
 
 def drawn(units, rng):
@@ -126,24 +126,25 @@ def fit_tree(X, labels, weight, rng):
     return tree.fit(X, labels, sample_weight=weight, check_input=False)
 
 
-def joined(trees, columns, shares) -> Forest:
-    """Return the Forest of pairs of a tree and the votes of its nodes."""
-    sizes = [tree.node_count for tree, _ in trees]
-    root = np.cumsum([0, *sizes[:-1]]).astype(np.int32)
-    parts = [nodes_of(*trees[i], root[i], columns) for i in range(len(trees))]
-    return Forest(shares, root, *map(np.concatenate, zip(*parts, strict=True)))
-
-
-def nodes_of(tree, voted, root, columns):
-    """Return the arrays of the nodes of one tree, as in a Forest, the first at `root`."""
+def nodes_of(tree, voted, columns):
+    """Return columns, thresholds, children left and right, and votes of a tree's nodes."""
     is_leaf, own = tree.children_left < 0, np.arange(tree.node_count)
-    left, right = (
-        (root + np.where(is_leaf, own, children)).astype(np.int32)
-        for children in (tree.children_left, tree.children_right)
+    return (
+        columns[np.where(is_leaf, 0, tree.feature)].astype(np.int32),
+        rounded_down(np.where(is_leaf, 0.0, tree.threshold)),
+        np.where(is_leaf, own, tree.children_left).astype(np.int32),
+        np.where(is_leaf, own, tree.children_right).astype(np.int32),
+        voted.astype(np.int32),
     )
-    column = columns[np.where(is_leaf, 0, tree.feature)].astype(np.int32)
-    threshold = rounded_down(np.where(is_leaf, 0.0, tree.threshold))
-    return column, threshold, left, right, voted.astype(np.int32)
+
+
+def joined(trees, shares) -> Forest:
+    """Return the Forest of the nodes of several trees."""
+    column, threshold, left, right, vote = map(np.concatenate, zip(*trees, strict=True))
+    sizes = [len(nodes[0]) for nodes in trees]
+    root = np.cumsum([0, *sizes[:-1]], dtype=np.int32)
+    first = np.repeat(root, sizes)
+    return Forest(shares, root, column, threshold, left + first, right + first, vote)
 
 
 def rounded_down(thresholds):
