@@ -17,11 +17,19 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
-from ._data import array_api, inputs, labels, sample_weights, split, validation
+from ._data import (
+    array_api,
+    device_labels,
+    inputs,
+    labels,
+    sample_weights,
+    split,
+    validation,
+)
 from ._data.given import GivenModel, given_model
 from ._data.labels import Encoding
 from ._data.sample_weights import WeightScale
-from ._engine.arrays import Vector, alike, moved_to, numpy_dtype, to_numpy
+from ._engine.arrays import Vector, alike, moved_to, namespace, numpy_dtype, widened
 from ._engine.epochs import prediction
 from ._engine.generators import generator_at
 from ._engine.objective.losses import LOSSES
@@ -222,10 +230,12 @@ def dataset_of(estimator, method, X, y, sample_weight, encoding_of, origin):
     is_new = not isinstance(origin, Checkpoint)
     is_sparse = is_new and issparse(y)
     dtype = array_api.floats_of(X, None if is_new else origin.state.theta)
+    moves_to_host = array_api.is_foreign(X) and method.needs_host(X)
+    y = array_api.on_host(y) if moves_to_host else device_labels.where_encoded(X, y)
     X, y = inputs.validate_labelled(
         estimator, X, y, dtype, is_new, estimator._multilabel_allowed
     )
-    if array_api.is_foreign(X) and method.needs_host(X):
+    if moves_to_host:
         X = array_api.on_host(X)
     y, weight, rows = sample_weights.drop_weightless(y, sample_weight)
     encoding = encoding_of(y, None if origin is None else origin.encoding)
@@ -324,10 +334,10 @@ def loss_and_entropy(prepared: Prepared, theta):
     for batch in batches(data, None, ROWS_AT_ONCE):
         logits, _ = prediction.predict(layers, batch.X, architecture.activations, "logits")
         values, _ = problem.loss.value_and_gradient(logits, batch.y)
-        weight = np.ones(batch.n_samples)
+        values = widened(values)
         if batch.sample_weight is not None:
-            weight = to_numpy(batch.sample_weight)
-        loss += float(np.sum(weight * to_numpy(values))) / data.n_samples
+            values = values * widened(batch.sample_weight)
+        loss += float(namespace(values).sum(values)) / data.n_samples
     return loss, sample_weights.entropy_of_shares(data)
 
 

@@ -1,8 +1,9 @@
 """Arrays of other libraries than NumPy, if scikit-learn's `array_api_dispatch` is on.
 
 Fitted attributes and predictions have the library and the device of X. Labels and weights
-are validated on the host, as ndarrays, and then moved to the device of X. If the setting is
-off, all input is converted to ndarrays, as in all of scikit-learn.
+that are there already stay there (device_labels.py). Others are validated on the host, as
+ndarrays, and then moved to the device of X. If the setting is off, all input is converted
+to ndarrays, as in all of scikit-learn.
 """
 
 import numpy as np
@@ -62,12 +63,17 @@ def floats_of(X, fitted=None):
     With an array `fitted`, of a resumed model or of training rows, X gets its dtype.
     """
     if fitted is not None:
-        name = numpy_dtype(fitted).name
-        return getattr(namespace(X), name) if is_foreign(X) else np.dtype(name)
+        dtype = np.dtype(numpy_dtype(fitted).name)  # in the machine's byte order
+        return dtype_at(X, dtype) if is_foreign(X) else dtype
     if not is_foreign(X):
         return FLOATS
     xp, widest = namespace(X), widest_float(X)
     return (xp.float64, xp.float32) if widest == xp.float64 else (xp.float32,)
+
+
+def dtype_at(like, dtype):
+    """Return a dtype of NumPy as that of the library of `like`."""
+    return getattr(namespace(like), np.dtype(dtype).name)
 
 
 def labels_at(like, labels):

@@ -9,13 +9,15 @@ from sklearn.utils.validation import check_array, column_or_1d, validate_data
 from .._engine.arrays import alike, check_sparse, detached, moved_to, numpy_dtype
 from .._engine.rows import view_of_rows, without_duplicates
 from .._engine.types import Dataset
-from . import array_api
+from . import array_api, device_labels
 from .labels import are_clearly_classes
 from .sample_weights import positive_rows
 
 
 def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
     """Return the user's X as a floating-point array or CSR, and y as labels or indicators.
+
+    Labels of another library have been found to be usual ones (device_labels.py).
 
     With `reset`, set the estimator's `n_features_in_` and `feature_names_in_`, else compare
     them. Raise ValueError if X or y is not valid. scikit-learn's validation takes longer
@@ -26,10 +28,11 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
     if is_known and are_plain_labels(y, len(X)) and np.isfinite(X).all():
         return X, y
     check_sparse(X, "X")
+    if array_api.is_foreign(y):
+        return validate_data(estimator, detached(X), dtype=dtype, reset=reset), detached(y)
     check_sparse(y, "y")
     if not multilabel_allowed:
         check_one_column(y)
-    y = array_api.on_host(y)
     check_types(y)
     X, y = validate_data(
         estimator,
@@ -52,7 +55,7 @@ def validate_labelled(estimator, X, y, dtype, reset, multilabel_allowed):
 
 
 def validate_validation(estimator, X, y, rows):
-    """Return X_val, on the device of the training `rows`, and y_val as ndarray."""
+    """Return X_val, on the device of the training `rows`, and y_val where it is encoded."""
     stays_on_host = not array_api.is_foreign(rows)
     if stays_on_host:
         X = array_api.on_host(X)
@@ -61,7 +64,9 @@ def validate_validation(estimator, X, y, rows):
     X = validate_data(estimator, detached(X), accept_sparse="csr", dtype=dtype, reset=False)
     if not stays_on_host:
         X = alike(rows, X.toarray() if issparse(X) else X)
-    y = array_api.on_host(y)
+    y = device_labels.where_encoded(X, y)
+    if array_api.is_foreign(y):
+        return X, detached(y)
     check_sparse(y, "y")
     y = check_array(y, ensure_2d=False, dtype=None, accept_sparse=True, input_name="y_val")
     return X, plain_labels(y, warn=True)

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.utils.multiclass import unique_labels
 
-from .._engine.arrays import as_type, namespace, to_numpy
-from . import array_api
+from .._engine.arrays import as_type, moved_to, namespace, to_numpy
+from . import array_api, device_labels
 
 LARGEST_EXACT = 2**53  # float64 holds all integers up to it
 # Labels of so many rows are counted if their integers are in a range of this size.
@@ -17,7 +17,10 @@ MANY_ROWS, LARGEST_RANGE = 10_000, 2**16
 
 @dataclass(frozen=True)
 class Encoding:
-    """Conversion of labels to the targets of a loss, and back."""
+    """Conversion of labels to the targets of a loss, and back.
+
+    Labels y of another library than NumPy have one axis, and are encoded where they are.
+    """
 
     classes: Any  # ndarray (n_classes,): sorted labels; for multilabel y the column numbers
     multilabel: bool = False
@@ -38,6 +41,8 @@ class Encoding:
 
     def unseen(self, y):
         """Return the labels of y (n,) that are not among `classes`."""
+        if not isinstance(y, np.ndarray):
+            y = device_labels.classes_in(y)
         try:
             return np.setdiff1d(*exactly_comparable(y, self.classes))
         except TypeError:  # labels of types that have no order
@@ -47,6 +52,8 @@ class Encoding:
 
     def class_indices(self, y):
         """Return the index of each label of y (n,) in `classes`."""
+        if not isinstance(y, np.ndarray):
+            return self.indices_on_device(y)
         y, classes = exactly_comparable(y, self.classes)
         if y.dtype.kind in "biu" and classes.dtype.kind in "biu":
             # Faster than `unseen`, which is slower than a step on a row.
@@ -61,6 +68,14 @@ class Encoding:
                 "first call."
             )
         return np.searchsorted(classes, y)
+
+    def indices_on_device(self, y):
+        """Return the index of each label of y (n,), of another library, in `classes`."""
+        indices = device_labels.positions_in(self.classes, y)
+        if indices is not None:
+            return indices
+        self.class_indices(device_labels.classes_in(y))  # raises if a label is unknown
+        return moved_to(y, self.class_indices(to_numpy(y)))
 
     def check_shape(self, y):
         """Raise ValueError unless y has one label, or indicators, as in training."""
@@ -86,7 +101,7 @@ class Encoding:
         indices = self.class_indices(y)
         if self.out_activation == "softmax":
             return indices
-        return indices.astype(dtype)[:, None]
+        return as_type(indices, array_api.dtype_at(indices, dtype))[:, None]
 
     def decide(self, logits):
         """Return the most probable class (n,), or indicators, from logits (n, k)."""
@@ -102,13 +117,14 @@ class Encoding:
 
     def labels(self, targets):
         """Return class indices as labels, for scorers; indicators stay unchanged."""
+        targets = to_numpy(targets)
         return targets if self.multilabel else self.classes[targets]
 
     def targets(self, encoded):
         """Return encoded labels as class indices or indicators, like those of `decide`."""
-        if self.multilabel or self.out_activation == "softmax":
-            return encoded.astype(int)
-        return encoded[:, 0].astype(int)
+        if not self.multilabel and self.out_activation == "logistic":
+            encoded = encoded[:, 0]
+        return as_type(encoded, namespace(encoded).int64)
 
 
 def exactly_comparable(y, classes):
@@ -141,6 +157,8 @@ def encoding_of(y) -> Encoding:
     """Return the Encoding of the labels in y (n,), or of indicators (n, n_outputs)."""
     if y.ndim == 2:
         return Encoding(np.arange(y.shape[1]), multilabel=True)
+    if not isinstance(y, np.ndarray):
+        return Encoding(device_labels.classes_in(y))
     labels = counted_labels(y)
     return Encoding(np.unique(y) if labels is None else labels)
 

@@ -9,9 +9,18 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
 
-from .._engine.arrays import numpy_dtype, to_numpy
+from .._engine.arrays import (
+    as_type,
+    is_finite,
+    moved_to,
+    namespace,
+    numpy_dtype,
+    take,
+    to_numpy,
+    widened,
+)
 from .._engine.types import Dataset
-from . import array_api
+from . import array_api, device_labels
 
 ALL_ZERO = (
     "All sample weights are zero. At least one sample_weight (in training, times "
@@ -28,10 +37,10 @@ class NoWeightError(ValueError):
 
 def positive_rows(weight):
     """Return the indices of positive weights, or None if all are positive."""
-    rows = np.flatnonzero(weight)
-    if len(rows) == 0:
+    [rows] = namespace(weight).nonzero(weight)
+    if rows.shape[0] == 0:
         raise NoWeightError
-    return None if len(rows) == len(weight) else rows
+    return None if rows.shape[0] == weight.shape[0] else rows
 
 
 def are_zero(sample_weight, n_samples: int) -> bool:
@@ -45,27 +54,35 @@ def drop_weightless(y, sample_weight):
     """Return y, weights (float64, or None) and numbers of the rows of positive weight.
 
     `sample_weight` is the user's array-like, number or None. The numbers are None for all
-    rows.
+    rows. Weights and numbers are where y is.
     """
     if sample_weight is None:
         return y, None, None
-    if are_zero(sample_weight, len(y)):
+    weight = device_labels.usual_weight(y, sample_weight)
+    if weight is None:
+        weight = moved_to(y, weight_on_host(sample_weight, y.shape[0]))
+    rows = positive_rows(weight)
+    if rows is None:
+        return y, weight, None
+    return take(y, rows), take(weight, rows), rows
+
+
+def weight_on_host(sample_weight, n_samples: int):
+    """Return the user's weights, validated, as an ndarray (n_samples,) in float64."""
+    if are_zero(sample_weight, n_samples):
         raise NoWeightError  # scikit-learn's error would have another type
-    sample_weight = array_api.on_host(sample_weight)
+    sample_weight, of_rows = array_api.on_host(sample_weight), np.broadcast_to(0, n_samples)
     try:
-        sample_weight = _check_sample_weight(
-            sample_weight, y, dtype=np.float64, ensure_non_negative=True
+        weight = _check_sample_weight(
+            sample_weight, of_rows, dtype=np.float64, ensure_non_negative=True
         )
     except TypeError as error:  # of a dict, say
         raise TypeError(
             f"sample_weight must be a number, or an array of one number for each row; got "
             f"{type(sample_weight).__name__}: {error}."
         ) from error
-    check_finite_weight(sample_weight, "sample_weight")  # scalars were not checked
-    rows = positive_rows(sample_weight)
-    if rows is None:
-        return y, sample_weight, None
-    return y[rows], sample_weight[rows], rows
+    check_finite_weight(weight, "sample_weight")  # scalars were not checked
+    return weight
 
 
 def combined_weight(sample_weight, class_weight, encoding, y):
@@ -78,14 +95,27 @@ def combined_weight(sample_weight, class_weight, encoding, y):
     check_one_label(class_weight, encoding)
     indices, n_classes = encoding.class_indices(y), len(encoding.classes)
     if sample_weight is None:
-        sample_weight = np.ones(len(indices))
+        sample_weight = ones_beside(indices)
     with np.errstate(over="ignore"):  # checked below
-        of_class = np.bincount(indices, sample_weight, minlength=n_classes)
-        total = sample_weight.sum()
+        of_class = sums_by_class(indices, sample_weight, n_classes)
+        total = float(namespace(indices).sum(sample_weight))
         by_class = weight_by_class(class_weight, encoding.classes, of_class, total)
-        weight = sample_weight * by_class[indices]
+        weight = sample_weight * take(moved_to(indices, by_class), indices)
     check_finite_weight(weight, f"sample_weight times class_weight={class_weight!r}")
     return weight
+
+
+def ones_beside(y):
+    """Return a weight of 1 for each row (n,), in float64, where y is."""
+    xp = namespace(y)
+    return xp.ones(y.shape[0], dtype=xp.float64, device=y.device)
+
+
+def sums_by_class(indices, weight, n_classes: int):
+    """Return the sum of the weights of each class as an ndarray (n_classes,)."""
+    if isinstance(indices, np.ndarray):
+        return np.bincount(indices, weight, minlength=n_classes)
+    return device_labels.sums_by_class(indices, weight, n_classes)
 
 
 def balanced_weight(sample_weight, indicators):
@@ -143,7 +173,7 @@ def check_one_label(class_weight, encoding):
 
 def check_finite_weight(weight, name):
     """Raise ValueError unless all weights are finite."""
-    if not np.all(np.isfinite(weight)):
+    if not is_finite(weight):
         raise ValueError(f"{name} must be finite for all rows; got NaN or infinity.")
 
 
@@ -166,10 +196,12 @@ def scale_weights(data: Dataset, mean: float) -> Dataset:
     """Return `data` with its weights divided by `mean`, in the dtype of X."""
     if data.sample_weight is None and mean == 1.0:
         return data
-    weight = np.ones(data.n_samples) if data.sample_weight is None else data.sample_weight
-    dtype = numpy_dtype(data.X)
+    weight = ones_beside(data.y) if data.sample_weight is None else data.sample_weight
+    xp, dtype = namespace(weight), numpy_dtype(data.X)
     # Scaled weights must not underflow to 0, because rows of weight 0 are left out.
-    weight = np.maximum(weight / mean, np.finfo(dtype).tiny).astype(dtype)
+    least = xp.full_like(weight[:1], float(np.finfo(dtype).tiny))
+    weight = xp.maximum(weight / mean, least)
+    weight = as_type(weight, array_api.dtype_at(weight, dtype))
     return data._replace(sample_weight=weight)
 
 
@@ -177,8 +209,9 @@ def mean_weight(data: Dataset) -> float:
     """Return the mean weight of the rows of `data` as a float."""
     if data.sample_weight is None:
         return 1.0
-    largest = float(np.max(data.sample_weight))  # so that the sum cannot overflow
-    return largest * float(np.mean(data.sample_weight / largest))
+    xp = namespace(data.sample_weight)
+    largest = float(xp.max(data.sample_weight))  # so that the sum cannot overflow
+    return largest * float(xp.mean(data.sample_weight / largest))
 
 
 def entropy_of_shares(data: Dataset) -> float:
@@ -186,15 +219,14 @@ def entropy_of_shares(data: Dataset) -> float:
 
     For 0/1 columns (two classes, multilabel) it is the sum of their entropies.
     """
-    y = to_numpy(data.y)
-    weight = np.ones(len(y))
-    if data.sample_weight is not None:
-        weight = to_numpy(data.sample_weight).astype(np.float64)
-    weight = weight / weight.sum()
+    y, weight = data.y, data.sample_weight
+    weight = ones_beside(y) if weight is None else widened(weight)
+    xp = namespace(weight)
+    weight = weight / xp.sum(weight)
     if y.ndim == 1:
-        shares = np.bincount(y, weight)
+        shares = sums_by_class(y, weight, int(xp.max(y)) + 1)
     else:
-        ones = weight @ y
+        ones = to_numpy(weight @ widened(y))
         shares = np.concatenate([ones, 1 - ones])
     shares = shares[shares > 0]
     return float(-np.sum(shares * np.log(shares)))

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from .._engine.arrays import to_numpy
+
 
 def split_validation(data, encoding, fraction, rng):
     """Return positions of training and validation rows, stratified unless multilabel.
@@ -19,7 +21,7 @@ def split_validation(data, encoding, fraction, rng):
     if encoding.multilabel:
         parts = train_test_split(positions, test_size=fraction, random_state=rng)
         return *parts, encoding.classes[:0]
-    labels = encoding.targets(data.y)
+    labels = to_numpy(encoding.targets(data.y))  # drawn by scikit-learn
     counts = np.bincount(labels, minlength=len(encoding.classes))
     is_common = counts >= 2
     while is_common.any():

@@ -146,8 +146,8 @@ def mean_of(values, weight):
 def validator(problem, data, encoding, scoring, model_at):
     """Return the callable theta -> Validation.
 
-    `data` are the validation rows, with labels and weights on the host. `scoring` is that
-    of the estimators, but not None. `model_at` is a callable theta -> fitted estimator.
+    `data` are the validation rows. `scoring` is that of the estimators, but not None.
+    `model_at` is a callable theta -> fitted estimator.
     """
     rows, targets = inputs.beside_rows(data), encoding.targets(data.y)
     is_on_device = array_api.is_foreign(data.X)
@@ -203,7 +203,7 @@ def scorer_on(data, labels, scoring, model_at):
 
     Few of scikit-learn's metrics support other array libraries: scorers get ndarrays.
     """
-    X, weight = array_api.on_host(data.X), data.sample_weight
+    X, weight = map(array_api.on_host, (data.X, data.sample_weight))
     if weight is not None and callable(scoring):
         check_takes_weights(scoring)
     weights = {} if weight is None else {"sample_weight": weight}

@@ -18,10 +18,10 @@ def copy_of_rows(data: Dataset, index) -> Dataset:
 
 
 def view_of_rows(data: Dataset, index) -> Dataset:
-    """Return the samples `index` (integers, ndarray) of `data`, its X shared."""
-    rows = index if data.rows is None else data.rows[index]
-    weight = None if data.sample_weight is None else data.sample_weight[index]
-    return Dataset(data.X, data.y[index], weight, rows)
+    """Return the samples `index` (integers) of `data`, its X shared."""
+    rows = index if data.rows is None else take(data.rows, index)
+    weight = None if data.sample_weight is None else take(data.sample_weight, index)
+    return Dataset(data.X, take(data.y, index), weight, rows)
 
 
 def batches(data: Dataset, order, batch_size: int):
