@@ -118,12 +118,19 @@ LBFGS = Method(
     resumed_memory=lambda *arguments: None,
     run=lbfgs.train_with_lbfgs,
 )
+
+
+def trains_on_host(X) -> bool:
+    """Return whether rows of another library than NumPy, without a rate, go to the host."""
+    return is_in_host_memory(X) or lacks_float64(X)
+
+
 # Without a learning rate, on rows in memory.
 NEWTON = Method(
     unit="step",
     is_stepwise=True,
     steps_on_host=True,
-    needs_host=lambda X: is_in_host_memory(X) or lacks_float64(X),
+    needs_host=trains_on_host,
     may_stop_early=True,
     advice="Raise max_iter or tol.",
     remedy="",
@@ -137,7 +144,7 @@ STREAM = Method(
     unit="chunk",
     is_stepwise=True,
     steps_on_host=True,
-    needs_host=lambda X: True,
+    needs_host=trains_on_host,
     may_stop_early=False,
     advice="",
     remedy="",

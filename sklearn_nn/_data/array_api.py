@@ -73,7 +73,8 @@ def floats_of(X, fitted=None):
 
 def dtype_at(like, dtype):
     """Return a dtype of NumPy as that of the library of `like`."""
-    return getattr(namespace(like), np.dtype(dtype).name)
+    xp = namespace(like)
+    return dtype if xp is np else getattr(xp, np.dtype(dtype).name)
 
 
 def labels_at(like, labels):

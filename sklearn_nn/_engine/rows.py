@@ -4,6 +4,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .arrays import take, take_rows
+from .arrays import widened as wide
 from .types import Dataset
 
 
@@ -34,11 +35,11 @@ def batches(data: Dataset, order, batch_size: int):
 
 def widened(data: Dataset) -> Dataset:
     """Return `data` in float64, without copies of what is float64 already."""
-    y, weight = data.y, data.sample_weight
+    X, y, weight, _ = data
     return data._replace(
-        X=data.X.astype(np.float64, copy=False),
-        y=y if y.ndim == 1 else y.astype(np.float64, copy=False),
-        sample_weight=None if weight is None else weight.astype(np.float64, copy=False),
+        X=X.astype(np.float64, copy=False) if issparse(X) else wide(X),
+        y=y if y.ndim == 1 else wide(y),  # class indices stay integers
+        sample_weight=None if weight is None else wide(weight),
     )
 
 

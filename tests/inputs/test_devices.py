@@ -149,6 +149,40 @@ def test_warm_start_and_streams_resume(at):
     assert_same_model(model, expected, 1e-9)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["default", "no intercept", "l1", "no penalty"])
+def test_stream_is_that_of_the_host(at, name, dtype, n_classes):
+    X, y, weight = classes(n_classes, dtype=dtype)
+    model = SGDLogisticClassifier(random_state=0, **SETTINGS[name])
+    expected = clone(model)
+    for part in (slice(0, 30), slice(30, None)):
+        given = X[part], y[part], list(range(n_classes)), weight[part]
+        expected.partial_fit(*given)
+        model.partial_fit(*map(at, given[:2]), given[2], at(given[3]))
+    # Weights of float32 are rounded alike, and sums are in float64.
+    assert_same_stream(model, expected, 1e-6 if dtype is np.float32 else 1e-9)
+
+
+def assert_same_stream(model, expected, bound):
+    """Assert that coefficients equal those of NumPy's stream, and are on the device."""
+    assert model.loss_curve_ == pytest.approx(expected.loss_curve_, rel=bound)
+    for name in ("coef_", "intercept_"):
+        here, there = arrays.to_numpy(getattr(model, name)), getattr(expected, name)
+        assert here.dtype == there.dtype
+        assert_allclose(here, there, rtol=0, atol=bound * np.max(np.abs(there)))
+
+
+def test_a_stream_resumes_from_a_model_of_another_method(at):
+    X, y, weight = classes(3)
+    model = SGDLogisticClassifier(learning_rate=0.01, max_iter=1, tol=None, random_state=0)
+    expected = clone(model)
+    for m, place in ((model, at), (expected, np.asarray)):
+        m.fit(place(X), place(y), place(weight)).set_params(learning_rate="auto")
+        m.partial_fit(place(X), place(y), sample_weight=place(weight))
+    assert_same_stream(model, expected, 1e-9)
+
+
 def test_no_row_leaves_the_device(at, monkeypatch):
     X, y, weight = classes(2)
     rows, sizes = at(X), []

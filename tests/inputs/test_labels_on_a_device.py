@@ -189,7 +189,7 @@ def test_nothing_with_an_element_per_row_goes_to_the_host(
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("name", ["sgd", "network"])
+@pytest.mark.parametrize("name", ["auto", "sgd", "network"])
 def test_no_chunk_goes_to_the_host(at, copied, name, n_classes):
     X, y, weight = rows(n_classes)
     model = clone(MODELS[name])

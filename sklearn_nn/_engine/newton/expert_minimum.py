@@ -1,12 +1,14 @@
 """The point to which an expert of a stream moves when it learns a batch; see experts.py.
 
 It is the minimum of the batch's loss, of the quadratic of the rows seen before, of the
-penalty and of the prior. An expert is a StreamMemory of one.
+penalty and of the prior. An expert is a StreamMemory of one, on the host; the batch and its
+rows Z (n, n_features + 1), in the expert's units, may be on a device.
 """
 
 import numpy as np
 from scipy.sparse import issparse
 
+from ..arrays import moved_to, to_numpy
 from . import conjugate_gradients
 
 # An expert remembers a number of rows per coefficient; more than MAX_COEFFICIENTS count as
@@ -26,6 +28,12 @@ MAX_PRODUCTS, FORCING_TERM = 100, 0.1
 def squares(X):
     """Return the squares of the elements of X, dense or CSR."""
     return X.power(2) if issparse(X) else X * X
+
+
+def hessian_blocks(Z, curvature):
+    """Yield Z^T diag(c) Z for each column c of the curvature (n, k), on the host."""
+    for k in range(curvature.shape[1]):
+        yield to_numpy((Z.T * curvature[:, k]) @ Z)
 
 
 def times(precision, points):
@@ -68,15 +76,20 @@ class Objective:
         self.trained = np.ones((len(expert.point), 1))
         self.trained[-1] = batch.fit_intercept
 
+    def logits(self, point):
+        """Return the logits (n, k) of the rows at a point, or their change along one."""
+        return self.Z @ moved_to(self.batch.y, point)
+
     def evaluate(self, x):
         """Return the objective, and the gradient of its smooth part."""
         expert, batch, Z = self.expert, self.batch, self.Z
-        values, delta = batch.loss.value_and_gradient(Z @ x, batch.y)
+        values, delta = batch.loss.value_and_gradient(self.logits(x), batch.y)
         move = x - expert.point
         pull = times(expert.precision, move)
-        objective = batch.weight @ values + np.sum(move * (expert.slope + pull / 2))
+        objective = float(batch.weight @ values) + np.sum(move * (expert.slope + pull / 2))
         objective += np.sum(x * x * self.ridge) / 2 + np.sum(self.l1 * np.abs(x))
-        gradient = Z.T @ (self.weight * delta) + expert.slope + pull + self.ridge * x
+        gradient = to_numpy(Z.T @ (self.weight * delta)) + expert.slope
+        gradient = gradient + pull + self.ridge * x
         return objective, gradient * self.trained
 
     def goal(self, x, gradient):
@@ -100,10 +113,10 @@ class Objective:
 
     def solver(self, x):
         """Return the solver with the Hessian's block of each output, or None."""
-        proba, Z, trained = self.batch.loss.predict_proba(self.Z @ x), self.Z, self.trained
-        solvers = []
-        for k, curvature in enumerate((self.weight * proba * (1 - proba)).T):
-            block = (Z.T * curvature) @ Z + self.expert.precision[k]
+        proba, trained = self.batch.loss.predict_proba(self.logits(x)), self.trained
+        blocks, solvers = hessian_blocks(self.Z, self.weight * proba * (1 - proba)), []
+        for k, block in enumerate(blocks):
+            block = block + self.expert.precision[k]
             block = (block + np.diag(self.ridge[:, k])) * trained * trained.T
             block += np.diag(1 - trained[:, 0])
             solvers.append(conjugate_gradients.solver_of(block))
@@ -117,14 +130,16 @@ class Objective:
     def quadratic(self, x, gradient):
         """Return the Quadratic model at x."""
         precision, batch, Z = self.expert.precision, self.batch, self.Z
-        proba = batch.loss.predict_proba(Z @ x)
+        proba = batch.loss.predict_proba(self.logits(x))
 
         def product(direction):
-            rows = Z.T @ (self.weight * batch.loss.curvature(proba, Z @ direction))
+            change = batch.loss.curvature(proba, self.logits(direction))
+            rows = to_numpy(Z.T @ (self.weight * change))
             seen = times(precision, direction) + self.ridge * direction
             return (rows + seen) * self.trained
 
-        diagonal = self.ridge + squares(Z).T @ (self.weight * proba * (1 - proba))
+        curvature = self.weight * proba * (1 - proba)
+        diagonal = self.ridge + to_numpy(squares(Z).T @ curvature)
         if precision.ndim == 2:
             diagonal = diagonal + precision
         else:

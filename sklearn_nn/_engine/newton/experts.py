@@ -35,6 +35,9 @@ gap was 6 to 19 % on MNIST and on words. The precision of a softmax ignores corr
 between outputs: the gap is below 1e-3 in test_experts.py. The model follows a drift only
 after about 30 rows per coefficient.
 
+Rows may be on a device, in any array library. They stay there: points move to the device,
+and sums over the rows to the host, where experts are and where the algebra runs.
+
 References
 ----------
 O. Chapelle and L. Li, "An empirical evaluation of Thompson sampling", NeurIPS 2011,
@@ -60,7 +63,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import hstack, issparse
 
-from ..arrays import Matrix, Rows, Vector
+from ..arrays import Matrix, Rows, Vector, as_type, moved_to, namespace, to_numpy
 from ..epochs import compiled
 from ..objective.losses import LOSSES, Loss
 from ..objective.penalties import Penalty, soft_threshold
@@ -70,6 +73,7 @@ from .coordinates import Coordinates
 from .expert_minimum import (
     MAX_COEFFICIENTS,
     Objective,
+    hessian_blocks,
     minimum,
     prior_of_intercept,
     squares,
@@ -121,11 +125,12 @@ class StreamMemory(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Rows that are learned at once, and how."""
+    """Rows that are learned at once, and how; the arrays may be on a device."""
 
     X: Rows  # (n, p), float64; of CSR rows only the `columns`
     y: Matrix
     weight: Vector  # (n,)
+    n_rows: float  # sum of the weights
     loss: Loss
     penalty: Penalty
     fit_intercept: bool
@@ -238,23 +243,26 @@ def learn(memory: StreamMemory, data: Dataset, penalty: Penalty, fit_intercept: 
     total, n_rows = 0.0, 0.0
     for rows in map(widened, batches(data, None, BATCH_SIZE)):
         X, y, weight = rows.X, rows.y, rows.sample_weight
+        xp, n = namespace(y), float(rows.n_samples)
         if weight is None:
-            weight = np.ones(rows.n_samples)
-        if not weight.sum() > 0:
+            weight = xp.ones(rows.n_samples, dtype=xp.float64, device=y.device)
+        else:
+            n = float(xp.sum(weight))
+        if not n > 0:
             continue
         if issparse(X) and memory.precision.ndim == 4:
             X = X.toarray()  # few features: dense products are faster
         centred, columns = fit_intercept and not issparse(X), None
         if issparse(X):
             X, columns = columns_with_values(X)
-        batch = Batch(X, y, weight, loss, penalty, fit_intercept, centred, columns)
+        batch = Batch(X, y, weight, n, loss, penalty, fit_intercept, centred, columns)
         lengths = rows_remembered(memory.point.shape[1])
         if compiled.supports_experts(memory, batch):
             memory, objective = compiled.learn(memory, lengths, batch)
         else:
             memory, objective = learned_by_all(memory, lengths, batch)
-        total += weight.sum() * objective
-        n_rows += weight.sum()
+        total += n * objective
+        n_rows += n
     return memory, total / max(n_rows, np.finfo(np.float64).tiny)
 
 
@@ -294,7 +302,7 @@ def learned_by_columns(memory: StreamMemory, lengths: Vector, batch: Batch):
             uncentred = in_units(expert, np.zeros_like(expert.centre), expert.scale)
             set_columns(expert, slice(None), uncentred)
         part = columns_of(expert, batch.columns)
-        keep = np.exp(-batch.weight.sum() / length)
+        keep = np.exp(-batch.n_rows / length)
         mass = keep * (expert.mass.sum() - part.mass.sum())  # of the other columns
         is_young = expert.mass.max() < length / 2
         part = learn_columns(scored(part, batch), batch, keep, is_young, mass)
@@ -383,23 +391,28 @@ def model_of(expert: StreamMemory):
 def batch_objective(model, batch: Batch) -> float:
     """Return the mean loss of (weight, intercept) on the batch, plus the penalty."""
     weight = model[0] if batch.columns is None else model[0][batch.columns]
-    values = batch.loss.value_and_gradient(batch.X @ weight + model[1], batch.y)[0]
-    mean = float(batch.weight @ values / batch.weight.sum())
+    mean = float(batch.weight @ losses(batch, weight, model[1])) / batch.n_rows
     return mean + batch.penalty.value(model[0].reshape(-1))
+
+
+def losses(batch: Batch, weight, intercept):
+    """Return the loss (n,) of each row for a model on the host."""
+    weight, intercept = (moved_to(batch.y, array) for array in (weight, intercept))
+    return batch.loss.value_and_gradient(batch.X @ weight + intercept, batch.y)[0]
 
 
 def scored(expert: StreamMemory, batch: Batch) -> StreamMemory:
     """Return the expert with the loss of its prediction of the batch in its score."""
-    weight, intercept = model_of(expert)
-    values = batch.loss.value_and_gradient(batch.X @ weight + intercept, batch.y)[0]
-    fade = np.exp(-batch.weight.sum() / ROWS_COMPARED)
-    score = fade * expert.score + batch.weight @ np.minimum(values, MAX_NATS)
+    values = losses(batch, *model_of(expert))
+    fade = np.exp(-batch.n_rows / ROWS_COMPARED)
+    loss = float(batch.weight @ namespace(values).clip(values, None, MAX_NATS))
+    score = fade * expert.score + loss
     return expert._replace(score=score)
 
 
 def learn_batch(expert: StreamMemory, n_remembered: float, batch: Batch) -> StreamMemory:
     """Return the expert, which remembers `n_remembered` rows, after the batch."""
-    keep = np.exp(-batch.weight.sum() / n_remembered)
+    keep = np.exp(-batch.n_rows / n_remembered)
     # During the first half of its rows, an expert's units improve; they do not drift.
     is_young = np.max(expert.mass) < n_remembered / 2
     return learn_columns(expert, batch, keep, is_young)
@@ -415,19 +428,20 @@ def learn_columns(expert, batch, keep, is_young, mass=0.0) -> StreamMemory:
     expert = expert._replace(
         slope=expert.slope * keep,
         precision=expert.precision * keep,
-        n_rows=expert.n_rows * keep + batch.weight.sum(),
+        n_rows=expert.n_rows * keep + batch.n_rows,
     )
     Z = rows_for(expert, batch)
     point = minimum(Objective(expert, batch, Z, mass + expert.mass.sum()))
-    proba = batch.loss.predict_proba(Z @ point)
+    logits = Z @ moved_to(batch.y, point)
+    proba = batch.loss.predict_proba(logits)
     curvature = batch.weight[:, None] * proba * (1 - proba)
-    delta = batch.loss.value_and_gradient(Z @ point, batch.y)[1]
+    delta = batch.loss.value_and_gradient(logits, batch.y)[1]
     pull = expert.slope + times(expert.precision, point - expert.point)
-    slope = pull + Z.T @ (batch.weight[:, None] * delta)
+    slope = pull + to_numpy(Z.T @ (batch.weight[:, None] * delta))
     if expert.precision.ndim == 2:
-        precision = expert.precision + squares(Z).T @ curvature
-    else:  # for each output: Z^T diag(curvature_k) Z
-        precision = expert.precision + np.stack([(Z.T * c) @ Z for c in curvature.T])
+        precision = expert.precision + to_numpy(squares(Z).T @ curvature)
+    else:
+        precision = expert.precision + np.stack(list(hessian_blocks(Z, curvature)))
     return expert._replace(point=point, slope=slope, precision=precision)
 
 
@@ -464,11 +478,15 @@ def moments(batch):
     """
     X, weight = batch.X, batch.weight
     if batch.centred:
-        total = weight.sum()
+        total = batch.n_rows
         mean = weight @ X / total
-        return mean, weight @ (X - mean) ** 2 / total, np.full(X.shape[1], total)
-    mass = (X != 0).T @ weight
-    variance = squares(X).T @ weight / np.where(mass > 0, mass, 1.0)
+        variance = weight @ (X - mean) ** 2 / total
+        return to_numpy(mean), to_numpy(variance), np.full(X.shape[1], total)
+    is_value = X != 0
+    if not isinstance(weight, np.ndarray):
+        is_value = as_type(is_value, X.dtype)  # only NumPy multiplies them by numbers
+    mass = to_numpy(is_value.T @ weight)
+    variance = to_numpy(squares(X).T @ weight) / np.where(mass > 0, mass, 1.0)
     return np.zeros(X.shape[1]), variance, mass
 
 
@@ -501,7 +519,9 @@ def in_units(expert, centre, scale):
 
 def rows_for(expert, batch):
     """Return the batch's rows in the expert's units, with a column of ones."""
-    ones = np.ones((len(batch.weight), 1))
+    xp = namespace(batch.weight)
+    ones = xp.ones_like(batch.weight)[:, None]
     if not issparse(batch.X):
-        return np.hstack([(batch.X - expert.centre) / expert.scale, ones])
+        centre, scale = (moved_to(batch.y, array) for array in expert[:2])
+        return xp.concat([(batch.X - centre) / scale, ones], axis=1)
     return hstack([batch.X.multiply(1 / expert.scale), ones], format="csr")

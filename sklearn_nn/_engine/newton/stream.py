@@ -13,6 +13,7 @@ from ..objective.problem import Problem
 from ..rows import lay_out
 from ..types import Dataset, TrainingRun, TrainingState
 from . import experts
+from .device_rows import DeviceRows
 from .linear_rows import LocalRows
 from .records import KnownRows, NewtonMemory
 
@@ -97,7 +98,8 @@ def memory_for(problem, state, data):
         return experts.empty_memory(*problem.architecture.layer_sizes)
     if known is None:
         # In C order, so that sums do not depend on the storage of X.
-        rows = LocalRows(lay_out(data, data.n_samples), problem.loss)
+        rows_of = LocalRows if isinstance(data.y, np.ndarray) else DeviceRows
+        rows = rows_of(lay_out(data, data.n_samples), problem.loss)
         coordinates = rows.standardised(problem.architecture.fit_intercept)
         evaluation = rows.evaluate(coordinates, coordinates.point_of(theta))
         known = KnownRows(coordinates, evaluation.diagonal, rows.n_samples, problem.penalty)
