@@ -66,6 +66,11 @@ class TableEncoder:
         -------
         ndarray or csr_matrix of shape (n_samples, n_columns), float32
             Sparse if X is, or if a categorical column has more than 50 columns.
+
+        Notes
+        -----
+        All trees vote on all rows, on those that they were fitted on, too: on training rows
+        the votes are almost the labels. Do not train another model on them there.
         """
         return self.encode(self.schema.read(X))
 
