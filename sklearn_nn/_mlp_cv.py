@@ -128,7 +128,8 @@ class BackpropMLPClassifierCV(CallbackSupportMixin, ClassifierMixin, BaseEstimat
         The network of each fold, fitted on encoded rows.
     encoders_ : list of TableEncoder
         The encoder of each fold, fitted on its training rows, with `transform` and
-        `get_feature_names_out`.
+        `get_feature_names_out`. All trees vote in `transform`, on rows that they were
+        fitted on, too: on training rows, their votes are almost the labels.
     temperature_ : float
         Divides the logits of all networks; above 1, it makes probabilities less extreme.
     best_epochs_ : ndarray of shape (n_folds,)

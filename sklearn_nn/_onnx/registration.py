@@ -4,7 +4,7 @@ from .._logistic import SGDLogisticClassifier
 from .._mlp import BackpropMLPClassifier
 from .._mlp_cv import BackpropMLPClassifierCV
 from .export import check_is_installed, exportable, graph_of, label_output
-from .graph import onnx_parts
+from .graph import ML_OPSET, onnx_parts
 
 CLASSIFIERS = [SGDLogisticClassifier, BackpropMLPClassifier, BackpropMLPClassifierCV]
 # As those of skl2onnx for its own classifiers. CalibratedClassifierCV and
@@ -118,5 +118,6 @@ def add_classifier(scope, operator, container):
             [names[name] for name in node.input],
             [names[name] for name in node.output],
             op_domain=node.domain,
+            op_version=ML_OPSET if node.domain else None,  # None: that of the user
             **attributes,
         )
