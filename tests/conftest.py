@@ -10,6 +10,7 @@ if tuple(map(int, version("scipy").split(".")[:2])) >= (1, 14):
 
 import numpy as np
 import pytest
+from devices import DEVICES, arrays_at
 from scipy.sparse import csr_array
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
@@ -28,6 +29,12 @@ LOADERS = {
     "breast_cancer": load_breast_cancer,
     "digits": load_digits,
 }
+
+
+@pytest.fixture(params=DEVICES)
+def at(request):
+    """Return a function ndarray -> array of another library, on a separate device."""
+    return arrays_at(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ from .._engine.epochs import compiled
 MOST_DRAWS = 5000
 # A split is the best of at most this many columns, and at most half of all.
 MOST_TRIED = 50
-# Of the shares of votes, so that they vary as much as other encoded columns.
+# Factor of the shares of votes. On 14 tables, half of it gave 1.5 % more log-loss, a
+# quarter 3.5 %, and twice of it was not better.
 SCALE = 2.0
 # Numbers of a part of the rows and trees that is computed at once without kernels.
 NUMBERS_AT_ONCE = 2**20

@@ -6,7 +6,6 @@ is 100 eps of the data's type times the largest expected value, as for the kerne
 
 import numpy as np
 import pytest
-from devices import DEVICES, arrays_at
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_nn._engine import arrays
@@ -21,12 +20,6 @@ N, P = 300, 4
 any_outputs = pytest.mark.parametrize("n_outputs", [1, 3])
 either_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 any_damping = pytest.mark.parametrize("damping", [0.0, 0.3])
-
-
-@pytest.fixture(params=DEVICES)
-def at(request):
-    """Return a function ndarray -> array of another library, on a separate device."""
-    return arrays_at(request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ The bound is that of test_experts.py for runs that round differently.
 
 import numpy as np
 import pytest
-from devices import DEVICES, arrays_at
 from numpy.testing import assert_allclose
 
 from sklearn_nn._engine import arrays
@@ -16,12 +15,6 @@ from sklearn_nn._engine.types import Dataset
 ROUNDING = 1e-9
 N = 400
 PENALTIES = [Penalty(), Penalty(l2=1e-2), Penalty(l1=1e-2, l2=1e-3)]
-
-
-@pytest.fixture(params=DEVICES)
-def at(request):
-    """Return a function ndarray -> array of another library, on a separate device."""
-    return arrays_at(request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
-from devices import DEVICES, WITHOUT_FLOAT64, arrays_at
+from devices import WITHOUT_FLOAT64, arrays_at
 from numpy.testing import assert_allclose, assert_array_equal
 from optimizers import every_optimizer
 from scipy.sparse import csr_array
@@ -43,12 +43,6 @@ def dispatch():
     """Let scikit-learn accept arrays of other libraries."""
     with sklearn.config_context(array_api_dispatch=True):
         yield
-
-
-@pytest.fixture(params=DEVICES)
-def at(request):
-    """Return a function ndarray -> array of another library, on a separate device."""
-    return arrays_at(request.param)
 
 
 def rows_of(kind="three", dtype=np.float64):

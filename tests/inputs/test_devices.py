@@ -7,7 +7,7 @@ tensors on the processor, which train on the host, count as a device here.
 import numpy as np
 import pytest
 import sklearn
-from devices import DEVICES, arrays_at
+from devices import arrays_at
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits
@@ -24,12 +24,6 @@ def dispatch(monkeypatch):
     monkeypatch.setattr(_methods, "is_in_host_memory", lambda array: False)
     with sklearn.config_context(array_api_dispatch=True):
         yield
-
-
-@pytest.fixture(params=DEVICES)
-def at(request):
-    """Return a function ndarray -> array of another library, on a separate device."""
-    return arrays_at(request.param)
 
 
 def classes(n_classes, n_samples=1500, dtype=np.float64):

@@ -8,7 +8,6 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
-from devices import DEVICES, arrays_at
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
@@ -27,12 +26,6 @@ def dispatch(monkeypatch):
         monkeypatch.setattr(module, "is_in_host_memory", lambda array: False)
     with sklearn.config_context(array_api_dispatch=True):
         yield
-
-
-@pytest.fixture(params=DEVICES)
-def at(request):
-    """Return a function ndarray -> array of another library, on a separate device."""
-    return arrays_at(request.param)
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ def batch_of(X=None, **changes):
     """Return a Batch of dense rows that the kernel supports."""
     X = np.ones((2, 3)) if X is None else X
     y, weight = np.zeros((2, 1)), np.ones(2)
-    batch = experts.Batch(X, y, weight, 1.0, None, Penalty(l2=0.1), True, True)
+    batch = experts.Batch(X, y, weight, 2.0, None, Penalty(l2=0.1), True, True)
     return batch._replace(**changes)
 
 

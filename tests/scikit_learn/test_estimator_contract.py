@@ -46,7 +46,8 @@ def test_defaults_fulfil_the_contract(estimator, check):
 
 @parametrize_with_checks([BackpropMLPClassifierCV()])
 def test_the_network_for_tables_fulfils_the_contract(estimator, check):
-    # Batches divide repeated rows differently, and dropout draws other masks for them.
+    # Batches and bootstrap samples divide repeated rows differently, and dropout draws
+    # other masks for them.
     is_weight = check.func.__name__ in WEIGHTS_ARE_REPETITIONS
     failure = "not equivalent to fitting with removed" if is_weight else None
     check_or_fail_as_expected(estimator, check, failure)

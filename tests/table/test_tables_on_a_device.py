@@ -5,7 +5,6 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
-from devices import DEVICES, arrays_at
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
@@ -24,12 +23,6 @@ def dispatch():
     """Let scikit-learn accept arrays of other libraries."""
     with sklearn.config_context(array_api_dispatch=True):
         yield
-
-
-@pytest.fixture(params=DEVICES)
-def at(request):
-    """Return a function ndarray -> array of another library, on a separate device."""
-    return arrays_at(request.param)
 
 
 def rows_of(n_classes=3, dtype=np.float64):

@@ -490,8 +490,9 @@ def supports_votes(X):
 
 
 def count_votes(X, forest):
-    """Return the result of `forest.count_votes`."""
+    """Return the result of `count_votes` of _table/forest.py, for float32 rows X (n, p)."""
     counts = np.zeros((len(X), len(forest.shares)), dtype=np.int32)
-    nodes = (np.ascontiguousarray(array) for array in forest[1:])
-    kernels.count_votes(*nodes, np.ascontiguousarray(X), counts)
+    nodes = forest.root, forest.column, forest.threshold
+    nodes += forest.left, forest.right, forest.vote
+    kernels.count_votes(*map(np.ascontiguousarray, (*nodes, X)), counts)
     return counts
