@@ -91,7 +91,8 @@ def rest_of(
         is_singular = solver.smallest_pivot < SMALLEST_PIVOT
         if is_singular and np.max(np.abs(error)) > LARGEST_ROUNDING:
             rest = np.inf
-    plain = np.sum(error * error / np.maximum(evaluated.evaluation.diagonal[-1], TINY))
+    curvature = evaluated.evaluation.diagonal_of_intercepts
+    plain = np.sum(error * error / np.maximum(curvature, TINY))
     return max(rest, 0.5 * float(plain))
 
 

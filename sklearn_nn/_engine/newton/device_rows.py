@@ -17,16 +17,20 @@ standardised copy.
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
+from typing import Any
 
 import numpy as np
 
 from ..arrays import (
     Matrix,
+    Vector,
     alike,
     as_type,
     moved_to,
     namespace,
     numpy_dtype,
+    plus_multiple,
     to_numpy,
     widened,
 )
@@ -35,7 +39,7 @@ from ..rows import copy_of_rows
 from ..types import Dataset
 from . import dual, linear_passes
 from .coordinates import Coordinates, standardised_dense
-from .linear_rows import FAR_FROM_ZERO, MAX_HESSIAN_NUMBERS, Evaluation, spread_index
+from .linear_rows import FAR_FROM_ZERO, MAX_HESSIAN_NUMBERS, spread_index
 
 # Samples of fewer numbers of X take as long as this many: calls take most of the time.
 LEAST_NUMBERS = 2**26
@@ -43,6 +47,8 @@ LEAST_NUMBERS = 2**26
 NUMBERS_AT_ONCE, NUMBERS_FOR_SCALES = 2**26, 2**22
 # Squares of numbers of the size of these scales are finite, and not 0, in float32.
 SMALLEST_SCALE, LARGEST_SCALE = 2.0**-40, 2.0**40
+# A column that varies in this many rows is not constant.
+ROWS_THAT_VARY = 1000
 
 
 @dataclass(frozen=True)
@@ -113,9 +119,11 @@ class DeviceRows:
     def at(self, coordinates: Coordinates) -> "DeviceRows":
         """Return the same rows, as a standardised copy if digits of X could be lost."""
         X, (centre, scale) = self.data.X, coordinates
-        xp, is_far = namespace(X), np.abs(centre) > FAR_FROM_ZERO * scale
+        is_far = np.abs(centre) > FAR_FROM_ZERO * scale
         is_extreme = (scale < SMALLEST_SCALE) | (scale > LARGEST_SCALE)
-        is_constant = to_numpy(xp.max(X, axis=0) == xp.min(X, axis=0))
+        is_constant = are_constant(X[: min(ROWS_THAT_VARY, self.n_samples), ...])
+        if is_constant.any():
+            is_constant = are_constant(X)
         if not (is_far | is_extreme | (is_constant & (centre != 0))).any():
             return self
         X = (X - alike(X, centre)) * alike(X, 1 / scale)
@@ -128,30 +136,37 @@ class DeviceRows:
         weight = weight if weight is None else widened(weight)
         return DeviceRows(Dataset(widened(X), y, weight), self.loss)
 
-    def evaluate(self, coordinates, point: Matrix, needs_diagonal=True) -> Evaluation:
-        """Return the Evaluation at a point (n_features + 1, n_outputs).
-
-        Its diagonal is None if it is not needed.
-        """
+    def evaluate(self, coordinates, point, needs_diagonal=True) -> "DeviceEvaluation":
+        """Return the Evaluation at a point (n_features + 1, n_outputs)."""
         logits, total = self.logits(coordinates, point), self.total_weight
-        xp = namespace(logits)
         values, delta = self.loss.value_and_gradient(logits, self.data.y)
-        proba, diagonal = self.loss.predict_proba(logits), None
-        if needs_diagonal:
-            omega = self.weighted(xp.maximum(proba * (1 - proba), delta * delta))
-            diagonal = self.sums_of_squares(coordinates, omega) / total
-        gradient = self.sums(coordinates, self.weighted(delta)) / total
-        loss = float(total_of(self.weighted(values[:, None]))) / total
-        return Evaluation(loss, gradient, diagonal, proba)
+        values, delta = self.weighted(values[:, None]), self.weighted(delta)
+        gradient, loss = self.sums(coordinates, delta, values)
+        proba = self.loss.predict_proba(logits)
+        return DeviceEvaluation(
+            float(loss[0, 0]) / total, gradient / total, proba, self, coordinates
+        )
+
+    def diagonal(self, coordinates: Coordinates, proba) -> Matrix:
+        """Return the diagonal of an Evaluation with these probabilities."""
+        omega = self.bounds_of_curvature(proba)
+        return self.sums_of_squares(coordinates, omega) / self.total_weight
+
+    def bounds_of_curvature(self, proba):
+        """Return weights times the larger of p (1 - p) and (p - y)^2, in this shape."""
+        error = self.error_of(proba)
+        return self.weighted(namespace(proba).maximum(proba * (1 - proba), error * error))
 
     def slope_along(self, coordinates: Coordinates, point: Matrix, move: Matrix):
         """Return the function length -> slope of the mean loss at point + length * move."""
         logits, change = (self.logits(coordinates, at) for at in (point, move))
-        factor = self.weighted(change)
+        targets, factor = self.targets(logits), self.weighted(change)
 
         def slope(length):
-            delta = self.loss.value_and_gradient(logits + length * change, self.data.y)[1]
-            return float(total_of(delta * factor)) / self.total_weight
+            # Losses with a curvature have the gradient p - y.
+            proba = self.loss.predict_proba(plus_multiple(logits, length, change))
+            error = proba - targets
+            return float(total_of(error * factor)) / self.total_weight
 
         return slope
 
@@ -190,13 +205,14 @@ class DeviceRows:
     def block(self, coordinates, root) -> Matrix:
         """Return the sum of root_i^2 [u_i, 1]^T [u_i, 1], for `root` (n_samples,)."""
         X, p, products, sums = self.data.X, self.data.X.shape[1], 0.0, 0.0
+        total = total_of(root * root)
         for rows in self.chunks(p):
             V = X[rows, ...] * root[rows, None]
             products = products + widened(V.T @ V)
             sums = sums + widened(V.T @ root[rows])
         matrix = np.empty((p + 1, p + 1))
-        matrix[:-1, :-1], matrix[-1, :-1] = to_numpy(products), to_numpy(sums)
-        matrix[:-1, -1], matrix[-1, -1] = matrix[-1, :-1], float(total_of(root * root))
+        matrix[:-1, :-1], matrix[-1, :-1], matrix[-1, -1] = on_host(products, sums, total)
+        matrix[:-1, -1] = matrix[-1, :-1]
         held = self.seen(coordinates)
         inverse = np.append(1 / held.scale, 1.0)
         return held.centred_products(matrix * inverse * inverse[:, None])
@@ -227,17 +243,18 @@ class DeviceRows:
         target = self.targets(p)
         shift, inverse = np.zeros(proba.shape[1]), None
         for _ in range(dual.MAX_STEPS):
-            divergence, a = predicted(p, change + alike(p, shift)[None, :])
-            error = self.weighted(a - target)
+            shares = predicted(p, change + alike(p, shift)[None, :])
+            share, relative = shares[0]
+            error = self.weighted(share + share * relative - target)
             sums = to_numpy(namespace(p).sum(error, axis=0))
             if not has_intercept or dual.is_rounding(sums, self.n_samples, self.dtype):
                 break
             if inverse is None:
                 inverse = dual.inverse_of(self.curvature_of_outputs(p))
             shift = shift - inverse @ sums
+        residual, kl = self.sums(coordinates, error, self.weighted(divergence_of(shares)))
         total = self.total_weight
-        divergence = float(total_of(self.weighted(divergence))) / total
-        return dual.Dual(divergence, self.sums(coordinates, error) / total)
+        return dual.Dual(float(kl[0, 0]) / total, residual / total)
 
     def curvature_of_outputs(self, p) -> Matrix:
         """Return the sum of w C, (n_outputs, n_outputs), for `p` in float64."""
@@ -252,25 +269,28 @@ class DeviceRows:
         theta = alike(self.data.X, theta)
         return self.data.X @ theta[:-1, :] + theta[-1:, :]
 
-    def sums(self, coordinates: Coordinates, values: Matrix) -> Matrix:
-        """Return the sum over the rows of [u_i, 1]^T values_i as float64, on the host."""
-        X, xp = self.data.X, namespace(values)
-        values = as_type(values, X.dtype)
-        products, total = widened(X.T @ values), total_of(values, axis=0)
-        sums = to_numpy(xp.concat([products, total[None, :]]))
+    def sums(self, coordinates: Coordinates, values: Matrix, others=None):
+        """Return the sum over the rows of [u_i, 1]^T values_i as float64, on the host.
+
+        With `others` (n_samples, k), return their sums (1, k), too.
+        """
+        X, values = self.data.X, as_type(values, self.data.X.dtype)
+        parts = [widened(X.T @ values), total_of(values, axis=0)[None, :]]
+        if others is not None:
+            parts.append(total_of(others, axis=0)[None, :])
+        products, total, *totals = on_host(*parts)
         centre, scale = (column[:, None] for column in self.seen(coordinates))
-        return np.vstack([(sums[:-1] - centre * sums[-1:]) / scale, sums[-1:]])
+        sums = np.vstack([(products - centre * total) / scale, total])
+        return (sums, *totals) if totals else sums
 
     def sums_of_squares(self, coordinates: Coordinates, values: Matrix) -> Matrix:
         """Return the sum over the rows of [u_i^2, 1]^T values_i, as `sums`."""
-        X, held, xp = self.data.X, self.seen(coordinates), namespace(values)
-        squares = 0.0
+        X, held, squares = self.data.X, self.seen(coordinates), 0.0
         for rows in self.chunks(X.shape[1]):
             x = X[rows, ...]
             squares = squares + widened((x * x).T @ values[rows, ...])
         total = total_of(values, axis=0)[None, :]
-        parts = xp.concat([squares, widened(X.T @ values), total])
-        squares, sums, total = np.split(to_numpy(parts), [X.shape[1], 2 * X.shape[1]])
+        squares, sums, total = on_host(squares, widened(X.T @ values), total)
         # sum w (x - m)^2 = sum w x^2 - 2 m sum w x + m^2 sum w
         centre, scale = (column[:, None] for column in held)
         squares = squares - 2 * centre * sums + centre**2 * total
@@ -304,16 +324,60 @@ class DeviceRows:
             yield slice(start, min(start + size, self.n_samples))
 
 
+@dataclass(frozen=True, eq=False)
+class DeviceEvaluation:
+    """An Evaluation whose diagonal is computed when it is first asked for.
+
+    It takes as long as all the rest, and steps by a matrix do without.
+    """
+
+    loss: float
+    gradient: Matrix
+    proba: Any
+    rows: DeviceRows
+    coordinates: Coordinates
+
+    @cached_property
+    def diagonal(self) -> Matrix:
+        """(n_features + 1, n_outputs), as that of an Evaluation."""
+        return self.rows.diagonal(self.coordinates, self.proba)
+
+    @cached_property
+    def diagonal_of_intercepts(self) -> Vector:
+        """(n_outputs,), the last row of the diagonal."""
+        omega = self.rows.bounds_of_curvature(self.proba)
+        return to_numpy(total_of(omega, axis=0)) / self.rows.total_weight
+
+
+def are_constant(X) -> Vector:
+    """Return whether each column of X (n, p) is constant."""
+    xp = namespace(X)
+    return to_numpy(xp.max(X, axis=0) == xp.min(X, axis=0))
+
+
+def on_host(*arrays) -> list:
+    """Return float64 arrays of the device as ndarrays, moved at once."""
+    xp = namespace(arrays[0])
+    flat = to_numpy(xp.concat([xp.reshape(array, (-1,)) for array in arrays]))
+    parts, start = [], 0
+    for array in arrays:
+        end = start + prod(array.shape)
+        parts.append(flat[start:end].reshape(array.shape))
+        start = end
+    return parts
+
+
 def total_of(values, axis=None):
     """Return the sum in float64, on the device."""
     xp = namespace(values)
     return xp.sum(values, axis=axis, dtype=xp.float64)
 
 
-def predicted(p, D):
-    """Return KL(a || p) (n, 1), and a, for changes D of the logits; see dual.py.
+def predicted(p, D) -> list:
+    """Return shares of the labels and their relative changes to those of a; see dual.py.
 
-    Both have a column for each logit, in float64.
+    These are pairs of arrays (n, k) in float64, for changes D of the logits. The first has
+    a column for each logit; for one logit, a second has the other label.
     """
     xp = namespace(p)
     if p.shape[1] > 1:
@@ -323,14 +387,22 @@ def predicted(p, D):
         change = 1 + xp.maximum(relative, -xp.ones_like(p))
         total = xp.sum(p * change, axis=1, keepdims=True)
         change = change / xp.where(is_outside, total, xp.ones_like(total))
-        kl = p * divergence(change - 1)
-        return xp.sum(kl, axis=1, keepdims=True), p * change
-    # Relative changes of p and q = 1 - p, up to where a is 0 or 1; never 0 / 0.
+        return [(p, change - 1)]
+    # Up to where a is 0 or 1; never 0 / 0.
     q, least = 1 - p, xp.full_like(p, np.finfo(np.float64).tiny)
     up = xp.minimum(q * D, q / xp.maximum(p, least))
     down = xp.minimum(-p * D, p / xp.maximum(q, least))
     up, down = (xp.maximum(change, -xp.ones_like(p)) for change in (up, down))
-    return p * divergence(up) + q * divergence(down), p + p * up
+    return [(p, up), (q, down)]
+
+
+def divergence_of(shares: list):
+    """Return KL(a || p) (n, 1) of the result of `predicted`."""
+    xp = namespace(shares[0][0])
+    terms = [
+        xp.sum(p * divergence(relative), axis=1, keepdims=True) for p, relative in shares
+    ]
+    return sum(terms[1:], start=terms[0])
 
 
 def divergence(e):

@@ -35,6 +35,11 @@ class Evaluation(NamedTuple):
     diagonal: Matrix | None
     proba: Any  # (n_samples, n_outputs), for Hessian products; ClusterRows has its own kind
 
+    @property
+    def diagonal_of_intercepts(self) -> Vector:
+        """(n_outputs,), the last row of the diagonal."""
+        return self.diagonal[-1]
+
 
 class LinearRows(Protocol):
     """What Newton's method asks of the rows, wherever they are."""

@@ -127,12 +127,18 @@ class Curvature(NamedTuple):
     """The Hessian at a point: its products, and what is known to solve with it."""
 
     product: Callable  # direction -> Hessian times direction
-    diagonal: Matrix  # > 0
+    evaluation: Evaluation  # of its rows
+    added: Matrix  # (n_features + 1, n_outputs), to the diagonal of the loss's Hessian
     matrix: Matrix | None  # the Hessian (n_parameters, n_parameters), if it is cheap
     solve: Callable | None  # residual -> about Hessian^-1 residual; None: by the diagonal
     n_rows: int  # of which it is
     is_complete: bool  # whether it is undamped, and of all rows of the point
     cost: float  # Hessian products that take as long as a preconditioner
+
+    @property
+    def diagonal(self) -> Matrix:
+        """Its diagonal, or an upper bound of it, > 0."""
+        return self.evaluation.diagonal + self.added
 
 
 class ModelMinimum(NamedTuple):
@@ -183,12 +189,17 @@ def curvature_at(
     is_sample = rows is not evaluated.rows
     added = missing_in(evaluation, evaluated) + newton.l2
     added = added + damping * NULL_CURVATURE_PART * newton.null_diagonal
-    added = added + flat_part(newton, evaluation.diagonal + added)
     arguments = newton.coordinates, evaluation.proba, damping
     cost = rows.hessian_cost(added.shape[1])
-    matrix, solve = None, None
+    matrix, solve, is_steep = None, None, False
     if is_cheap(newton, cost):
         matrix = rows.hessian(*arguments)
+        # The evaluation's diagonal is no smaller, but takes a pass on a device.
+        least = np.diagonal(matrix).reshape(added.shape) / (1 + damping)
+        is_steep = not flat_part(newton, least + added).any()
+    if not is_steep:
+        added = added + flat_part(newton, evaluation.diagonal + added)
+    if matrix is not None:
         matrix[np.diag_indices_from(matrix)] += added.reshape(-1)
     elif blocks is not None and newton.l1 is None:
         solve = solver_of_blocks(blocks, added)
@@ -200,9 +211,16 @@ def curvature_at(
             moved = matrix @ direction.reshape(-1)
             return newton.project(moved.reshape(direction.shape))
 
-    diagonal, is_complete = evaluation.diagonal + added, damping == 0 and not is_sample
-    n_rows = n_samples if is_sample else evaluated.n_rows
-    return Curvature(product, diagonal, matrix, solve, n_rows, is_complete, cost)
+    return Curvature(
+        product=product,
+        evaluation=evaluation,
+        added=added,
+        matrix=matrix,
+        solve=solve,
+        n_rows=n_samples if is_sample else evaluated.n_rows,
+        is_complete=damping == 0 and not is_sample,
+        cost=cost,
+    )
 
 
 def blocks_at(newton: NewtonProblem, evaluated: Evaluated, n_samples, damping):
@@ -243,6 +261,8 @@ def missing_in(evaluation: Evaluation, evaluated: Evaluated) -> Matrix:
     chance. Adding them would make H larger, and the estimated gap smaller than the true
     one.)
     """
+    if evaluation is evaluated.evaluation:
+        return np.zeros(evaluated.point.shape)
     missing = evaluated.evaluation.diagonal - evaluation.diagonal
     return np.where(missing > evaluation.diagonal, missing, 0.0)
 
@@ -263,8 +283,9 @@ def completed(
     arguments = newton.coordinates, evaluation.proba, 0.0
     product = product_with(newton, evaluated.rows, arguments, added)
     solve = curvature.solve if solver is None else solver
-    diagonal = evaluation.diagonal + added
-    return Curvature(product, diagonal, None, solve, evaluated.n_rows, True, np.inf)
+    return Curvature(
+        product, evaluation, added, None, solve, evaluated.n_rows, True, np.inf
+    )
 
 
 def flat_part(newton: NewtonProblem, diagonal: Matrix) -> Matrix:

@@ -233,11 +233,13 @@ def with_curvature(newton, position: Position) -> Position:
 
 def n_hessian_rows_of(newton: NewtonProblem, evaluated: Evaluated, n_blocks) -> int:
     """Return the number of rows that determine H at this point, or its blocks."""
+    n_least = min(MIN_HESSIAN_PART * evaluated.n_rows, newton.rows.max_sample_size)
+    n_least = max(n_least, newton.rows.min_sample_size, MIN_HESSIAN_ROWS)
+    if HESSIAN_ROWS_PER_PARAMETER * newton.l2.size <= n_least * n_blocks:
+        return int(n_least)  # without the diagonal, which takes a pass on a device
     diagonal = evaluated.evaluation.diagonal
     needed = HESSIAN_ROWS_PER_PARAMETER * effective_dimension(diagonal, newton.l2)
-    n_least = min(MIN_HESSIAN_PART * evaluated.n_rows, newton.rows.max_sample_size)
-    n_least = max(n_least, newton.rows.min_sample_size)
-    return int(max(n_least, needed / n_blocks, MIN_HESSIAN_ROWS))
+    return int(max(n_least, needed / n_blocks))
 
 
 def forcing_tolerance(newton: NewtonProblem, position: Position, null_loss, falls) -> float:
