@@ -1,12 +1,13 @@
 """Functions of arrays, in any array library."""
 
 from functools import wraps
-from math import gcd
 from typing import Any
 
 import numpy as np
 from scipy import special
 from scipy.sparse import issparse
+
+from .one_pass import ONE_PASS
 
 try:
     import array_api_compat
@@ -30,27 +31,6 @@ TO_HOST = {
 # How to take elements by their numbers >= 0, if not by `take` of the standard: that of
 # array-api-compat for PyTorch also allows negative ones, by three operations more.
 TAKE = {"torch": lambda array, index: array.index_select(0, index)}
-# How to compute in one pass over the memory, by one kernel on a GPU, where functions of the
-# standard need several: by the library, and the name of a function of this file.
-ONE_PASS = {
-    "torch": {
-        "affine": lambda intercept, X, weight: intercept.addmm(X, weight),
-        "log1pexp": lambda z: z.logaddexp(z.new_zeros(())),
-        "log_softmax": lambda z: z.log_softmax(1),
-        "minus_quotient": lambda array, n, d: array.addcdiv(n, d, value=-1),
-        "moving_mean": lambda mean, value, beta: mean.lerp(value, 1 - beta),
-        "plus_multiple": lambda array, factor, other: array.add(other, alpha=factor),
-        "plus_product": lambda array, factor, x, y: array.addcmul(x, y, value=factor),
-        "positive_part": lambda z: z.relu(),
-        "sigmoid": lambda z: z.sigmoid(),
-        "softmax": lambda z: z.softmax(-1),
-        "sums_of_groups": lambda array: torch_sums_of_groups(array),
-        "times_mask": lambda array, kept: array * kept,
-    }
-}
-# Rows of a group that PyTorch sums in float32, and the numbers of an array from which their
-# copy in float64 takes longer than the start of another kernel.
-ROWS_OF_GROUP, MANY_NUMBERS = 32, 2**18
 # Libraries that scipy.special supports; arrays of others are copied to the host for it.
 WITH_SPECIAL = ("numpy", "torch", "cupy")
 # Formats of sparse matrices with indices and pointers.
@@ -187,15 +167,19 @@ def widened(array):
 
 
 def in_one_pass(function):
-    """Let ONE_PASS compute a function of arrays if the first one's library is there."""
+    """Let one_pass.py compute a function of arrays if it can for the first one's library.
+
+    It may overwrite arrays that the function's documentation names.
+    """
     name = function.__name__
 
     @wraps(function)
     def of_library(array, *others):
         if isinstance(array, np.ndarray):
             return function(array, *others)
-        own = ONE_PASS.get(library(array), {}).get(name, function)
-        return own(array, *others)
+        own = ONE_PASS.get(library(array), {}).get(name)
+        result = NotImplemented if own is None else own(array, *others)
+        return function(array, *others) if result is NotImplemented else result
 
     return of_library
 
@@ -237,9 +221,9 @@ def positive_part(z):
 
 
 @in_one_pass
-def times_mask(array, kept):
-    """Return the array times booleans of its shape."""
-    return array * as_type(kept, array.dtype)
+def where_positive(array, z):
+    """Return the array where z > 0, and 0 elsewhere."""
+    return array * as_type(z > 0, array.dtype)
 
 
 def zero_like(array):
@@ -260,19 +244,6 @@ def sum_over_rows(array):
 def sums_of_groups(array):
     """Return the rows of `array` (n, k), or sums of a few rows each."""
     return array
-
-
-def torch_sums_of_groups(array):
-    """Return the sums of up to ROWS_OF_GROUP rows each of a large float32 array (n, k).
-
-    PyTorch copies an array to sum it in float64, which moves five times the bytes of a sum
-    in float32. Over so few rows, that sum rounds no more than the products before it.
-    """
-    n_rows, n_columns = array.shape
-    size = gcd(n_rows, ROWS_OF_GROUP)
-    if array.dtype == widest_float(array) or array.numel() < MANY_NUMBERS or size == 1:
-        return array
-    return array.reshape(n_rows // size, size, n_columns).sum(1)
 
 
 def is_finite(array):

@@ -6,7 +6,7 @@ import pytest
 from scipy import special
 from scipy.sparse import csr_array
 
-from sklearn_nn._engine import arrays
+from sklearn_nn._engine import arrays, one_pass
 from sklearn_nn._engine.arrays import (
     log1pexp,
     log_softmax,
@@ -16,6 +16,7 @@ from sklearn_nn._engine.arrays import (
     sum_over_rows,
     take_rows,
 )
+from sklearn_nn._engine.epochs.optimizers import Adam, adam_step
 
 # 0; linear; curved; saturated; exp(-z) below the smallest normal float32; near overflow.
 MAGNITUDES = [0.0, 1e-8, 1.0, 40.0, 100.0, 700.0]
@@ -217,36 +218,42 @@ def arguments_of(name, dtype):
     """Return the arguments of a function with an entry in ONE_PASS, as ndarrays."""
     rng = np.random.RandomState(0)
     x, y, z = rng.normal(size=(3, 64, 8)).astype(dtype)
+    vectors = (array.reshape(-1) for array in (x, y, z * z, x + y))
     return {
+        "adam_step": (*vectors, dtype(0.1), Adam(0.9, 0.99, 1e-3)),
         "affine": (x[0], x, z[:8]),
         "minus_quotient": (x, y, np.abs(z) + 1),
         "moving_mean": (x, y, 0.9),
         "plus_multiple": (x, 0.3, y),
         "plus_product": (x, 0.3, y, z),
         "sums_of_groups": (x,),
-        "times_mask": (x, y > 0),
+        "where_positive": (x, y),
     }.get(name, (20 * x,))
 
 
-@pytest.mark.parametrize("name", arrays.ONE_PASS["torch"])
+@pytest.mark.parametrize("name", one_pass.ONE_PASS["torch"])
 @either_dtype
-def test_one_pass_equals_the_functions_of_the_standard(name, dtype):
+def test_one_pass_equals_the_functions_of_the_standard(name, dtype, monkeypatch):
     torch = pytest.importorskip("torch")
+    monkeypatch.setattr(one_pass, "WITH_ADAM", ("cpu",))
     given = arguments_of(name, dtype)
     tensors = [torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in given]
-    function = getattr(arrays, name)
+    function = adam_step if name == "adam_step" else getattr(arrays, name)
     expected, computed = function(*given), function(*tensors)
-    assert computed.dtype == tensors[0].dtype
+    if not isinstance(expected, tuple):
+        expected, computed = [expected], [computed]
     # Sums and products of at most eight numbers up to 5; logits are up to 70.
     bound = 100 * np.finfo(dtype).eps
-    np.testing.assert_allclose(computed.numpy(), expected, rtol=bound, atol=bound)
+    for array, tensor in zip(expected, computed, strict=True):
+        assert tensor.dtype == tensors[0].dtype
+        np.testing.assert_allclose(tensor.numpy(), array, rtol=bound, atol=bound)
 
 
 @pytest.mark.parametrize("n_rows", [96, 97, 100, 1])
 @pytest.mark.parametrize("library", ["numpy", "torch", "array_api_strict"])
 def test_sums_over_rows_lose_no_digits(library, n_rows, monkeypatch):
     xp = pytest.importorskip(library)
-    monkeypatch.setattr(arrays, "MANY_NUMBERS", 0)
+    monkeypatch.setattr(one_pass, "MANY_NUMBERS", 0)
     values = np.random.RandomState(0).uniform(size=(n_rows, 3)).astype(np.float32)
     total = sum_over_rows(xp.asarray(values))
     assert total.dtype == xp.float32

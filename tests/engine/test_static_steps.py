@@ -9,6 +9,7 @@ from networks import network_of, random_theta
 from optimizers import every_optimizer
 from small_problems import make_problem, make_settings
 
+from sklearn_nn._engine import one_pass
 from sklearn_nn._engine.arrays import are_together, namespace, to_numpy
 from sklearn_nn._engine.epochs import reference, static_steps
 from sklearn_nn._engine.epochs.optimizers import Adam
@@ -139,6 +140,29 @@ def test_epochs_are_equal_with_every_optimizer_and_penalty(at, optimizer, penalt
 def test_epochs_are_equal_with_all_penalties_and_clipping(at, max_norm, dtype):
     penalty = Penalty(l2=0.1, l1=0.05, decay=0.2)
     assert_same_epochs(at, dtype, penalty=penalty, max_gradient_norm=max_norm)
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_epochs_are_equal_if_steps_overwrite_their_arrays(name, monkeypatch):
+    at, penalty = arrays_at("torch:cpu"), PENALTIES[name](0.1, 0.5)
+    architecture = network_of(SIZES, "relu")
+    problem = make_problem(architecture=architecture, loss=LOSSES[SOFTMAX], penalty=penalty)
+    settings = make_settings(optimizer=ADAM, batch_size=3)
+    state = state_of(at, architecture, ADAM, np.float32)
+    arrays = [state.theta, *state.memory.slots]
+    given = [to_numpy(array).copy() for array in arrays]
+
+    def after():
+        data = data_of(at, SOFTMAX, np.float32)
+        return reference.run_epoch(problem, settings, state, data, None, [0.1] * 3)[0]
+
+    expected = after()
+    # PyTorch's kernel of Adam, which is used on GPUs.
+    monkeypatch.setattr(one_pass, "WITH_ADAM", ("cpu",))
+    assert_same_states(after(), expected, np.float32)
+    for array, before in zip(arrays, given, strict=True):
+        np.testing.assert_array_equal(to_numpy(array), before)
+    assert_same_epochs(at, np.float32, penalty=penalty)
 
 
 # Batches of the 7 rows: of one row; two full ones and a short one; one full and a short

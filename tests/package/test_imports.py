@@ -38,6 +38,7 @@ ENGINE_FLOORS = [
     {"objective", "rows", "stopping"},
     {"types"},
     {"arrays", "generators", "threads", "__init__"},
+    {"one_pass"},
 ]
 # Only these files import scikit-learn.
 IMPORTING_SKLEARN = {
@@ -88,6 +89,7 @@ PRIVATE_SKLEARN = {
 # Optional libraries, which only these files import, within functions.
 OPTIONAL = {
     "_engine.epochs.cuda_graph": {"torch"},
+    "_engine.one_pass": {"torch"},
     "_display.pyplot": {"matplotlib"},
     "_onnx.export": {"onnx"},
     "_onnx.graph": {"onnx"},

@@ -15,6 +15,7 @@ from math import sqrt
 
 from ..arrays import (
     as_type,
+    in_one_pass,
     minus_quotient,
     moving_mean,
     namespace,
@@ -121,21 +122,31 @@ class Adam:
         Parameters
         ----------
         theta, gradient : array of shape (n_parameters,)
+            The arrays of theta and slots may be overwritten, except NumPy's.
         slots : tuple of n_slots arrays of shape (n_parameters,)
             Zeros before the first step.
         learning_rate : float, or array of one number in the dtype of theta
             The result of `corrected_rate`.
         proximal : callable (theta, step_size) -> theta, or None
         """
-        xp = namespace(theta)
-        first = moving_mean(slots[0], gradient, self.beta_1)
-        second = self.beta_2 * slots[1]
-        second = plus_product(second, 1 - self.beta_2, gradient, gradient)
-        denominator = xp.sqrt(second) + self.epsilon
-        theta = minus_quotient(theta, learning_rate * first, denominator)
+        theta, *slots = adam_step(theta, *slots, gradient, learning_rate, self)
         if proximal:
+            denominator = namespace(theta).sqrt(slots[1]) + self.epsilon
             theta = proximal(theta, learning_rate / denominator)
-        return theta, (first, second)
+        return theta, tuple(slots)
+
+
+@in_one_pass
+def adam_step(theta, first, second, gradient, rate, adam):
+    """Return theta and both moments after a step by this rate, without a proximal step.
+
+    Arrays of theta and moments may be overwritten.
+    """
+    first = moving_mean(first, gradient, adam.beta_1)
+    second = adam.beta_2 * second
+    second = plus_product(second, 1 - adam.beta_2, gradient, gradient)
+    denominator = namespace(theta).sqrt(second) + adam.epsilon
+    return minus_quotient(theta, rate * first, denominator), first, second
 
 
 def clipped(gradient, max_norm):

@@ -85,6 +85,8 @@ def run_epoch(
     order, sizes = moved_to(data.y, order), problem.architecture.layer_sizes
     scalars = scalars_of(settings, state, learning_rates)
     iterate = first_iterate(settings, state)
+    if not isinstance(iterate.theta, np.ndarray):
+        iterate = copy_of(iterate)  # steps may overwrite arrays of other libraries
     numbers_of_steps = on_device(scalars, iterate.theta)
     steps = zip(batches(data, order, settings.batch_size), numbers_of_steps, strict=True)
     for k, (batch, numbers) in enumerate(steps, start=1):
@@ -104,6 +106,24 @@ def first_iterate(settings, state) -> Iterate:
     # An array on the device: reading a number would wait for all earlier steps.
     total = widened(zero_like(state.theta))
     return Iterate(state.theta, state.memory.slots, average, total)
+
+
+def arrays_of(iterate: Iterate) -> list:
+    """Return the arrays of an Iterate."""
+    theta, slots, average, total = iterate
+    return [theta, *slots, *([] if average is None else [average]), total]
+
+
+def copy_of(iterate: Iterate) -> Iterate:
+    """Return the Iterate in arrays of its own."""
+    theta, slots, average, total = iterate
+    average = None if average is None else copied(average)
+    return Iterate(copied(theta), tuple(map(copied, slots)), average, copied(total))
+
+
+def copied(array):
+    """Return a copy."""
+    return namespace(array).asarray(array, copy=True)
 
 
 def scalars_of(settings, state, learning_rates) -> list[Scalars]:

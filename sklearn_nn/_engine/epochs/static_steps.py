@@ -14,7 +14,7 @@ from ..objective import dropout
 from ..rows import copy_of_rows
 from ..types import Dataset
 from . import reference
-from .reference import Iterate, Scalars
+from .reference import Iterate, Scalars, arrays_of, copy_of
 
 
 class StaticSteps:
@@ -132,16 +132,11 @@ class Masks:
         ]
 
 
-def arrays_of(iterate: Iterate) -> list:
-    """Return the arrays of an Iterate."""
-    theta, slots, average, total = iterate
-    return [theta, *slots, *([] if average is None else [average]), total]
-
-
 def write(buffers: Iterate, iterate: Iterate):
-    """Copy the arrays of an Iterate into those of `buffers` (OUT)."""
+    """Copy the arrays of an Iterate into those of `buffers` (OUT), if they are others."""
     for buffer, array in zip(arrays_of(buffers), arrays_of(iterate), strict=True):
-        buffer[...] = array
+        if array is not buffer:
+            buffer[...] = array
 
 
 def run_epoch(static: StaticSteps, steps, state, order, learning_rates, meanwhile=None):
@@ -160,17 +155,6 @@ def run_epoch(static: StaticSteps, steps, state, order, learning_rates, meanwhil
         last_step()
     if meanwhile is not None:
         meanwhile()
-    theta, slots, average, total = static.iterate
-    iterate = Iterate(
-        theta=copied(theta),
-        slots=tuple(map(copied, slots)),
-        average=None if average is None else copied(average),
-        total=total,
-    )
-    objective = float(total / static.data.n_samples)
+    iterate = copy_of(static.iterate)
+    objective = float(iterate.total / static.data.n_samples)
     return reference.state_after(state, iterate, scalars), objective
-
-
-def copied(array):
-    """Return a copy."""
-    return namespace(array).asarray(array, copy=True)

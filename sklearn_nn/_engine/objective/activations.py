@@ -10,7 +10,7 @@ from ..arrays import (
     normal_cdf,
     positive_part,
     sigmoid,
-    times_mask,
+    where_positive,
     zero_like,
 )
 
@@ -80,7 +80,7 @@ def multiply_tanh_derivative(delta, a):
 
 def multiply_relu_derivative(delta, a):
     """f' = 1 if a > 0, else 0; at the kink 0, as in MLPClassifier."""
-    return times_mask(delta, a > 0)
+    return where_positive(delta, a)
 
 
 def multiply_leaky_relu_derivative(delta, a):
