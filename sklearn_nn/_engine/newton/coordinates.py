@@ -123,6 +123,8 @@ def moments_of(U: Matrix, weight: Vector, peak: Vector, centred: bool):
     xp = namespace(U)
     mean, squares = moments(U, weight[:, None], centred)
     may_be_far = peak + np.abs(mean) > FAR_OUT * np.sqrt(squares)
+    if not may_be_far.any():
+        return mean, squares
     columns, n_far = np.flatnonzero(may_be_far), 0
     for _ in range(MAX_TRIMS):
         deviations = xp.abs(take_columns(U, columns) - moved_to(U, mean[columns]))

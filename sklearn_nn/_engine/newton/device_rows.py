@@ -240,19 +240,20 @@ class DeviceRows:
     def dual(self, coordinates, proba, direction, has_intercept) -> dual.Dual:
         """Return the Dual of the point that a step in this direction predicts."""
         change, p = widened(self.logits(coordinates, direction)), widened(proba)
-        target = self.targets(p)
+        target, xp = self.targets(p), namespace(p)
         shift, inverse = np.zeros(proba.shape[1]), None
         for _ in range(dual.MAX_STEPS):
-            shares = predicted(p, change + alike(p, shift)[None, :])
-            share, relative = shares[0]
-            error = self.weighted(share + share * relative - target)
-            sums = to_numpy(namespace(p).sum(error, axis=0))
+            shares, relative = predicted(p, change + alike(p, shift)[None, :])
+            a = (shares + shares * relative)[:, : target.shape[1]]
+            error = self.weighted(a - target)
+            sums = to_numpy(xp.sum(error, axis=0))
             if not has_intercept or dual.is_rounding(sums, self.n_samples, self.dtype):
                 break
             if inverse is None:
                 inverse = dual.inverse_of(self.curvature_of_outputs(p))
             shift = shift - inverse @ sums
-        residual, kl = self.sums(coordinates, error, self.weighted(divergence_of(shares)))
+        kl = xp.sum(shares * divergence(relative), axis=1, keepdims=True)
+        residual, kl = self.sums(coordinates, error, self.weighted(kl))
         total = self.total_weight
         return dual.Dual(float(kl[0, 0]) / total, residual / total)
 
@@ -265,9 +266,13 @@ class DeviceRows:
 
     def logits(self, coordinates: Coordinates, point: Matrix) -> Matrix:
         """Return the logits (n_samples, n_outputs) at a point."""
+        X, xp = self.data.X, namespace(self.data.X)
+        if not point.any():  # as at the start
+            shape = self.n_samples, point.shape[1]
+            return xp.zeros(shape, dtype=X.dtype, device=X.device)
         theta = self.seen(coordinates).theta_of(point).reshape(point.shape)
-        theta = alike(self.data.X, theta)
-        return self.data.X @ theta[:-1, :] + theta[-1:, :]
+        theta = alike(X, theta)
+        return X @ theta[:-1, :] + theta[-1:, :]
 
     def sums(self, coordinates: Coordinates, values: Matrix, others=None):
         """Return the sum over the rows of [u_i, 1]^T values_i as float64, on the host.
@@ -373,11 +378,11 @@ def total_of(values, axis=None):
     return xp.sum(values, axis=axis, dtype=xp.float64)
 
 
-def predicted(p, D) -> list:
-    """Return shares of the labels and their relative changes to those of a; see dual.py.
+def predicted(p, D):
+    """Return shares of labels, and their relative changes to those of a; see dual.py.
 
-    These are pairs of arrays (n, k) in float64, for changes D of the logits. The first has
-    a column for each logit; for one logit, a second has the other label.
+    Both are (n, n_labels) in float64, for changes D (n, n_outputs) of the logits. The first
+    labels are those of the logits.
     """
     xp = namespace(p)
     if p.shape[1] > 1:
@@ -386,23 +391,12 @@ def predicted(p, D) -> list:
         is_outside = xp.min(relative, axis=1, keepdims=True) < -1
         change = 1 + xp.maximum(relative, -xp.ones_like(p))
         total = xp.sum(p * change, axis=1, keepdims=True)
-        change = change / xp.where(is_outside, total, xp.ones_like(total))
-        return [(p, change - 1)]
+        return p, change / xp.where(is_outside, total, xp.ones_like(total)) - 1
+    shares, others = xp.concat([p, 1 - p], axis=1), xp.concat([1 - p, p], axis=1)
     # Up to where a is 0 or 1; never 0 / 0.
-    q, least = 1 - p, xp.full_like(p, np.finfo(np.float64).tiny)
-    up = xp.minimum(q * D, q / xp.maximum(p, least))
-    down = xp.minimum(-p * D, p / xp.maximum(q, least))
-    up, down = (xp.maximum(change, -xp.ones_like(p)) for change in (up, down))
-    return [(p, up), (q, down)]
-
-
-def divergence_of(shares: list):
-    """Return KL(a || p) (n, 1) of the result of `predicted`."""
-    xp = namespace(shares[0][0])
-    terms = [
-        xp.sum(p * divergence(relative), axis=1, keepdims=True) for p, relative in shares
-    ]
-    return sum(terms[1:], start=terms[0])
+    most = others / xp.maximum(shares, xp.full_like(p, np.finfo(np.float64).tiny))
+    relative = xp.minimum(others * xp.concat([D, -D], axis=1), most)
+    return shares, xp.maximum(relative, -xp.ones_like(p))
 
 
 def divergence(e):
