@@ -120,9 +120,21 @@ LBFGS = Method(
 )
 
 
+# A stream of fewer features is learned faster on the host: from a GPU, dozens of sums move
+# there for each 1000 rows. On an H200, 100 features took 2.5 times as long as on its host
+# (two classes; as long with ten), and 200 features .7 and .4 times.
+LEAST_STREAM_WIDTH = 150
+
+
 def trains_on_host(X) -> bool:
     """Return whether rows of another library than NumPy, without a rate, go to the host."""
     return is_in_host_memory(X) or lacks_float64(X)
+
+
+def streams_on_host(X) -> bool:
+    """Return whether chunks of rows like X go to the host."""
+    is_narrow = len(X.shape) == 2 and X.shape[1] < LEAST_STREAM_WIDTH
+    return is_narrow or trains_on_host(X)
 
 
 # Without a learning rate, on rows in memory.
@@ -144,7 +156,7 @@ STREAM = Method(
     unit="chunk",
     is_stepwise=True,
     steps_on_host=True,
-    needs_host=trains_on_host,
+    needs_host=streams_on_host,
     may_stop_early=False,
     advice="",
     remedy="",

@@ -14,13 +14,17 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from sklearn_nn import BackpropMLPClassifier, SGDLogisticClassifier, _methods
 from sklearn_nn._engine import arrays
-from sklearn_nn._engine.newton import device_rows
+from sklearn_nn._engine.newton import device_rows, stream
 from sklearn_nn._engine.newton.device_rows import DeviceRows
 
 
 @pytest.fixture(autouse=True)
 def dispatch(monkeypatch):
-    """Let scikit-learn accept other arrays, and tensors of the processor be on a device."""
+    """Let scikit-learn accept other arrays, and tensors of the processor be on a device.
+
+    Streams of few features stay there, too.
+    """
+    monkeypatch.setattr(_methods, "LEAST_STREAM_WIDTH", 1)
     monkeypatch.setattr(_methods, "is_in_host_memory", lambda array: False)
     with sklearn.config_context(array_api_dispatch=True):
         yield
@@ -156,6 +160,25 @@ def test_stream_is_that_of_the_host(at, name, dtype, n_classes):
         model.partial_fit(*map(at, given[:2]), given[2], at(given[3]))
     # Weights of float32 are rounded alike, and sums are in float64.
     assert_same_stream(model, expected, 1e-6 if dtype is np.float32 else 1e-9)
+
+
+@pytest.mark.parametrize("least", [6, 7])
+def test_streams_of_few_features_are_learned_on_the_host(at, least, monkeypatch):
+    monkeypatch.setattr(_methods, "LEAST_STREAM_WIDTH", least)
+    X, y, weight = classes(3)
+    placed, learned = [], stream.train_on_chunk
+
+    def recorded(problem, state, data, monitor):
+        placed.append(type(data.X) is np.ndarray)
+        return learned(problem, state, data, monitor)
+
+    monkeypatch.setattr(stream, "train_on_chunk", recorded)
+    model, expected = SGDLogisticClassifier(random_state=0), SGDLogisticClassifier()
+    model.partial_fit(at(X), at(y), [0, 1, 2], at(weight))
+    expected.partial_fit(X, y, [0, 1, 2], weight)
+    assert placed == [X.shape[1] < least, True]
+    assert_same_stream(model, expected, 1e-9)
+    assert arrays.are_together(model.coef_, at(X))
 
 
 def assert_same_stream(model, expected, bound):

@@ -21,7 +21,11 @@ N = 500
 
 @pytest.fixture(autouse=True)
 def dispatch(monkeypatch):
-    """Let scikit-learn accept other arrays, and tensors of the processor be on a device."""
+    """Let scikit-learn accept other arrays, and tensors of the processor be on a device.
+
+    Streams of few features stay there, too.
+    """
+    monkeypatch.setattr(_methods, "LEAST_STREAM_WIDTH", 1)
     for module in (_methods, device_labels):
         monkeypatch.setattr(module, "is_in_host_memory", lambda array: False)
     with sklearn.config_context(array_api_dispatch=True):
