@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import kstest, norm, uniform
 
 from sklearn_nn import BackpropMLPClassifier
+from sklearn_nn._engine.objective import initial
 from sklearn_nn._engine.objective.activations import ACTIVATIONS
 from sklearn_nn._engine.objective.initial import INITS, initial_theta
 from sklearn_nn._engine.types import Architecture
@@ -36,6 +37,15 @@ def test_auto_draws_weights_then_intercepts_of_each_layer():
         np.testing.assert_array_equal(layer.weight.ravel(), weight)
         intercept = rng.uniform(-bound, bound, layer.intercept.size)
         np.testing.assert_array_equal(layer.intercept, intercept)
+
+
+@every_init
+def test_layers_are_drawn_in_parts(init, monkeypatch):
+    expected = drawn(init)
+    monkeypatch.setattr(initial, "NUMBERS_AT_ONCE", 100)
+    for layer, whole in zip(drawn(init), expected, strict=True):
+        np.testing.assert_array_equal(layer.weight, whole.weight)
+        np.testing.assert_array_equal(layer.intercept, whole.intercept)
 
 
 def test_auto_draws_each_layer_by_its_own_activation():

@@ -1,36 +1,50 @@
 """Initial parameters of a network: how each layer is drawn."""
 
-from itertools import pairwise
+from functools import partial
 
 import numpy as np
 
 from ..types import Architecture, Layer
 
+# Numbers that are drawn at once: their float64 stays in the cache.
+NUMBERS_AT_ONCE = 2**14
 
-def mlp_classifier(fan_in, fan_out, activation, rng):
-    """Draw a layer as scikit-learn's MLPClassifier does.
+
+def mlp_classifier(layer: Layer, activation, rng):
+    """Draw a layer (OUT) as scikit-learn's MLPClassifier does.
 
     Uniform in +-sqrt(f / (fan_in + fan_out)) with f = 2 for 'logistic' and 6 otherwise;
     first the weights, then the intercepts.
     """
-    bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (fan_in + fan_out))
-    weight = rng.uniform(-bound, bound, (fan_in, fan_out))
-    return Layer(weight, rng.uniform(-bound, bound, fan_out))
+    factor = 2.0 if activation == "logistic" else 6.0
+    bound = np.sqrt(factor / sum(layer.weight.shape))
+    fill(layer.weight, partial(rng.uniform, -bound, bound))
+    fill(layer.intercept[None, :], partial(rng.uniform, -bound, bound))
 
 
-def glorot(fan_in, fan_out, activation, rng):
+def glorot(layer: Layer, activation, rng):
     """Draw weights of Glorot and Bengio 2010, equation 16; intercepts are 0."""
-    bound = np.sqrt(6.0 / (fan_in + fan_out))
-    return Layer(rng.uniform(-bound, bound, (fan_in, fan_out)), np.zeros(fan_out))
+    bound = np.sqrt(6.0 / sum(layer.weight.shape))
+    fill(layer.weight, partial(rng.uniform, -bound, bound))
+    layer.intercept[...] = 0.0
 
 
-def he(fan_in, fan_out, activation, rng):
+def he(layer: Layer, activation, rng):
     """Draw weights of He et al. 2015, equation 10: normal; intercepts are 0."""
-    weight = rng.normal(0.0, np.sqrt(2.0 / fan_in), (fan_in, fan_out))
-    return Layer(weight, np.zeros(fan_out))
+    fan_in = layer.weight.shape[0]
+    fill(layer.weight, partial(rng.normal, 0.0, np.sqrt(2.0 / fan_in)))
+    layer.intercept[...] = 0.0
 
 
-# Each (fan_in, fan_out, activation, rng) -> Layer.
+def fill(array, draw):
+    """Fill an array (n, k) (OUT) by calls of `draw` with a shape, in the order of rows."""
+    size = max(1, NUMBERS_AT_ONCE // array.shape[1])
+    for start in range(0, len(array), size):
+        rows = array[start : start + size]
+        rows[...] = draw(rows.shape)
+
+
+# Each (layer (OUT), activation, rng).
 INITS = {"auto": mlp_classifier, "glorot": glorot, "he": he}
 
 
@@ -52,10 +66,6 @@ def initial_theta(layer_sizes, activations, rng, dtype, init="auto"):
     """
     architecture = Architecture(layer_sizes)
     theta = np.empty(architecture.n_parameters, dtype)
-    # Written layer after layer: a copy of all numbers in float64 takes as long as drawing.
-    for views, fans, activation in zip(
-        architecture.layers(theta), pairwise(layer_sizes), activations, strict=True
-    ):
-        drawn = INITS[init](*fans, activation, rng)
-        views.weight[...], views.intercept[...] = drawn
+    for layer, activation in zip(architecture.layers(theta), activations, strict=True):
+        INITS[init](layer, activation, rng)
     return theta
