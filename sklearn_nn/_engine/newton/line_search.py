@@ -8,6 +8,8 @@ line: once those of two points are known, the slope anywhere takes no pass over 
 Reference: S. Boyd and L. Vandenberghe, "Convex Optimization", 2004, section 9.2.
 """
 
+from functools import cache
+
 import numpy as np
 from scipy.optimize import brentq
 
@@ -36,6 +38,7 @@ def best_length(newton: NewtonProblem, start: Evaluated, end: Evaluated) -> floa
         return 1.0
     slope_of_loss = start.rows.slope_along(newton.coordinates, start.point, move)
 
+    @cache  # brentq computes those at both ends again
     def slope(length):
         return slope_of_loss(length) + slope_of_penalty(start.point + length * move)
 
