@@ -224,7 +224,10 @@ def main():
     with sklearn.config_context(array_api_dispatch=True):
         for name in arguments.tables or tables:
             make_row, tasks = tables[name]
-            rows = [make_row(task, arguments.turns) for task in tasks]
+            rows = []
+            for task in tasks:
+                rows.append(make_row(task, arguments.turns))
+                print("; ".join(f"{k} {v}" for k, v in rows[-1].items()), flush=True)
             cells = [list(row.values()) for row in rows]
             print_table(f"{name}: seconds on {card}", list(rows[0]), cells)
 
