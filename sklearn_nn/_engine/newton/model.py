@@ -191,13 +191,13 @@ def curvature_at(
     added = added + damping * NULL_CURVATURE_PART * newton.null_diagonal
     arguments = newton.coordinates, evaluation.proba, damping
     cost = rows.hessian_cost(added.shape[1])
-    matrix, solve, is_steep = None, None, False
+    matrix, solve, may_be_flat = None, None, True
     if is_cheap(newton, cost):
         matrix = rows.hessian(*arguments)
         # The evaluation's diagonal is no smaller, but takes a pass on a device.
         least = np.diagonal(matrix).reshape(added.shape) / (1 + damping)
-        is_steep = not flat_part(newton, least + added).any()
-    if not is_steep:
+        may_be_flat = flat_part(newton, least + added).any()
+    if may_be_flat:
         added = added + flat_part(newton, evaluation.diagonal + added)
     if matrix is not None:
         matrix[np.diag_indices_from(matrix)] += added.reshape(-1)
