@@ -324,6 +324,27 @@ def test_values_far_out_do_not_hide_the_others(storage, size, n_outliers):
     assert 0.5 < U.std() < 2
 
 
+@pytest.mark.parametrize("size", [1e2, 1e5, 1e12])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_values_far_out_among_those_stored_do_not_count(size, weighted):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(400, 1)) + 3
+    X[rng.uniform(size=400) < 0.5] = 0.0
+    weight = rng.uniform(0.5, 2, 400) if weighted else np.ones(400)
+    expected = coordinates_of(csr_array(X[1:]), weight=weight[1:])
+    X[0] = size
+    found = coordinates_of(csr_array(X), weight=weight)
+    np.testing.assert_allclose(found.centre, expected.centre, rtol=1e-12)
+    np.testing.assert_array_equal(found.scale, expected.scale)
+
+
+def test_few_stored_values_all_count():
+    # One of 36 can be at most 6 times the root mean square.
+    X = np.zeros((10_000, 1))
+    X[:35], X[35] = 1e-3, 1e3
+    assert coordinates_of(csr_array(X)).scale[0] > 5
+
+
 def test_a_rare_feature_keeps_its_deviation():
     X = np.zeros((1000, 1))
     X[:3] = 1.0

@@ -45,6 +45,20 @@ def many_rows():
     return make
 
 
+@pytest.fixture(scope="module")
+def few_classes():
+    """Return a function n_classes -> (X, y), 3000 rows of six normal columns."""
+
+    @cache
+    def make(n_classes):
+        rng = np.random.RandomState(2)
+        X = rng.normal(size=(3000, 6))
+        logits = X[:, :n_classes] + rng.gumbel(size=(3000, n_classes))
+        return X, logits.argmax(axis=1)
+
+    return make
+
+
 def auto(**parameters):
     """Return an estimator without learning rate and with a noticeable penalty."""
     return SGDLogisticClassifier(**{"alpha": 1e-3, "random_state": 0, **parameters})
@@ -338,3 +352,32 @@ def test_auto_warns_if_there_is_no_optimum(rows):
     X = np.where(y[:, None] == 1, np.abs(X), -np.abs(X))  # any feature separates
     with pytest.warns(ConvergenceWarning, match=r"no optimum.*Set alpha > 0"):
         SGDLogisticClassifier(penalty=None).fit(X, y)
+
+
+@pytest.mark.parametrize("value", [1.0, 3.3, 1e3, 1e6])
+@pytest.mark.parametrize("alpha", [0.0, 1e-6])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_constant_sparse_column_has_no_coefficient(
+    few_classes, value, alpha, n_classes, dtype
+):
+    # Differences of sums are rounding errors there, which could be taken for a curvature.
+    X, y = few_classes(n_classes)
+    X = np.hstack([X, np.full((len(X), 1), value)]).astype(dtype)
+    model = auto(alpha=alpha).fit(csr_array(X), y)
+    np.testing.assert_array_equal(model.coef_[:, -1], 0.0)
+    exact = objective_of(auto(alpha=alpha, tol=1e-9).fit(X.astype(float), y), X, y)
+    assert objective_of(model, X.astype(float), y) <= exact * (1 + model.tol)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("far", [1e3, 1e4, 1e6])
+def test_a_sparse_value_far_out_hides_no_gap(few_classes, far, n_classes):
+    # A column that is nearly all 7: the value far out has most of its variance.
+    X, y = few_classes(n_classes)
+    column = 7.0 * (np.random.RandomState(0).uniform(size=(len(X), 1)) < 0.95)
+    column[5] = far
+    X = np.hstack([X, column])
+    exact = objective_of(auto(alpha=1e-6, tol=1e-9).fit(X, y), X, y)
+    model = auto(alpha=1e-6).fit(csr_array(X), y)
+    assert objective_of(model, X, y) <= exact * (1 + model.tol)

@@ -168,26 +168,49 @@ def standardised_csr(X, weight: Vector, centred: bool) -> Coordinates:
     """Return the Coordinates of CSR rows; `weight` sums to 1.
 
     Columns are divided by `largest` first, so that squares do not overflow. Those without
-    absent values are treated as dense ones; in others, values far out count.
+    absent values are treated as dense ones. In others, stored values that are far out among
+    them are left out.
     """
     n_samples, n_features = X.shape
     largest, peak = largest_and_peak(X)
     values = X.data / largest[X.indices]
-    row_weight = np.repeat(weight, np.diff(X.indptr))
+
+    def sums(numbers):
+        return np.bincount(X.indices, numbers, n_features)
+
+    of_row = np.repeat(weight, np.diff(X.indptr))
+    kept = of_row * are_near(X.indices, values, of_row, n_features)
+    total = 1.0 - sums(of_row - kept)
     mean, absent = np.zeros(n_features), np.zeros(n_features)  # weight of absent values
     if centred:
-        mean = np.bincount(X.indices, row_weight * values, n_features)
-        stored = np.bincount(X.indices, row_weight, n_features)
-        absent = np.maximum(1.0 - stored, 0.0)
-    deviations = values - mean[X.indices]
-    squares = np.bincount(X.indices, row_weight * deviations**2, n_features)
-    squares = squares + absent * mean**2
+        mean = sums(kept * values) / total
+        absent = np.maximum(1.0 - sums(of_row), 0.0)
+    squares = sums(kept * (values - mean[X.indices]) ** 2)
+    squares = (squares + absent * mean**2) / total
     full = np.flatnonzero(np.bincount(X.indices, minlength=n_features) == n_samples)
     if len(full):
         U = X[:, full].toarray() / largest[full]
         mean[full], squares[full] = moments_of(U, weight, peak[full], centred)
     scale = largest * root_or_one(varying(squares, mean, X.dtype))
     return Coordinates(mean * largest, bounded(scale, X.dtype))
+
+
+def are_near(indices: Vector, values: Vector, weight: Vector, n_features: int) -> Vector:
+    """Return which stored values are not far out among those of their column.
+
+    A value is far out if it is more than FAR_OUT times their root mean square, for which
+    there must be more than FAR_OUT^2 values. Zeros do not count, stored or not.
+    """
+    squares, near = values * values, np.ones(len(values), bool)
+    for _ in range(MAX_TRIMS):
+        counted = weight * (near & (squares > 0))
+        size = np.bincount(indices, counted, n_features)
+        limit = np.bincount(indices, counted * squares, n_features) * FAR_OUT**2
+        far = near & (squares * size[indices] > limit[indices])
+        if not far.any():
+            break
+        near &= ~far
+    return near
 
 
 def varying(squares: Vector, mean: Vector, dtype) -> Vector:

@@ -39,7 +39,12 @@ from ..rows import copy_of_rows
 from ..types import Dataset
 from . import dual, linear_passes
 from .coordinates import Coordinates, standardised_dense
-from .linear_rows import FAR_FROM_ZERO, MAX_HESSIAN_NUMBERS, spread_index
+from .linear_rows import (
+    FAR_FROM_ZERO,
+    MAX_HESSIAN_NUMBERS,
+    ROWS_THAT_VARY,
+    spread_index,
+)
 
 # Samples of fewer numbers of X take as long as this many: calls take most of the time.
 LEAST_NUMBERS = 2**26
@@ -47,8 +52,6 @@ LEAST_NUMBERS = 2**26
 NUMBERS_AT_ONCE, NUMBERS_FOR_SCALES = 2**26, 2**22
 # Squares of numbers of the size of these scales are finite, and not 0, in float32.
 SMALLEST_SCALE, LARGEST_SCALE = 2.0**-40, 2.0**40
-# A column that varies in this many rows is not constant.
-ROWS_THAT_VARY = 1000
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,10 @@ class DeviceRows:
         return DeviceRows(Dataset(widened(X), y, weight), self.loss)
 
     def evaluate(self, coordinates, point, needs_diagonal=True) -> "DeviceEvaluation":
-        """Return the Evaluation at a point (n_features + 1, n_outputs)."""
+        """Return the Evaluation at a point (n_features + 1, n_outputs).
+
+        `needs_diagonal` is not needed: the diagonal is lazy.
+        """
         logits, total = self.logits(coordinates, point), self.total_weight
         values, delta = self.loss.value_and_gradient(logits, self.data.y)
         values, delta = self.weighted(values[:, None]), self.weighted(delta)
@@ -341,6 +347,8 @@ class DeviceEvaluation:
     proba: Any
     rows: DeviceRows
     coordinates: Coordinates
+
+    is_lazy = True  # constant columns of `DeviceRows.at` are 0, so that none is flat nearly
 
     @cached_property
     def diagonal(self) -> Matrix:

@@ -194,9 +194,10 @@ def curvature_at(
     matrix, solve, may_be_flat = None, None, True
     if is_cheap(newton, cost):
         matrix = rows.hessian(*arguments)
-        # The evaluation's diagonal is no smaller, but takes a pass on a device.
-        least = np.diagonal(matrix).reshape(added.shape) / (1 + damping)
-        may_be_flat = flat_part(newton, least + added).any()
+        if evaluation.is_lazy:
+            # The diagonal, which would take a pass, is no smaller, but for rounding.
+            least = np.diagonal(matrix).reshape(added.shape) / (1 + damping)
+            may_be_flat = flat_part(newton, least + added).any()
     if may_be_flat:
         added = added + flat_part(newton, evaluation.diagonal + added)
     if matrix is not None:
