@@ -18,11 +18,11 @@ from ..rows import copy_of_rows, widened
 from ..threads import ONE, Threads
 from ..types import Dataset
 from . import dual, linear_passes
-from .coordinates import ROUNDINGS_OF_COLUMN, Coordinates, standardised
+from .coordinates import Coordinates, standardised
 
 # Sparse columns whose mean is more than this number of deviations are shifted exactly.
 FAR_FROM_ZERO = 10.0
-# A column that varies in this many rows is not constant.
+# A column that varies among this many rows, the first ones, is not constant.
 ROWS_THAT_VARY = 1000
 # Blocks of a Hessian with more numbers are not formed.
 MAX_HESSIAN_NUMBERS = 2**24
@@ -118,25 +118,15 @@ def spread_index(n_samples: int, n_all: int, rng) -> Vector:
     return np.minimum((positions * n_all).astype(np.int64), n_all - 1)
 
 
-def are_full(rows, may_be: Vector) -> Vector:
-    """Return which columns of CSR rows have all values stored, of those that `may_be`."""
-    if not may_be.any():
-        return may_be
-    return may_be & (np.bincount(rows.indices, minlength=len(may_be)) == rows.shape[0])
+def largest_deviations(rows, centre: Vector) -> Vector:
+    """Return the largest distance from the centre in each column of CSR rows.
 
-
-def are_constant(rows, centre: Vector, may_be: Vector) -> Vector:
-    """Return which columns of CSR rows have all values at the centre, of those `may_be`.
-
-    A rounding error is no deviation, as in coordinates.py.
+    It is infinite for columns without all values.
     """
-    if not may_be.any():
-        return may_be
-    allowed = ROUNDINGS_OF_COLUMN * np.finfo(rows.dtype).eps * np.abs(centre)
-    where = np.flatnonzero(may_be[rows.indices])
-    indices, values = rows.indices[where], rows.data[where]
-    indices = indices[np.abs(values - centre[indices]) <= allowed[indices]]
-    return np.bincount(indices, minlength=len(centre)) == rows.shape[0]
+    largest = np.zeros(len(centre))
+    np.maximum.at(largest, rows.indices, np.abs(rows.data - centre[rows.indices]))
+    is_full = np.bincount(rows.indices, minlength=len(centre)) == rows.shape[0]
+    return np.where(is_full, largest, np.inf)
 
 
 @dataclass(frozen=True)
@@ -202,21 +192,21 @@ class LocalRows:
         """Return the same rows, with sparse columns that need it shifted by their centres.
 
         Passes over sparse rows subtract centres from sums, which cancels digits if a mean
-        is much larger than the deviation, and all digits of a constant column. Then nearly
-        all values are stored. Columns with all values are shifted value by value in a copy
-        of X, and stay sparse.
+        is much larger than the deviation, or than those of all rows but a few far out: all
+        digits of a constant column. Then nearly all values are stored. Columns with all
+        values are shifted value by value in a copy of X, and stay sparse.
         """
-        X, centre = self.data.X, coordinates.centre
+        X, (centre, scale) = self.data.X, coordinates
         if not issparse(X):
             return self
-        is_far = np.abs(centre) > FAR_FROM_ZERO * coordinates.scale
         first = copy_of_rows(self.data, slice(0, min(ROWS_THAT_VARY, self.n_samples))).X
-        may_be_constant = are_constant(first, centre, centre != 0)
-        if not (is_far | may_be_constant).any():
+        spread = np.minimum(scale, largest_deviations(first, centre))
+        may_be_shifted = np.abs(centre) > FAR_FROM_ZERO * spread
+        if not may_be_shifted.any():
             return self
         rows = X if self.data.rows is None else X[self.data.rows]
-        is_constant = are_constant(rows, centre, may_be_constant)
-        shift = np.where(are_full(rows, is_far) | is_constant, centre, 0.0)
+        is_full = np.bincount(rows.indices, minlength=len(centre)) == self.n_samples
+        shift = np.where(may_be_shifted & is_full, centre, 0.0)
         if not shift.any():
             return self
         values = (X.data - shift[X.indices]).astype(X.dtype)
