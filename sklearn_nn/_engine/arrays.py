@@ -222,7 +222,7 @@ def positive_part(z):
 
 @in_one_pass
 def where_positive(array, z):
-    """Return the array where z > 0, and 0 elsewhere."""
+    """Return the array where z > 0, and 0 elsewhere, for finite numbers."""
     return array * as_type(z > 0, array.dtype)
 
 

@@ -32,7 +32,7 @@ def adam_step(theta, first, second, gradient, rate, adam):
     step(
         *parts,
         [],
-        [theta.new_full((), inf)] * len(parts[0]),
+        [theta.new_full((), inf)] * len(parts[0]),  # to which it adds 1
         fused=True,
         amsgrad=False,
         beta1=adam.beta_1,
@@ -60,7 +60,7 @@ def sums_of_groups(array):
 
 
 def where_positive(array, z):
-    """Return the array where z > 0, and 0 elsewhere: the gradient of relu."""
+    """Return the array where z > 0, and 0 elsewhere, for finite numbers."""
     import torch
 
     return torch.ops.aten.threshold_backward(array, z, 0)

@@ -516,3 +516,15 @@ def test_arguments_are_not_changed(l1):
 )
 def test_soft_threshold_moves_towards_zero_and_stops(x, threshold, expected):
     assert soft_threshold(np.array([x]), np.array([threshold]))[0] == expected
+
+
+@pytest.mark.parametrize("n", [2, 20, 200])
+def test_a_pivot_of_rounding_is_that_of_a_singular_matrix(n):
+    X = np.random.RandomState(0).normal(size=(500, n))
+    H = X.T @ X
+    assert solver_of(H) is not None
+    X[:, -1] = X[:, :-1].sum(axis=1)
+    for noise in (-1, 1):
+        H = X.T @ X
+        H[-1, -1] *= 1 + noise * np.finfo(float).eps
+        assert solver_of(H) is None

@@ -381,3 +381,18 @@ def test_a_sparse_value_far_out_hides_no_gap(few_classes, far, n_classes):
     exact = objective_of(auto(alpha=1e-6, tol=1e-9).fit(X, y), X, y)
     model = auto(alpha=1e-6).fit(csr_array(X), y)
     assert objective_of(model, X, y) <= exact * (1 + model.tol)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("storage", [np.asarray, csr_array])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_columns_that_sum_to_one_need_no_penalty(storage, dtype, seed):
+    # As those of OneHotEncoder. The Hessian is singular, and rounding may hide it.
+    rng = np.random.RandomState(seed)
+    X = np.hstack([rng.normal(size=(8000, 6)), np.eye(4)[rng.randint(4, size=8000)]])
+    y = (X[:, :2] + rng.gumbel(size=(8000, 2))).argmax(axis=1)
+    X = X.astype(dtype)
+    model = auto(alpha=0.0).fit(storage(X), y)  # a warning would be an error
+    exact = auto(alpha=0.0, tol=1e-9).fit(X[:, :-1].astype(float), y)
+    least = objective_of(exact, X[:, :-1], y)
+    assert objective_of(model, X.astype(float), y) <= least * (1 + model.tol)

@@ -24,6 +24,8 @@ from ..objective.penalties import soft_threshold
 # than the forcing term times the decrease; the forcing term is at most MAX_FORCING_TERM.
 MIN_STEPS, MAX_FORCING_TERM = 8, 0.3
 EPS = np.finfo(np.float64).eps
+# Relative rounding error of a pivot, in units of eps and of the size of the matrix.
+ROUNDINGS_OF_PIVOT = 4
 
 
 class Quadratic(NamedTuple):
@@ -90,8 +92,11 @@ def solver_of(matrix) -> Solver | None:
         factor = cho_factor(matrix * unit * unit[:, None], check_finite=False)
     except LinAlgError:
         return None
-
-    return Solver(unit, factor, float(np.min(np.diagonal(factor[0])) ** 2))
+    smallest_pivot = float(np.min(np.diagonal(factor[0])) ** 2)
+    # Rounding can leave a pivot above 0 in a singular matrix, as of columns that sum to 1.
+    if smallest_pivot < ROUNDINGS_OF_PIVOT * len(matrix) * EPS:
+        return None
+    return Solver(unit, factor, smallest_pivot)
 
 
 def minimise_smooth(
