@@ -140,7 +140,8 @@ class Adam:
 def adam_step(theta, first, second, gradient, rate, adam):
     """Return theta and both moments after a step by this rate, without a proximal step.
 
-    Arrays of theta and moments may be overwritten.
+    All arrays are (n_parameters,); `adam` is the Adam, and `rate` its corrected rate. Those
+    of theta and moments may be overwritten.
     """
     first = moving_mean(first, gradient, adam.beta_1)
     second = adam.beta_2 * second

@@ -196,7 +196,7 @@ def standardised_csr(X, weight: Vector, centred: bool) -> Coordinates:
 
 
 def are_near(indices: Vector, values: Vector, weight: Vector, n_features: int) -> Vector:
-    """Return which stored values are not far out among those of their column.
+    """Return which stored values (n_stored,) are not far out among those of their column.
 
     A value is far out if it is more than FAR_OUT times their root mean square, for which
     there must be more than FAR_OUT^2 values. Zeros do not count, stored or not.

@@ -142,16 +142,14 @@ class DeviceRows:
     def evaluate(self, coordinates, point, needs_diagonal=True) -> "DeviceEvaluation":
         """Return the Evaluation at a point (n_features + 1, n_outputs).
 
-        `needs_diagonal` is not needed: the diagonal is lazy.
+        `needs_diagonal` is not used: the diagonal is lazy.
         """
         logits, total = self.logits(coordinates, point), self.total_weight
         values, delta = self.loss.value_and_gradient(logits, self.data.y)
         values, delta = self.weighted(values[:, None]), self.weighted(delta)
-        gradient, loss = self.sums(coordinates, delta, values)
+        gradient, loss = self.sums_and_total(coordinates, delta, values)
         proba = self.loss.predict_proba(logits)
-        return DeviceEvaluation(
-            float(loss[0, 0]) / total, gradient / total, proba, self, coordinates
-        )
+        return DeviceEvaluation(loss / total, gradient / total, proba, self, coordinates)
 
     def diagonal(self, coordinates: Coordinates, proba) -> Matrix:
         """Return the diagonal of an Evaluation with these probabilities."""
@@ -259,9 +257,9 @@ class DeviceRows:
                 inverse = dual.inverse_of(self.curvature_of_outputs(p))
             shift = shift - inverse @ sums
         kl = xp.sum(shares * divergence(relative), axis=1, keepdims=True)
-        residual, kl = self.sums(coordinates, error, self.weighted(kl))
+        residual, kl = self.sums_and_total(coordinates, error, self.weighted(kl))
         total = self.total_weight
-        return dual.Dual(float(kl[0, 0]) / total, residual / total)
+        return dual.Dual(kl / total, residual / total)
 
     def curvature_of_outputs(self, p) -> Matrix:
         """Return the sum of w C, (n_outputs, n_outputs), for `p` in float64."""
@@ -280,19 +278,24 @@ class DeviceRows:
         theta = alike(X, theta)
         return X @ theta[:-1, :] + theta[-1:, :]
 
-    def sums(self, coordinates: Coordinates, values: Matrix, others=None):
-        """Return the sum over the rows of [u_i, 1]^T values_i as float64, on the host.
+    def sums(self, coordinates: Coordinates, values: Matrix) -> Matrix:
+        """Return the sum over the rows of [u_i, 1]^T values_i as float64, on the host."""
+        return self.centred(coordinates, *on_host(*self.products(values)))
 
-        With `others` (n_samples, k), return their sums (1, k), too.
-        """
+    def sums_and_total(self, coordinates: Coordinates, values: Matrix, others: Matrix):
+        """Return `sums`, and the sum of `others` as a number; they move together."""
+        products, sums, total = on_host(*self.products(values), total_of(others))
+        return self.centred(coordinates, products, sums), float(total)
+
+    def products(self, values: Matrix):
+        """Return X^T values and sums of the values (1, n_outputs), in float64."""
         X, values = self.data.X, as_type(values, self.data.X.dtype)
-        parts = [widened(X.T @ values), total_of(values, axis=0)[None, :]]
-        if others is not None:
-            parts.append(total_of(others, axis=0)[None, :])
-        products, total, *totals = on_host(*parts)
+        return widened(X.T @ values), total_of(values, axis=0)[None, :]
+
+    def centred(self, coordinates: Coordinates, products: Matrix, sums: Matrix) -> Matrix:
+        """Return the sums of [u_i, 1]^T values_i from those of [x_i, 1]^T values_i."""
         centre, scale = (column[:, None] for column in self.seen(coordinates))
-        sums = np.vstack([(products - centre * total) / scale, total])
-        return (sums, *totals) if totals else sums
+        return np.vstack([(products - centre * sums) / scale, sums])
 
     def sums_of_squares(self, coordinates: Coordinates, values: Matrix) -> Matrix:
         """Return the sum over the rows of [u_i^2, 1]^T values_i, as `sums`."""
@@ -348,7 +351,7 @@ class DeviceEvaluation:
     rows: DeviceRows
     coordinates: Coordinates
 
-    is_lazy = True  # constant columns of `DeviceRows.at` are 0, so that none is flat nearly
+    is_lazy = True
 
     @cached_property
     def diagonal(self) -> Matrix:

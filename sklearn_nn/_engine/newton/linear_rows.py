@@ -90,7 +90,8 @@ class LinearRows(Protocol):
     def evaluate(self, coordinates, point: Matrix, needs_diagonal=True) -> Evaluation:
         """Return the Evaluation at a point (n_features + 1, n_outputs).
 
-        Its diagonal may be None if it is not needed.
+        Its diagonal may be None if it is not needed. It may also be a record with the
+        properties of an Evaluation.
         """
 
     def slope_along(self, coordinates: Coordinates, point: Matrix, move: Matrix):
@@ -119,7 +120,7 @@ def spread_index(n_samples: int, n_all: int, rng) -> Vector:
 
 
 def largest_deviations(rows, centre: Vector) -> Vector:
-    """Return the largest distance from the centre in each column of CSR rows.
+    """Return the largest distance from the centre (p,) in each column of CSR rows (n, p).
 
     It is infinite for columns without all values.
     """

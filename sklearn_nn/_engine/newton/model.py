@@ -195,7 +195,8 @@ def curvature_at(
     if is_cheap(newton, cost):
         matrix = rows.hessian(*arguments)
         if evaluation.is_lazy:
-            # The diagonal, which would take a pass, is no smaller, but for rounding.
+            # The diagonal would take a pass. It is no smaller but for rounding, which
+            # decides nothing there: `DeviceRows.at` lets constant columns be zeros.
             least = np.diagonal(matrix).reshape(added.shape) / (1 + damping)
             may_be_flat = flat_part(newton, least + added).any()
     if may_be_flat:
